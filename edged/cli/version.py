@@ -32,7 +32,7 @@ def versions() -> dict[str, str | list[str]]:
         "delegates": ["xnnpack"],
         "opencv": metadata.version("opencv-python-headless"),
         "numpy": metadata.version("numpy"),
-        "mqtt": f"aiomqtt {metadata.version('aiomqtt')} on paho-mqtt {metadata.version('paho-mqtt')}",
+        "mqtt": f"paho-mqtt {metadata.version('paho-mqtt')}",
     }
 
 
@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the versions."""
     found = versions()
     if arguments.json:
-        out.print_json(json.dumps(found)) if out.is_terminal else print(json.dumps(found))
+        print(json.dumps(found))
         return 0
     for name, value in found.items():
         out.print(f"{name:10} {', '.join(value) if isinstance(value, list) else value}")

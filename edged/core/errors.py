@@ -68,3 +68,7 @@ class PackageUnavailable(EdgedError):
 
 class ProtocolViolated(EdgedError):
     """A message between edged's own processes could not be understood."""
+
+
+class VisionFailed(EdgedError):
+    """The vision process reported a fault that starting it again would not mend."""

@@ -1,0 +1,39 @@
+"""How events read to a person."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from edged.core.event import Event, ModelChanged, ObjectAppeared, ObjectLeft, SourceBack, SourceLost
+
+REASONS = {
+    "left": "",
+    "source_lost": " (its camera was lost)",
+    "stopped": " (stopped)",
+    "interrupted": " (interrupted)",
+}
+
+
+def local_time(event: Event) -> str:
+    """When it happened, as this machine's wall clock shows it."""
+    return f"{datetime.fromtimestamp(event.unix_ms / 1000, UTC).astimezone():%H:%M:%S}"
+
+
+def describe(event: Event) -> str:
+    """One line without the time."""
+    match event.occurrence:
+        case ObjectAppeared() as it:
+            return f"{it.camera}: {it.label} {it.object_id} appeared, score {it.score:.2f}{_position(it.media_s)}"
+        case ObjectLeft() as it:
+            best = f"best score {it.best_score:.2f}"
+            return f"{it.camera}: {it.label} {it.object_id} left after {it.dwell_s:.1f} s, {best}{_position(it.media_s)}{REASONS[it.reason]}"
+        case SourceLost() as it:
+            return f"{it.camera}: lost: {it.reason}"
+        case SourceBack() as it:
+            return f"{it.camera}: back after {it.outage_s:.1f} s"
+        case ModelChanged() as it:
+            return f"model {it.model_name}: {it.version} ({it.digest[:12]}) serves on {it.delegate}"
+
+
+def _position(media_s: float | None) -> str:
+    return "" if media_s is None else f", at {media_s:.1f} s"

@@ -1,0 +1,137 @@
+"""From a TOML file to ``Settings``, or every reason why not.
+
+Rules kept here: all problems are shown at once; a value has the type it should have or is refused, nothing is converted; paths
+are taken from the directory of the file, never from the working directory; the value of an unknown key is never shown.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import tomllib
+from pathlib import Path
+from typing import Any, cast
+
+from pydantic import ValidationError
+
+from edged.config.consistency import inconsistencies
+from edged.config.lines import KeyPath, key_lines
+from edged.config.problems import Problem, problems_of
+from edged.config.schema import Settings, validator
+from edged.core.errors import ConfigInvalid
+from edged.infer.settings import ModelSettings, is_path
+
+MAX_BYTES = 1 << 20
+HINT = "`edged config schema` prints every key with its meaning"
+
+
+def load(path: Path) -> Settings:
+    """Read and check the configuration at ``path``; raises ConfigInvalid with all its problems."""
+    text = _read(path)
+    try:
+        data = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:  # also for numbers of thousands of digits, and brackets as deep
+        raise ConfigInvalid(f"{path} is no valid TOML", (_syntax_problem(path, error),)) from error
+    settings, problems = _check(data, path.absolute().parent)
+    if problems:
+        raise ConfigInvalid(f"{path} cannot be used", _told(path, problems, key_lines(text)), hint=HINT)
+    return settings
+
+
+def _read(path: Path) -> str:
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise ConfigInvalid(f"{path} is larger than {MAX_BYTES} bytes: that is no configuration", ())
+        return path.read_bytes().decode()
+    except OSError as error:
+        raise ConfigInvalid(f"{path}: {error.strerror}", ()) from error
+    except UnicodeDecodeError as error:
+        raise ConfigInvalid(f"{path} is no UTF-8 text: byte {error.start} is {error.object[error.start]:#04x}", ()) from error
+
+
+def _syntax_problem(path: Path, error: Exception) -> str:
+    message = str(error)
+    if place := re.fullmatch(r"(.*) \(at line (\d+), column (\d+)\)", message, re.DOTALL):
+        what, line, column = place.groups()
+        return f"{path}:{line}:{column}: {what}"
+    return f"{path}: {message}"
+
+
+def _check(data: dict[str, Any], base: Path) -> tuple[Settings, list[Problem]]:
+    """The settings, as far as they are sound, and all that is wrong."""
+    settings, problems = _validate(data)
+    sound, broken = data, problems
+    while settings is None:  # what is left is checked for consistency, so that one run tells all
+        for problem in broken:
+            sound = _without(sound, problem.path)
+        settings, broken = _validate(sound)
+    settings = _resolve(settings, base)
+    if not _table(data, "cameras"):
+        problems.append(Problem(("cameras",), "there is no camera, expected a table [cameras.NAME]"))
+    follow = [
+        found
+        for found in inconsistencies(settings, _table(data, "models"))
+        if not any(problem.path[: len(found.path)] == found.path for problem in problems)  # else it may only follow from that
+    ]
+    return settings, problems + follow
+
+
+def _validate(data: dict[str, Any]) -> tuple[Settings | None, list[Problem]]:
+    # As JSON, since that is where pydantic's strict mode takes paths from text. TOML's dates, which no setting is, become lists.
+    text = json.dumps(data, default=lambda date: [str(date)])
+    try:
+        return validator().validate_json(text, strict=True), []
+    except ValidationError as error:
+        return None, problems_of(error.errors(include_url=False), data, Settings)
+
+
+def _without(data: dict[str, Any], path: KeyPath) -> dict[str, Any]:
+    """``data`` without the key at ``path``, or without the table where that key is missing."""
+    key, below = path[0], path[1:]
+    if below and key in data and isinstance(data[key], dict) and (len(below) > 1 or below[0] in data[key]):
+        return {**data, key: _without(data[key], below)}
+    return {name: value for name, value in data.items() if name != key}
+
+
+def _table(data: dict[str, Any], section: str) -> dict[str, Any]:
+    value = data.get(section)
+    return value if isinstance(value, dict) else {}
+
+
+def _resolve(settings: Settings, base: Path) -> Settings:
+    return cast(Settings, _resolved(settings, base))
+
+
+def _resolved(value: object, base: Path) -> object:
+    """``value`` with every path in it absolute: "~" is the user's home, and relative ones begin at ``base``."""
+    if isinstance(value, Path):
+        return base / _expanded(value)
+    if isinstance(value, dict):
+        return {key: _resolved(item, base) for key, item in value.items()}
+    if isinstance(value, ModelSettings) and is_path(value.bundle):
+        return dataclasses.replace(value, bundle=str(_resolved(Path(value.bundle), base)))
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = {field.name: _resolved(getattr(value, field.name), base) for field in dataclasses.fields(value)}
+        return dataclasses.replace(value, **fields)
+    return value
+
+
+def _expanded(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except (RuntimeError, ValueError) as error:
+        raise ConfigInvalid(f"{path}: this system does not know whose home that is", (), hint="write the whole path") from error
+
+
+def _told(path: Path, problems: list[Problem], lines: dict[KeyPath, int]) -> tuple[str, ...]:
+    """One line of text for each problem, in the order of the file; a key that is not there is placed at its table."""
+    told = []
+    for problem in problems:
+        at = problem.path
+        while at and at not in lines:
+            at = at[:-1]
+        number = lines.get(at, 0)
+        place = f"{path}:{number}" if number else str(path)
+        told.append((number, f"{place}: {'.'.join(problem.path)}: {problem.text}"))
+    return tuple(text for _, text in sorted(told, key=lambda item: item[0]))

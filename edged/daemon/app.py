@@ -1,0 +1,211 @@
+"""The composition root: the one place that sees the whole configuration and ties the parts together."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import time
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Protocol
+
+from edged.config.schema import Settings
+from edged.core.errors import EdgedError, StoreFailed
+from edged.core.event import Event, ModelChanged, ObjectAppeared, ObjectLeft, SourceBack, SourceLost
+from edged.daemon.cameras import Cameras
+from edged.daemon.clock import read_clock
+from edged.daemon.health import Health
+from edged.daemon.recorder import Recorder, Sink
+from edged.daemon.sinks import JsonlSink
+from edged.daemon.supervisor import Supervisor
+from edged.daemon.systemd import Notifier
+from edged.mqtt.publisher import Publisher
+from edged.store.store import Store
+from edged.vision import ipc
+from edged.vision.settings import VisionSettings
+
+log = logging.getLogger(__name__)
+
+DRAIN_DEADLINE_S = 5.0
+"""How long the last events may take to reach the disk, and then the broker; what the broker did not take waits in the outbox."""
+
+STATUS_INTERVAL_S = 5.0
+
+
+class View(Protocol):
+    """Something that shows what happens: a log, a live table."""
+
+    def on_report(self, report: ipc.Report) -> None:
+        """The vision process said something."""
+
+    def on_event(self, event: Event) -> None:
+        """An event was committed."""
+
+
+class Daemon:
+    """The running whole. Listens to the vision process and passes on what it hears."""
+
+    def __init__(
+        self, settings: Settings, store: Store, publisher: Publisher | None, sinks: Sequence[Sink], views: Sequence[View]
+    ) -> None:
+        self._store = store
+        self._publisher = publisher
+        self._views = views
+        self._health = Health(name for name, camera in settings.cameras.items() if camera.required)
+        self._cameras = Cameras(settings.cameras, time.monotonic_ns())
+        self._recorder = Recorder(store, [*sinks, *views])
+        self._digests: dict[str, str] = {}
+        self._notifier = Notifier()
+        self._ready = False
+        vision = VisionSettings(cameras=settings.cameras, models=settings.models, tracking=settings.tracking, run="")
+        self._supervisor = Supervisor(vision, self._health, self)
+
+    def stop(self) -> None:
+        """Leave in good order; ``run`` returns when everything is safe."""
+        log.info("stopping")
+        self._notifier.stopping()
+        self._supervisor.stop()
+
+    async def run(self) -> None:
+        """Serve until stopped or every recording has ended; raises the EdgedError that ended it."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                helpers = [tasks.create_task(self._recorder.run()), tasks.create_task(self._keep_status())]
+                if self._publisher:
+                    helpers.append(tasks.create_task(self._publisher.run()))
+                await self._recorder.close_interrupted(time.monotonic_ns())
+                await self._supervisor.run()
+                await self._drain()
+                for helper in helpers:
+                    helper.cancel()
+        except BaseExceptionGroup as group:
+            raise _first(group) from group
+        finally:
+            self._notifier.close()
+
+    async def on_report(self, report: ipc.Report) -> None:
+        """Record what happened, publish what is, show both."""
+        for view in self._views:
+            view.on_report(report)
+        match report:
+            case ObjectAppeared() | ObjectLeft():
+                await self._recorder.put(report)
+            case ipc.Live():
+                if self._publisher:
+                    self._publisher.live(report)
+            case ipc.Stats():
+                self._note_ready()
+            case ipc.ModelServes():
+                await self._on_model(report)
+            case ipc.CameraUp() | ipc.CameraDown() | ipc.CameraEnded():
+                await self._on_camera(report)
+
+    async def on_vision_lost(self, reason: str) -> None:
+        """End the objects that the dead process left open."""
+        await self._recorder.close_interrupted(time.monotonic_ns())
+
+    async def _on_model(self, report: ipc.ModelServes) -> None:
+        log.info(
+            "model %s: %s %s on %s, %d delegate nodes, %d threads, self-test %.0f ms",
+            *(
+                report.model_name,
+                report.bundle,
+                report.version,
+                report.delegate,
+                report.delegate_nodes,
+                report.threads,
+                report.self_test_ms,
+            ),
+        )
+        previous = self._digests.get(report.model_name, "")
+        self._digests[report.model_name] = report.digest
+        if previous != report.digest:
+            change = ModelChanged(report.model_name, report.version, report.digest, previous, report.delegate, report.at_ns)
+            await self._recorder.put(change)
+        if self._publisher:
+            self._publisher.model_state(report)
+
+    async def _on_camera(self, report: ipc.CameraUp | ipc.CameraDown | ipc.CameraEnded) -> None:
+        happened: SourceBack | SourceLost | None = None
+        match report:
+            case ipc.CameraUp():
+                log.info(
+                    "camera %s: %s, %d x %d, %s fps", report.camera, report.description, report.width, report.height, report.fps
+                )
+                happened = self._cameras.up(report)
+            case ipc.CameraDown():
+                happened = self._cameras.down(report)
+                log.log(logging.WARNING if happened else logging.DEBUG, "camera %s: lost: %s", report.camera, report.reason)
+            case ipc.CameraEnded():
+                log.info("camera %s: the recording has ended", report.camera)
+                self._cameras.ended(report)
+        if happened:
+            await self._recorder.put(happened)
+        if self._publisher:
+            self._publisher.camera_state(self._cameras[report.camera])
+
+    def _note_ready(self) -> None:
+        if not self._ready and self._health.ready:
+            self._ready = True
+            log.info("ready")
+            self._notifier.ready("serving")
+
+    async def _keep_status(self) -> None:
+        """The watchdog's and the status line's own pace. That this task runs shows the event loop alive; the rest is asked."""
+        interval_s = min(STATUS_INTERVAL_S, (self._notifier.watchdog_s or 2 * STATUS_INTERVAL_S) / 2)
+        while True:
+            counts = await self._store.counts()  # waits for the store's thread: a wedged disk keeps the watchdog unfed
+            if not self._health.stuck(time.monotonic()):
+                self._notifier.watchdog()
+            broker = (
+                f", broker {'connected' if self._publisher.connected else 'away'}, {counts.queued} queued"
+                if self._publisher
+                else ""
+            )
+            self._notifier.status(f"{counts.produced} events{broker}, {self._supervisor.restarts} vision restarts")
+            await asyncio.sleep(interval_s)
+
+    async def _drain(self) -> None:
+        try:
+            async with asyncio.timeout(DRAIN_DEADLINE_S):
+                await self._recorder.drain()
+                if self._publisher:
+                    await self._publisher.drained()
+        except TimeoutError:
+            log.warning("leaving with events that the broker did not take; they wait in the store")
+
+
+async def serve(settings: Settings, views: Sequence[View] = ()) -> None:
+    """Run the daemon until SIGTERM, SIGINT or the end of every recording; raises EdgedError if it cannot."""
+    async with AsyncExitStack() as stack:
+        sinks = [stack.enter_context(JsonlSink(settings.sinks.jsonl))] if settings.sinks.jsonl else []
+        directory = _make_directory(settings.device.state_directory)
+        store = await stack.enter_async_context(
+            Store.open(directory / "events.db", settings.device.name, settings.store, read_clock, publish=settings.mqtt is not None)
+        )
+        publisher = (
+            Publisher(settings.mqtt, settings.device.fleet, settings.device.name, store, read_clock) if settings.mqtt else None
+        )
+        daemon = Daemon(settings, store, publisher, sinks, views)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, daemon.stop)
+        await daemon.run()
+
+
+def _make_directory(path: Path) -> Path:
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreFailed(f"{path}: cannot be made: {error.strerror}", hint="[device] state_directory names another") from error
+    return path
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The reason for the end: our own error if there is one, else whatever came first."""
+    leaves: list[BaseException] = []
+    for error in group.exceptions:
+        leaves.append(_first(error) if isinstance(error, BaseExceptionGroup) else error)
+    return next((error for error in leaves if isinstance(error, EdgedError)), leaves[0])

@@ -1,0 +1,71 @@
+"""From occurrences to durable events, in order.
+
+Occurrences wait in a bounded queue; when the store is slow the queue fills, the vision process's reports wait, and nothing is lost. Sinks get
+events only after their commit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Protocol
+
+from edged.core.event import Event, Occurrence
+
+MAX_WAITING = 1000
+MAX_BATCH = 100
+"""Occurrences in one transaction."""
+
+
+class EventStore(Protocol):
+    """What the recorder needs of the store."""
+
+    async def append(self, occurrences: Sequence[Occurrence]) -> tuple[Event, ...]:
+        """Commit; returns the events with their ids."""
+
+    async def close_interrupted(self, at_ns: int) -> tuple[Event, ...]:
+        """Commit the end of every object that is still open."""
+
+
+class Sink(Protocol):
+    """Who else wants the events."""
+
+    def on_event(self, event: Event) -> None:
+        """An event was committed."""
+
+
+class Recorder:
+    """One task that writes; ``put`` from any other."""
+
+    def __init__(self, store: EventStore, sinks: Sequence[Sink]) -> None:
+        self._store = store
+        self._sinks = sinks
+        self._queue: asyncio.Queue[Occurrence] = asyncio.Queue(MAX_WAITING)
+
+    async def put(self, occurrence: Occurrence) -> None:
+        """Hand over; waits while the queue is full."""
+        await self._queue.put(occurrence)
+
+    async def run(self) -> None:
+        """Write what comes, for ever; raises StoreFailed if the store cannot be written."""
+        while True:
+            batch = [await self._queue.get()]
+            while len(batch) < MAX_BATCH and not self._queue.empty():
+                batch.append(self._queue.get_nowait())
+            self._tell(await self._store.append(batch))
+            for _ in batch:
+                self._queue.task_done()
+
+    async def drain(self) -> None:
+        """Wait until everything handed over is committed."""
+        await self._queue.join()
+
+    async def close_interrupted(self, at_ns: int) -> None:
+        """After a process died: commit what it had handed over, then end the objects that it left open."""
+        await self.drain()
+        self._tell(await self._store.close_interrupted(at_ns))
+
+    def _tell(self, events: Sequence[Event]) -> None:
+        for event in events:
+            for sink in self._sinks:
+                sink.on_event(event)

@@ -1,0 +1,34 @@
+"""Where events go besides the broker."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from edged.core.errors import StoreFailed
+from edged.core.event import Event
+from edged.mqtt.payload import encode_event
+
+
+class JsonlSink:
+    """Appends each event as one line of JSON, the same object that MQTT carries.
+
+    For reading along and for other programs; what must survive a power cut is in the store.
+    """
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self._file = path.open("ab", buffering=0)
+        except OSError as error:
+            raise StoreFailed(f"{path}: cannot be written: {error.strerror}", hint="check [jsonl] path") from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._file.close()
+
+    def on_event(self, event: Event) -> None:
+        """Write the line."""
+        self._file.write(encode_event(event) + b"\n")

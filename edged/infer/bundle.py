@@ -1,0 +1,200 @@
+"""A model on disk: a directory with a ``model.toml``, or a bare .tflite that says about itself what the manifest would.
+
+The rules that this file keeps:
+
+- The decoder is declared (by the manifest, the caller, or the graph's own post-processing operator), never guessed from shapes.
+- A file is what its digest says: what the manifest states is checked, what it leaves open is computed.
+- No numpy and no interpreter: the main process reads bundles too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from dataclasses import dataclass, replace
+from io import BufferedReader
+from pathlib import Path
+
+from edged.core.errors import ModelRejected
+from edged.core.model import DecoderSpec, InputSpec, ModelManifest, Parameter
+from edged.infer import catalogue
+from edged.infer.graph import EDGETPU_OP, IDENTIFIER, Graph
+from edged.infer.labels import MAX_BYTES as MAX_LABEL_BYTES
+from edged.infer.labels import parse_labels
+from edged.infer.manifest import FILE_NAME, parse_manifest
+from edged.infer.manifest import MAX_BYTES as MAX_MANIFEST_BYTES
+from edged.infer.metadata import Metadata, read_labels, read_metadata
+from edged.infer.settings import is_path
+
+MAX_MODEL_BYTES = 512 << 20
+"""No model that a Pi can run is larger; a path that leads to a disk image must not fill the memory."""
+
+DECLARED_BY_OPERATOR = {"TFLite_Detection_PostProcess": "ssd_postprocess"}
+"""Custom operators that are a declaration of how the outputs read, and the decoder that reads them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A model, checked as far as that goes without running it.
+
+    ``paths`` maps each variant of the manifest to its file; ``manifest.sha256`` holds the digests of all of them. ``digest``, that
+    of the ``cpu`` variant, stands for the model in events.
+    """
+
+    manifest: ModelManifest
+    paths: dict[str, Path]
+    digest: str
+
+
+def load_bundle(path: Path, labels_file: Path | None = None, decoder: str | None = None) -> Bundle:
+    """Read the bundle at ``path``: a directory with a ``model.toml``, or a .tflite.
+
+    ``labels_file`` (one label a line, UTF-8) and ``decoder`` (a registered name, with its default parameters) stand in for what the
+    bundle says. Raises ModelRejected.
+    """
+    labels = None if labels_file is None else parse_labels(read_limited(labels_file, MAX_LABEL_BYTES), str(labels_file))
+    if _is_directory(path):
+        bundle = _from_directory(path, labels)
+        if decoder is not None and decoder != bundle.manifest.decoder.name:
+            bundle = replace(bundle, manifest=replace(bundle.manifest, decoder=DecoderSpec(decoder)))
+        return bundle
+    return _from_file(path, labels, decoder)
+
+
+def resolve(reference: str, base: Path | None = None) -> Path:
+    """Where the bundle is that ``reference`` means.
+
+    With a "/" in it, or ending in ``.tflite``, it is a path (from ``base`` if it is relative); otherwise the name of a model of the
+    catalogue that was pulled. Raises ModelRejected.
+    """
+    if is_path(reference):
+        path = (base or Path()) / reference
+        if not _is_directory(path) and path.suffix != ".tflite":
+            raise ModelRejected(f"{path}: neither a bundle directory nor a .tflite file")
+        return path
+    entry = catalogue.ENTRIES.get(reference)
+    if entry is None or entry.kind != "model":
+        models = ", ".join(name for name, entry in catalogue.ENTRIES.items() if entry.kind == "model")
+        raise ModelRejected(
+            f"{reference!r} is no model of the catalogue (it has {models})",
+            hint=f"A path holds a slash: write ./{reference} for a bundle beside you.",
+        )
+    path = catalogue.location(entry, catalogue.default_root())
+    if not _is_directory(path):
+        raise ModelRejected(f"{reference} was not pulled yet: {path} does not exist", hint=f"Run `edged model pull {reference}`.")
+    return path
+
+
+def read_limited(path: Path, limit: int) -> bytes:
+    """The bytes of a regular file of at most ``limit`` bytes; raises ModelRejected."""
+    try:
+        with _open_limited(path, limit) as file:
+            return file.read(limit)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        raise _unreadable(path, error) from error
+
+
+def _from_directory(directory: Path, labels: tuple[str, ...] | None) -> Bundle:
+    file = directory / FILE_NAME
+    if not file.is_file():
+        raise ModelRejected(
+            f"{directory}: no {FILE_NAME} in this directory",
+            hint=f"`edged model inspect FILE.tflite --manifest > {FILE_NAME}` writes one to complete.",
+        )
+    manifest, labels_name = parse_manifest(read_limited(file, MAX_MANIFEST_BYTES), str(file))
+    if labels is None and labels_name is not None:
+        beside = directory / labels_name
+        labels = parse_labels(read_limited(beside, MAX_LABEL_BYTES), str(beside))
+    paths = {variant: directory / name for variant, name in manifest.files.items()}
+    found = {variant: _digest(file) for variant, file in paths.items()}
+    for variant, stated in manifest.sha256.items():
+        if found[variant] != stated:
+            raise ModelRejected(
+                f"{paths[variant]}: sha256 is {found[variant]}, the manifest states {stated}",
+                hint="The file is damaged, or was replaced without its manifest.",
+            )
+    manifest = replace(manifest, sha256=found, labels=manifest.labels if labels is None else labels)
+    return Bundle(manifest, paths, found["cpu"])
+
+
+def _from_file(path: Path, labels: tuple[str, ...] | None, decoder: str | None) -> Bundle:
+    data = read_limited(path, MAX_MODEL_BYTES)
+    what = str(path)
+    operators = Graph.read(data, what).custom_operators()
+    if EDGETPU_OP in operators:
+        raise ModelRejected(
+            f"{path}: compiled for the Edge TPU, which is only one variant of a model",
+            hint=f"Make a directory of this file, the one it was compiled from, and a {FILE_NAME} that names both.",
+        )
+    metadata = read_metadata(data, what)
+    if labels is None:
+        labels = read_labels(data, metadata, what) if metadata else ()
+    digest = hashlib.sha256(data).hexdigest()
+    manifest = ModelManifest(
+        name=(metadata.name if metadata else "") or path.stem,
+        version=(metadata.version if metadata else "") or f"sha256:{digest[:12]}",
+        licence=(metadata.licence if metadata else "") or "unknown",
+        description=metadata.description if metadata else "",
+        files={"cpu": path.name},
+        sha256={"cpu": digest},
+        input=_input(metadata),
+        decoder=_declared_decoder(operators, metadata, decoder, path),
+        labels=labels,
+    )
+    return Bundle(manifest, {"cpu": path}, digest)
+
+
+def _input(metadata: Metadata | None) -> InputSpec:
+    if metadata is None or not metadata.inputs or not metadata.inputs[0].mean:
+        return InputSpec()
+    return InputSpec(mean=metadata.inputs[0].mean, std=metadata.inputs[0].std)
+
+
+def _declared_decoder(operators: frozenset[str], metadata: Metadata | None, asked: str | None, path: Path) -> DecoderSpec:
+    parameters: dict[str, Parameter] = {}
+    if metadata is not None and metadata.score_threshold is not None:
+        parameters["score_threshold"] = metadata.score_threshold
+    declared = next((name for operator, name in DECLARED_BY_OPERATOR.items() if operator in operators), None)
+    name = asked or declared
+    if name is None:
+        raise ModelRejected(
+            f"{path}: the file does not say how its outputs read",
+            hint=f"`edged model inspect {path}` proposes a decoder; state it with --decoder NAME or in a {FILE_NAME}.",
+        )
+    return DecoderSpec(name, parameters)
+
+
+def _digest(path: Path) -> str:
+    """SHA-256 of a model file, read once and never held in memory whole."""
+    try:
+        with _open_limited(path, MAX_MODEL_BYTES) as file:
+            if file.read(8)[4:] != IDENTIFIER:
+                raise ModelRejected(f"{path}: this is no .tflite file")
+            file.seek(0)
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        raise _unreadable(path, error) from error
+
+
+def _open_limited(path: Path, limit: int) -> BufferedReader:
+    file = path.open("rb")
+    status = os.fstat(file.fileno())
+    if stat.S_ISREG(status.st_mode) and status.st_size <= limit:
+        return file
+    file.close()
+    if not stat.S_ISREG(status.st_mode):
+        raise ModelRejected(f"{path}: this is not a file")
+    raise ModelRejected(f"{path}: {status.st_size} bytes; at most {limit} are read")
+
+
+def _is_directory(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: OSError | ValueError) -> ModelRejected:
+    reason = error.strerror if isinstance(error, OSError) else str(error)
+    return ModelRejected(f"{path}: cannot be read: {reason}")

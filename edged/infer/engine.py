@@ -1,0 +1,130 @@
+"""One loaded model on one accelerator.
+
+Rules: an engine is used by one thread at a time; outputs are copies, so that they outlive the next inference; a runtime's own
+exceptions end here.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import metadata
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edged.core.errors import DelegateFailed, ModelRejected
+from edged.core.tensor import RawOutput, TensorSpec
+from edged.infer.bundle import Bundle
+from edged.infer.graph import EDGETPU_OP
+from edged.infer.settings import Delegate
+
+MAX_THREADS = 4
+"""XNNPACK gains little beyond four threads on the models that fit an edge device, and a Pi has no more cores."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineInfo:
+    """What runs the model: ``delegate_nodes`` counts the graph nodes that a delegate took over, which proves its presence."""
+
+    runtime: str
+    delegate: str
+    delegate_nodes: int
+    threads: int
+    self_test_ms: float
+
+
+def default_threads() -> int:
+    """All usable cores but one, which stays free for capture and preprocessing; at least 1, at most ``MAX_THREADS``."""
+    return max(1, min(MAX_THREADS, len(os.sched_getaffinity(0)) - 1))
+
+
+class Engine:
+    """A model loaded into LiteRT, checked with one inference.
+
+    Raises ModelRejected if the model cannot be loaded or run, DelegateFailed if ``xnnpack`` is asked for and takes no node.
+    """
+
+    def __init__(self, bundle: Bundle, *, threads: int | None = None, delegate: Delegate = "auto") -> None:
+        self.bundle = bundle
+        self._where = f"model {bundle.manifest.name} ({bundle.paths['cpu']})"
+        self._interpreter = self._load(bundle, threads or default_threads(), delegate)
+        inputs = [_spec(detail) for detail in self._interpreter.get_input_details()]
+        if len(inputs) != 1:
+            raise ModelRejected(f"{self._where}: has {len(inputs)} inputs, a detector has one", hint="see edged model inspect")
+        self.input = inputs[0]
+        self._input_index: int = self._interpreter.get_input_details()[0]["index"]
+        details = self._interpreter.get_output_details()
+        self.outputs = tuple(_spec(detail) for detail in details)
+        self._output_indexes: tuple[int, ...] = tuple(detail["index"] for detail in details)
+        nodes = self._delegate_nodes()
+        if delegate == "xnnpack" and nodes == 0:
+            raise DelegateFailed(
+                f"{self._where}: XNNPACK took none of the model's operators",
+                hint='delegate = "auto" runs it on the plain kernels, slower; /proc/cpuinfo must be readable (systemd: no ProcSubset=pid)',
+            )
+        self.info = EngineInfo(
+            runtime=f"ai-edge-litert {metadata.version('ai-edge-litert')}",
+            delegate="xnnpack" if nodes else "none",
+            delegate_nodes=nodes,
+            threads=threads or default_threads(),
+            self_test_ms=self._self_test(),
+        )
+
+    def infer(self, fill: Callable[[NDArray[np.generic]], None]) -> list[RawOutput]:
+        """Let ``fill`` write the input tensor in place, run the model, and return copies of the outputs in the model's order."""
+        fill(self._interpreter.tensor(self._input_index)())
+        try:
+            self._interpreter.invoke()
+        except (RuntimeError, ValueError) as error:
+            raise ModelRejected(f"{self._where}: cannot be run: {_first_line(error)}") from error
+        get = self._interpreter.get_tensor
+        return [RawOutput(spec, get(index)) for spec, index in zip(self.outputs, self._output_indexes, strict=True)]
+
+    def _load(self, bundle: Bundle, threads: int, delegate: Delegate) -> Any:
+        from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+        resolver = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES if delegate == "none" else OpResolverType.AUTO
+        try:
+            interpreter = Interpreter(
+                model_path=os.fspath(bundle.paths["cpu"]), num_threads=threads, experimental_op_resolver_type=resolver
+            )
+            interpreter.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            hint = (
+                "the file is compiled for the Edge TPU; use its CPU variant"
+                if EDGETPU_OP in str(error)
+                else "see edged model inspect"
+            )
+            raise ModelRejected(f"{self._where}: LiteRT cannot load it: {_first_line(error)}", hint=hint) from error
+        return interpreter
+
+    def _delegate_nodes(self) -> int:
+        # No public call lists the execution plan; the log line "Created TensorFlow Lite XNNPACK delegate" appears even if it takes no node.
+        return sum(detail["op_name"] == "DELEGATE" for detail in self._interpreter._get_ops_details())
+
+    def _self_test(self) -> float:
+        """One inference on a mid-grey picture; milliseconds. Outputs must be finite: NaN here means NaN on every frame."""
+        info = np.iinfo(self.input.dtype) if np.issubdtype(np.dtype(self.input.dtype), np.integer) else None
+        grey = 0 if info is None else (int(info.min) + int(info.max) + 1) // 2
+        started = time.perf_counter()
+        outputs = self.infer(lambda tensor: tensor.fill(grey))
+        elapsed_ms = (time.perf_counter() - started) * 1e3
+        for output in outputs:
+            if not np.isfinite(output.real()).all():
+                raise ModelRejected(f"{self._where}: output {output.spec.name} is not finite on a grey picture")
+        return elapsed_ms
+
+
+def _spec(detail: dict[str, Any]) -> TensorSpec:
+    scale, zero_point = detail["quantization"]
+    return TensorSpec(
+        detail["name"], tuple(int(n) for n in detail["shape"]), np.dtype(detail["dtype"]).name, float(scale), int(zero_point)
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)

@@ -1,0 +1,169 @@
+"""The device's voice on MQTT: availability, states, events, live tracks.
+
+Rules: a broker that is away, silent or hostile holds up nothing else; events wait in the outbox, of states the newest is kept, live
+tracks are dropped and counted; what goes wrong is said once, and once when it is over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random as random_source
+from collections.abc import Callable
+
+from edged.core.backoff import Backoff
+from edged.core.clock import ClockReading
+from edged.core.errors import BrokerRefused, BrokerUnreachable, EdgedError, SecretUnreadable
+from edged.mqtt.delivery import Delivery, Outbox
+from edged.mqtt.endpoint import read_endpoint
+from edged.mqtt.facts import CameraFacts, LiveFacts, ModelFacts
+from edged.mqtt.live import LivePace
+from edged.mqtt.payload import encode_camera, encode_live, encode_model
+from edged.mqtt.retained import Retained
+from edged.mqtt.session import ProtocolRefused, Session, Unanswered
+from edged.mqtt.settings import MqttSettings
+from edged.mqtt.stats import Meter, PublisherStats
+from edged.mqtt.tasks import run_together
+from edged.mqtt.timing import Timing
+from edged.mqtt.topics import OFFLINE, ONLINE, Topics
+from edged.mqtt.version import VersionChoice
+
+log = logging.getLogger(__name__)
+
+
+class Publisher:
+    """Run by ``await publisher.run()``, ended by cancelling that. All methods belong to one event loop."""
+
+    def __init__(
+        self,
+        settings: MqttSettings,
+        fleet: str,
+        device: str,
+        outbox: Outbox,
+        clock: Callable[[], ClockReading],
+        *,
+        timing: Timing = Timing(),  # noqa: B008 - frozen
+        random: Callable[[], float] = random_source.random,
+    ) -> None:
+        self._settings = settings
+        self._outbox = outbox
+        self._clock = clock
+        self._timing = timing
+        self._topics = Topics(settings.topic_prefix, fleet, device)
+        self._client_id = f"edged-{fleet}-{device}"
+        self._retained = Retained()
+        self._retained.set(self._topics.availability, ONLINE)
+        self._pace = LivePace(settings.live_max_hz)
+        self._meter = Meter(clock().monotonic_ns)
+        self._version = VersionChoice(settings.protocol)
+        self._session: Session | None = None
+        self._settled = asyncio.Event()
+        self._said: type[EdgedError] | None = None
+        self._retry = Backoff(timing.retry_min_s, timing.retry_max_s, random)
+        self._refused = Backoff(timing.refused_min_s, timing.refused_max_s, random)
+        self._offer_again = Backoff(timing.retry_min_s, timing.retry_max_s, random)
+
+    @property
+    def connected(self) -> bool:
+        """Whether a broker has us."""
+        return self._session is not None
+
+    @property
+    def stats(self) -> PublisherStats:
+        """What was done so far."""
+        return self._meter.stats
+
+    def camera_state(self, camera: CameraFacts) -> None:
+        """Make this the retained state of a camera."""
+        self._retained.set(self._topics.camera(camera.camera), encode_camera(camera, self._clock()))
+
+    def model_state(self, model: ModelFacts) -> None:
+        """Make this the retained state of a model."""
+        self._retained.set(self._topics.model(model.model_name), encode_model(model, self._clock()))
+
+    def live(self, live: LiveFacts) -> None:
+        """Publish what a camera sees, if that is wanted, due and possible now."""
+        if self._pace.off:
+            return
+        published = False
+        if self._session is not None and self._pace.admits(live.camera, live.captured_ns):
+            published = self._session.offer(self._topics.live(live.camera), encode_live(live, self._clock()))
+        self._meter.on_live(published=published)
+
+    async def drained(self) -> None:
+        """Wait until the broker has acknowledged every event in the outbox. The caller sets the deadline."""
+        while True:
+            self._settled.clear()
+            if not await self._outbox.pending(0, 1):
+                return
+            await self._settled.wait()
+
+    async def run(self) -> None:
+        """Keep connected and publish, for ever; raises StoreFailed if the outbox fails.
+
+        When cancelled it says "offline" itself, within a deadline: the broker need not find out by silence.
+        """
+        while True:
+            pause_s = await self._attempt()
+            await asyncio.sleep(pause_s)
+
+    async def _attempt(self) -> float:
+        """Connect once and serve until that ends; returns the pause in seconds before the next attempt."""
+        try:
+            endpoint = await asyncio.to_thread(read_endpoint, self._settings, self._client_id, self._topics.availability, OFFLINE)
+            async with Session.connect(endpoint, self._version.version, self._timing) as session:
+                await self._serve(session)
+        except (ProtocolRefused, Unanswered) as error:
+            other = self._version.on_refused() if isinstance(error, ProtocolRefused) else self._version.on_silence()
+            if other:
+                log.info("%s; trying MQTT %s", error.message, self._version.version)
+                return 0.0
+            self._say(error)
+            return self._retry.next_delay_s()
+        except (BrokerRefused, SecretUnreadable) as error:
+            self._say(error)
+            return self._refused.next_delay_s()
+        except BrokerUnreachable as error:
+            self._say(error)
+            return self._retry.next_delay_s()
+        raise AssertionError("a session ends by an error")
+
+    async def _serve(self, session: Session) -> None:
+        since_s = asyncio.get_running_loop().time()
+        self._on_connected(session)
+        delivery = Delivery(self._outbox, self._topics, session, self._meter, backoff=self._offer_again, settled=self._settled)
+        try:
+            await run_together(self._retained.publish(session), delivery.run(), session.lost())
+        except asyncio.CancelledError:
+            await self._farewell(session)
+            raise
+        finally:
+            self._session = None
+            self._meter.on_lost(self._clock().monotonic_ns)
+            if asyncio.get_running_loop().time() - since_s >= self._timing.held_s:
+                self._retry.reset()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._timing.farewell_s):
+                    await delivery.flush()
+
+    def _on_connected(self, session: Session) -> None:
+        version = self._version.version
+        self._version.on_accepted()
+        self._refused.reset()
+        self._session = session
+        self._meter.on_connected(version, self._clock().monotonic_ns)
+        self._said = None
+        log.info("connected to the broker %s (MQTT %s)", self._settings.address, version)
+
+    async def _farewell(self, session: Session) -> None:
+        with contextlib.suppress(TimeoutError, BrokerUnreachable):
+            async with asyncio.timeout(self._timing.farewell_s):
+                await (await session.publish(self._topics.availability, OFFLINE, retain=True))
+                await session.disconnect()
+
+    def _say(self, error: EdgedError) -> None:
+        """Log a failure once for each kind of it, until a connection succeeds."""
+        if type(error) is not self._said:
+            self._said = type(error)
+            log.warning("broker: %s; events wait in the store", error)

@@ -1,0 +1,21 @@
+"""What a broker says to a message (MQTT 5.0, table 3-4)."""
+
+from __future__ import annotations
+
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.reasoncodes import ReasonCode
+
+FIRST_REFUSAL = 0x80
+
+
+def is_refusal(reason: int) -> bool:
+    """Whether the message was not taken."""
+    return reason >= FIRST_REFUSAL
+
+
+def describe(reason: int) -> str:
+    """The code in the specification's words."""
+    try:
+        return f"{ReasonCode(PacketTypes.PUBACK, identifier=reason)} (0x{reason:02x})"
+    except KeyError:
+        return f"unknown reason 0x{reason:02x}"

@@ -1,0 +1,66 @@
+"""Secrets that the configuration refers to: read when they are needed, refused where others could read them too."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from edged.core.errors import SecretUnreadable
+from edged.mqtt.settings import MqttSettings
+
+MAX_SECRET_BYTES = 64 * 1024
+"""More than any password or token; a wrong path must not fill the memory."""
+
+OTHERS = stat.S_IRWXG | stat.S_IRWXO
+
+
+def read_password(settings: MqttSettings) -> str | None:
+    """The password, ``None`` if none is set up; raises SecretUnreadable."""
+    if settings.password_file is not None:
+        check_private(settings.password_file)
+        return _read(settings.password_file)
+    if settings.password_credential is not None:
+        return _read(_credential(settings.password_credential))
+    return None
+
+
+def check_private(path: Path) -> None:
+    """Raise SecretUnreadable if the file is missing or anyone but its owner may read or change it."""
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        raise SecretUnreadable(f"{path}: {error.strerror}", hint="create it, readable by the user that edged runs as") from error
+    if mode & OTHERS:
+        raise SecretUnreadable(f"{path} is open to others (mode {stat.S_IMODE(mode):04o})", hint=f"run: chmod 600 {path}")
+
+
+def _credential(name: str) -> Path:
+    """Where systemd put a credential (systemd.exec(5), ``LoadCredential=``). It guards the directory itself, by mode or ACL."""
+    directory = os.environ.get("CREDENTIALS_DIRECTORY")
+    if not directory:
+        raise SecretUnreadable(
+            f"credential {name!r} is wanted, but systemd gave none",
+            hint=f"add LoadCredential={name}:FILE to the unit, or use password_file",
+        )
+    if name in {".", ".."} or "/" in name or "\0" in name:
+        raise SecretUnreadable(f"{name!r} is not the name of a credential", hint="a credential's name is a plain file name")
+    return Path(directory) / name
+
+
+def _read(path: Path) -> str:
+    """The text of a secret file without the line end that editors add."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_SECRET_BYTES + 1)
+    except OSError as error:
+        raise SecretUnreadable(f"{path}: {error.strerror}", hint="it must be readable by the user that edged runs as") from error
+    if len(content) > MAX_SECRET_BYTES:
+        raise SecretUnreadable(f"{path} is larger than {MAX_SECRET_BYTES // 1024} KiB", hint="is it the right file?")
+    try:
+        secret = content.decode().removesuffix("\n").removesuffix("\r")
+    except UnicodeDecodeError as error:
+        raise SecretUnreadable(f"{path} is not UTF-8 text", hint="is it the right file?") from error
+    if not secret:
+        raise SecretUnreadable(f"{path} is empty", hint="put the secret into it")
+    return secret

@@ -1,0 +1,78 @@
+"""The topics of one device.
+
+``<prefix>/<fleet>/<device>/`` and then
+
+- ``availability``            retained; ``online`` or ``offline`` as plain text, which is what consumers of availability expect
+- ``event/<kind>/<subject>``  QoS 1; the subject is the camera, for ``model_changed`` the model
+- ``camera/<camera>``         retained state
+- ``model/<model>``           retained state
+- ``live/<camera>``           QoS 0
+"""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from edged.core.errors import ConfigInvalid
+from edged.core.event import Event, ModelChanged
+
+ONLINE = b"online"
+OFFLINE = b"offline"
+
+MAX_LEVEL_BYTES = 255
+FORBIDDEN = "+#/"
+
+# quote() leaves letters, digits and _.-~ alone; these are harmless in a topic as well and common in model names.
+HARMLESS = " !$&'()*,:;=@"
+
+
+def level_problem(name: str) -> str | None:
+    """What is wrong with a name that is to be one level of a topic (MQTT 5.0, section 4.7), or ``None``."""
+    if not name:
+        return "it is empty"
+    if not name.isprintable():
+        return "it holds characters that do not print"
+    if found := [character for character in FORBIDDEN if character in name]:
+        return f"it holds {' and '.join(found)}, which mean something in MQTT topics"
+    if len(name.encode(errors="replace")) > MAX_LEVEL_BYTES:
+        return f"it is longer than {MAX_LEVEL_BYTES} bytes"
+    return None
+
+
+class Topics:
+    """Topics by name; raises ConfigInvalid if prefix, fleet or device cannot be part of one."""
+
+    def __init__(self, prefix: str, fleet: str, device: str) -> None:
+        levels = [("topic_prefix", level) for level in prefix.split("/")] + [("fleet", fleet), ("device", device)]
+        problems = tuple(f"{what} {name!r}: {problem}" for what, name in levels if (problem := level_problem(name)))
+        if prefix.startswith("$"):
+            problems += (f"topic_prefix {prefix!r}: topics that begin with $ belong to the broker",)
+        if problems:
+            raise ConfigInvalid("no MQTT topics can be made", problems)
+        self.base = f"{prefix}/{fleet}/{device}"
+        self.availability = f"{self.base}/availability"
+
+    def event(self, event: Event) -> str:
+        """Where an event goes."""
+        occurrence = event.occurrence
+        subject = occurrence.model_name if isinstance(occurrence, ModelChanged) else occurrence.camera
+        return f"{self.base}/event/{event.kind}/{_level(subject)}"
+
+    def camera(self, camera: str) -> str:
+        """Where a camera's state is."""
+        return f"{self.base}/camera/{_level(camera)}"
+
+    def model(self, model: str) -> str:
+        """Where a model's state is."""
+        return f"{self.base}/model/{_level(model)}"
+
+    def live(self, camera: str) -> str:
+        """Where the live tracks of a camera go."""
+        return f"{self.base}/live/{_level(camera)}"
+
+
+def _level(name: str) -> str:
+    """The name as one level. Names that come with models may be anything: what cannot stand in a topic is percent-encoded."""
+    if name and level_problem(name) is None and "%" not in name:
+        return name
+    return quote(name, safe=HARMLESS, errors="replace")[:MAX_LEVEL_BYTES] or "%"

@@ -1,0 +1,51 @@
+"""From settings to an open source."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from edged.core.errors import SourceUnusable
+from edged.sources.base import FrameSource
+from edged.sources.pictures import SUFFIXES, Pictures, pictures_of
+from edged.sources.recording import Recording, RecordingSource
+from edged.sources.settings import FileSettings, SourceSettings, SyntheticSettings, source_problems
+from edged.sources.synthetic import SyntheticRecording
+from edged.sources.v4l2 import open_v4l2
+from edged.sources.video import Video
+
+
+def open_source(camera: str, settings: SourceSettings, first_seq: int = 0) -> FrameSource:
+    """Open the one source that ``settings`` names; its first frame is number ``first_seq``.
+
+    Raises CameraLost (trying again later may help) or SourceUnusable (it will not). ValueError for settings that
+    ``source_problems`` objects to.
+    """
+    if problems := source_problems(settings):
+        raise ValueError("; ".join(problems))
+    if settings.file is not None:
+        return _open_file(camera, settings.file, first_seq)
+    if settings.synthetic is not None:
+        return _open_synthetic(camera, settings.synthetic, first_seq)
+    assert settings.v4l2 is not None
+    return open_v4l2(camera, settings.v4l2, first_seq)
+
+
+def _open_file(camera: str, settings: FileSettings, first_seq: int) -> FrameSource:
+    recording = _recording(settings)
+    return RecordingSource(camera, recording, pace=settings.pace, loop=settings.loop, live=False, first_seq=first_seq)
+
+
+def _recording(settings: FileSettings) -> Recording:
+    path: Path = settings.path
+    if path.is_dir():
+        return Pictures(path, pictures_of(path, settings.pattern), settings.pictures_per_s)
+    if not path.is_file():
+        raise SourceUnusable(f"{path}: {'no regular file' if path.exists() else 'no such file or directory'}")
+    if path.suffix.lower() in SUFFIXES:
+        return Pictures(path, [path], settings.pictures_per_s)
+    return Video(path)
+
+
+def _open_synthetic(camera: str, settings: SyntheticSettings, first_seq: int) -> FrameSource:
+    live = settings.pace == "realtime"
+    return RecordingSource(camera, SyntheticRecording(settings), pace=settings.pace, loop=False, live=live, first_seq=first_seq)

@@ -1,0 +1,85 @@
+"""Room for the next transaction, when the file has reached its size or the disk is full.
+
+Both show as SQLITE_FULL, and both are answered by dropping the oldest events.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from pathlib import Path
+
+from edged.store import retention
+from edged.store.reserve import Reserve
+from edged.store.settings import StoreSettings
+
+log = logging.getLogger(__name__)
+
+BYTES_PER_MB = 1024 * 1024
+
+GROUP_BYTES = BYTES_PER_MB
+"""More than a group of events takes. A file that has this left and finds no room is on a full disk; one that has not is full
+itself, keeps its size, and uses the pages of dropped rows again."""
+
+
+class Room:
+    """Keeps the database below its size in pages. Used by the writer's thread, outside transactions."""
+
+    def __init__(self, path: Path, settings: StoreSettings) -> None:
+        self._path = path
+        self._limit_bytes = settings.max_mb * BYTES_PER_MB
+        self._reserve = Reserve(path)
+        self._short = False
+        self._reserve.give_up()  # opening writes a little, which a full disk would refuse
+
+    def settle(self, db: sqlite3.Connection) -> None:
+        """After open: shrink a file that is above its bound (which was lowered), set the bound, put the reserve aside."""
+        while _file_bytes(db) > self._limit_bytes and retention.drop_some(db) is not None:
+            _shrink(db)
+        (page_bytes,) = db.execute("PRAGMA page_size").fetchone()
+        db.execute(f"PRAGMA max_page_count = {self._limit_bytes // page_bytes}")
+        self.replenish()
+
+    def make(self, db: sqlite3.Connection) -> bool:
+        """Drop the oldest events after a transaction failed for want of room; ``False`` if there is nothing left to drop.
+
+        Raises sqlite3.OperationalError (SQLITE_FULL) where the disk is so full that nothing can be dropped either.
+        """
+        self._reserve.give_up()
+        _checkpoint(db)  # a journal that could not be copied for want of space holds what the dropping needs
+        dropped = retention.drop_some(db) is not None
+        if _file_bytes(db) < self._limit_bytes - GROUP_BYTES:
+            self._say(short=True)
+            _shrink(db)
+        return dropped
+
+    def hold(self) -> None:
+        """Put the reserve aside again as soon as room was made."""
+        self._reserve.hold()
+
+    def replenish(self) -> None:
+        """Look whether the reserve is there; says once when the disk is short of it and once when it is not any more."""
+        self._say(short=not self._reserve.hold())
+
+    def _say(self, *, short: bool) -> None:
+        if short and not self._short:
+            log.error("event store %s: the disk is full; the oldest events are dropped to make room", self._path)
+        elif self._short and not short:
+            log.warning("event store %s: the disk has room again", self._path)
+        self._short = short
+
+
+def _file_bytes(db: sqlite3.Connection) -> int:
+    (pages,) = db.execute("PRAGMA page_count").fetchone()
+    (page_bytes,) = db.execute("PRAGMA page_size").fetchone()
+    return int(pages * page_bytes)
+
+
+def _shrink(db: sqlite3.Connection) -> None:
+    # The pragma steps once a page and yields no columns: execute() would stop after the first page.
+    db.executescript("PRAGMA incremental_vacuum")
+    _checkpoint(db)
+
+
+def _checkpoint(db: sqlite3.Connection) -> None:
+    db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()

@@ -1,0 +1,178 @@
+"""One thread for one camera: open, read, hand over; on a fault wait a little longer each time and open again.
+
+Rules: only this thread reads its source; what it notices goes to the stage thread as notices, each with its place among the frames, so
+that one thread alone tells the story of a camera. A read that hangs is noticed by ``check_stall`` on the control thread.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections import deque
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Protocol
+
+from edged.core.backoff import Backoff
+from edged.core.errors import CameraLost, EdgedError, SourceUnusable
+from edged.core.frame import Frame
+from edged.sources.info import SourceInfo
+from edged.sources.settings import SourceSettings
+from edged.vision.mailbox import Bell, Mailbox
+from edged.vision.settings import CameraSettings
+
+WEDGED_AFTER_STALLS = 4
+"""A read that still hangs after so many stall deadlines will not come back: the process has to go."""
+
+
+class Source(Protocol):
+    """Where frames come from; ``edged.sources`` and ``edged.testing`` have them."""
+
+    @property
+    def info(self) -> SourceInfo:
+        """What was negotiated."""
+
+    def read(self) -> Frame | None:
+        """The next frame, ``None`` at the end of a recording; raises CameraLost (try again) or SourceUnusable (do not)."""
+
+    def close(self) -> None:
+        """Let go, from any thread, as often as you like."""
+
+
+class OpenSource(Protocol):
+    """How a source is opened; raises CameraLost or SourceUnusable."""
+
+    def __call__(self, camera: str, settings: SourceSettings, *, first_seq: int) -> Source:
+        """An open source whose first frame has the number ``first_seq``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Up:
+    """The source delivers, from the frame ``seq`` on."""
+
+    info: SourceInfo
+    seq: int
+    at_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Down:
+    """The source does not deliver; ``final`` if no retry will mend it. ``seq`` is that of the frame that would have come."""
+
+    error: EdgedError
+    final: bool
+    seq: int
+    at_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The recording is over; ``seq`` is the number of its frames."""
+
+    seq: int
+    at_ns: int
+
+
+Notice = Up | Down | Ended
+
+
+class Capture:
+    """The capture thread of one camera."""
+
+    def __init__(self, camera: str, settings: CameraSettings, bell: Bell, open_source: OpenSource, *, every: bool) -> None:
+        self.camera = camera
+        self.mailbox = Mailbox(bell, every=every)
+        self.notices: deque[Notice] = deque()
+        self.cpu_ns = 0
+        self.fps = 0.0
+        self._settings = settings
+        self._bell = bell
+        self._open_source = open_source
+        self._source: Source | None = None
+        self._seq = 0
+        self._busy_since_ns = 0
+        self._allowance_ns = int(settings.stall_after_s * 1e9)
+        self._stalled = False
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"capture-{camera}", daemon=True)
+
+    def start(self) -> None:
+        """Begin to capture."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ask the thread to leave; does not wait for it (a driver may hang)."""
+        self._stopping.set()
+        self.mailbox.close()
+        if (source := self._source) is not None:
+            source.close()
+
+    def join(self, timeout_s: float) -> None:
+        """Wait for the thread, so that the device is released in good order."""
+        self._thread.join(timeout_s)
+
+    def check_stall(self, now_ns: int) -> bool:
+        """Notice a read or open that hangs; False if it hangs beyond hope."""
+        since = self._busy_since_ns
+        silent_ns = now_ns - since if since else 0
+        if silent_ns > self._allowance_ns and not self._stalled:
+            self._stalled = True
+            error = CameraLost(f"camera {self.camera}: no frame for {silent_ns / 1e9:.1f} s")
+            self._notice(Down(error, False, self._seq, now_ns))
+            if (source := self._source) is not None:
+                source.close()
+        return silent_ns <= WEDGED_AFTER_STALLS * self._allowance_ns
+
+    def _run(self) -> None:
+        backoff = Backoff(self._settings.reopen_min_s, self._settings.reopen_max_s, random.random)
+        while not self._stopping.is_set():
+            try:
+                self._capture(backoff)
+                return
+            except SourceUnusable as error:
+                self._notice(Down(error, True, self._seq, time.monotonic_ns()))
+                return
+            except CameraLost as error:
+                if not self._stalled and not self._stopping.is_set():
+                    self._notice(Down(error, False, self._seq, time.monotonic_ns()))
+            finally:
+                self._source = None
+                self._busy_since_ns = 0
+            self._stopping.wait(backoff.next_delay_s())
+
+    def _capture(self, backoff: Backoff) -> None:
+        """Open the source and hand over its frames until it ends or is told to."""
+        self._stalled = False
+        self._busy_since_ns = time.monotonic_ns()
+        with closing(self._open_source(self.camera, self._settings, first_seq=self._seq)) as source:
+            self._source = source
+            self.fps = source.info.fps or 0.0
+            slow_ns = int(2e9 / self.fps) if self.fps else 0
+            self._allowance_ns = max(int(self._settings.stall_after_s * 1e9), slow_ns)
+            opened = True
+            while (frame := self._next(source)) is not None:
+                if opened:
+                    opened = False
+                    backoff.reset()
+                    self._notice(Up(source.info, frame.seq, frame.captured_ns))
+                self.mailbox.put(frame)
+                self._seq = frame.seq + 1
+                self.cpu_ns = time.thread_time_ns()
+        if not self._stopping.is_set():
+            self._notice(Ended(self._seq, time.monotonic_ns()))
+
+    def _next(self, source: Source) -> Frame | None:
+        """The next frame, or ``None`` at the end; the stall clock runs meanwhile."""
+        self._busy_since_ns = time.monotonic_ns()
+        frame = source.read()
+        self._busy_since_ns = 0
+        if self._stopping.is_set():
+            return None
+        if self._stalled:
+            raise CameraLost(f"camera {self.camera}: closed after a stall")
+        return frame
+
+    def _notice(self, notice: Notice) -> None:
+        self.notices.append(notice)
+        self._bell.ring()

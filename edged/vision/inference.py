@@ -1,0 +1,100 @@
+"""The inference thread of one accelerator: it does nothing but invoke.
+
+Preparing the next input and understanding the last output happen on the stage thread meanwhile; both the interpreter and OpenCV let
+go of the interpreter lock, so the accelerator never waits for Python.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edged.core.frame import Frame
+from edged.core.letterbox import Letterbox
+from edged.core.tensor import RawOutput
+from edged.infer.engine import Engine
+from edged.vision.mailbox import Bell
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Job:
+    """A prepared input; ``line`` is the position of its camera, ``staged`` the filled copy of the input tensor."""
+
+    line: int
+    frame: Frame
+    placement: Letterbox
+    staged: NDArray[np.generic]
+    engine: Engine
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Result:
+    """What came of a job."""
+
+    job: Job
+    outputs: list[RawOutput]
+    invoke_ns: int
+    cpu_ns: int
+    done_ns: int
+
+
+class Inference:
+    """One thread that runs jobs in order; at most one waits while one runs."""
+
+    def __init__(self, bell: Bell) -> None:
+        self.results: deque[Result] = deque()
+        self.started_ns = 0
+        self.usual_ns = 0
+        self._bell = bell
+        self._jobs: queue.Queue[Job | None] = queue.Queue(maxsize=2)  # one that waits, and the word to stop
+        self._pending = 0
+        self._thread = threading.Thread(target=self._run, name="inference", daemon=True)
+
+    def start(self) -> None:
+        """Begin to take jobs."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Finish the jobs that were submitted and leave."""
+        self._jobs.put(None)
+
+    def submit(self, job: Job) -> None:
+        """Queue a job; only when ``waiting`` is False."""
+        self._pending += 1
+        self._jobs.put_nowait(job)
+
+    def collect(self) -> Result | None:
+        """The oldest result not yet taken."""
+        if not self.results:
+            return None
+        self._pending -= 1
+        return self.results.popleft()
+
+    @property
+    def waiting(self) -> bool:
+        """Whether a job waits behind the one that runs."""
+        return not self._jobs.empty()
+
+    @property
+    def idle(self) -> bool:
+        """Whether every job was run and its result taken."""
+        return self._pending == 0
+
+    def _run(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            self.started_ns = started = time.monotonic_ns()
+            self._bell.ring()  # the place of the waiting job is free
+            cpu = time.thread_time_ns()
+            outputs = job.engine.infer(partial(np.copyto, src=job.staged))
+            done = time.monotonic_ns()
+            self.usual_ns = done - started if not self.usual_ns else (7 * self.usual_ns + done - started) // 8
+            self.results.append(Result(job, outputs, done - started, time.thread_time_ns() - cpu, done))
+            self.started_ns = 0
+            self._bell.ring()

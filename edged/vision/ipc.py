@@ -1,0 +1,181 @@
+"""What the main process and the vision process say to each other.
+
+Rules: a message is one datagram of a SOCK_SEQPACKET pair: the kind's name, a NUL, the fields as msgpack. What comes from the vision
+process is checked like any input, since that process parses what cameras and models send. Free of numpy.
+"""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass
+from typing import Any, cast
+
+import msgspec
+
+from edged.core.errors import ProtocolViolated
+from edged.core.event import ObjectAppeared, ObjectLeft
+from edged.core.track import Box
+from edged.vision.settings import VisionSettings, decode_path, encode_path
+
+MAX_MESSAGE_BYTES = 1 << 18
+"""Above any message that a sane configuration makes (64 objects with a path of 64 points each are about 80 KiB)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Main to vision: end the tracks, say so, and leave."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelServes:
+    """A model passed its self-test and serves."""
+
+    model_name: str
+    bundle: str
+    version: str
+    digest: str
+    runtime: str
+    delegate: str
+    delegate_nodes: int
+    threads: int
+    self_test_ms: float
+    at_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class CameraUp:
+    """A camera delivered its first frame since it was opened."""
+
+    camera: str
+    width: int
+    height: int
+    fps: float | None
+    description: str
+    at_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class CameraDown:
+    """A camera could not be opened, stopped delivering, or is silent for too long."""
+
+    camera: str
+    reason: str
+    at_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class CameraEnded:
+    """A recording was played to its end."""
+
+    camera: str
+    at_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class LiveObject:
+    """One tracked object as it is now; ``box`` in source pixels."""
+
+    object_id: str
+    label: str
+    score: float
+    box: Box
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """What one camera sees in one frame."""
+
+    camera: str
+    seq: int
+    captured_ns: int
+    media_s: float | None
+    inference_ms: float
+    objects: tuple[LiveObject, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CameraStats:
+    """Counters of one camera since the vision process started; ``*_cpu_ms`` is CPU time of all frames together.
+
+    ``captured = inferred + dropped`` (replaced by a newer frame before inference) ``+ waiting``, where waiting is at most three:
+    in the mailbox, prepared, and under inference.
+    """
+
+    camera: str
+    captured: int
+    dropped: int
+    inferred: int
+    tracks: int
+    live_unsent: int
+    capture_cpu_ms: float
+    prepare_cpu_ms: float
+    decode_cpu_ms: float
+    track_cpu_ms: float
+    report_cpu_ms: float
+    invoke_ms: float
+    """Wall time of all inferences together."""
+    invoke_cpu_ms: float
+    """CPU time of the inference thread alone; with more threads the interpreter uses others besides."""
+    age_ms: float
+    """Capture to result of the last frame."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """The heartbeat: sent once a second by the vision process while its own control loop runs."""
+
+    cameras: tuple[CameraStats, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """The vision process cannot do what it was told, and a restart would not mend it."""
+
+    message: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """Every recording has ended, or ``Stop`` was obeyed; nothing follows."""
+
+
+Report = (
+    ModelServes | CameraUp | CameraDown | CameraEnded | Live | Stats | Fault | Finished | ObjectAppeared | ObjectLeft
+)  # vision to main
+Order = VisionSettings | Stop  # main to vision; the settings come first, once
+
+_TYPES: dict[bytes, type] = {
+    cls.__name__.encode(): cls
+    for cls in (
+        *(VisionSettings, Stop),
+        *(ModelServes, CameraUp, CameraDown, CameraEnded, Live, Stats, Fault, Finished, ObjectAppeared, ObjectLeft),
+    )
+}
+
+_DECODERS: dict[bytes, msgspec.msgpack.Decoder[Any]] = {
+    name: msgspec.msgpack.Decoder(cls, dec_hook=decode_path) for name, cls in _TYPES.items()
+}
+_encoder = msgspec.msgpack.Encoder(enc_hook=encode_path)
+
+
+def encode(message: Report | Order) -> bytes:
+    """The datagram for a message."""
+    return type(message).__name__.encode() + b"\0" + _encoder.encode(message)
+
+
+def decode(datagram: bytes) -> Report | Order:
+    """The message in a datagram; raises ProtocolViolated for anything else."""
+    name, separator, body = datagram.partition(b"\0")
+    decoder = _DECODERS.get(name)
+    if decoder is None or not separator:
+        raise ProtocolViolated(f"unknown message {name[:40]!r} of {len(datagram)} bytes")
+    try:
+        return cast("Report | Order", decoder.decode(body))
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise ProtocolViolated(f"message {name.decode()} of {len(datagram)} bytes: {error}") from error
+
+
+def pair() -> tuple[socket.socket, socket.socket]:
+    """Two connected ends whose datagrams are neither lost nor torn."""
+    return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)

@@ -1,0 +1,191 @@
+"""One camera's straight line: frame, input, outputs, detections, tracks, events.
+
+Used by the stage thread alone.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edged.core.event import LeaveReason
+from edged.core.frame import Frame
+from edged.core.letterbox import Letterbox
+from edged.core.track import Track
+from edged.infer.preprocess import Preprocessor
+from edged.tracking.settings import TrackerSettings
+from edged.tracking.tracker import Tracker
+from edged.vision import ipc
+from edged.vision.annotate import AnnotatedVideo
+from edged.vision.capture import Capture, Down, Ended, Up
+from edged.vision.inference import Result
+from edged.vision.loader import LoadedModel
+from edged.vision.report import Reporter
+from edged.vision.settings import CameraSettings
+from edged.zones.presence import FrameTime, Presence
+
+STAGING_BUFFERS = 2
+"""One is prepared while the other is copied into the interpreter."""
+
+
+@dataclass(slots=True)
+class Spent:
+    """CPU time by stage, and wall time of the inferences, in nanoseconds, of all frames together."""
+
+    prepare_ns: int = 0
+    decode_ns: int = 0
+    track_ns: int = 0
+    report_ns: int = 0
+    invoke_ns: int = 0
+    invoke_cpu_ns: int = 0
+
+
+class Line:
+    """What belongs to one camera between its mailbox and the main process."""
+
+    def __init__(
+        self,
+        capture: Capture,
+        settings: CameraSettings,
+        model: LoadedModel,
+        tracking: TrackerSettings,
+        run: str,
+        report: Reporter,
+    ) -> None:
+        self.camera = capture.camera
+        self.capture = capture
+        self.model = model
+        self.over = False
+        self.jobs_in_flight = 0
+        self._settings = settings
+        self._report = report
+        self._preprocess = Preprocessor(model.engine.input, model.manifest.input)
+        self._buffers = [np.zeros(model.engine.input.shape, model.engine.input.dtype) for _ in range(STAGING_BUFFERS)]
+        self._tracker = Tracker(tracking)
+        self._presence = Presence(self.camera, model.manifest.label, model.digest, run)
+        self._run = run
+        self._video = AnnotatedVideo(settings.annotated) if settings.annotated else None
+        self._live_at_ns = 0
+        self._last_time = FrameTime(0, None)
+        self._tracks: tuple[Track, ...] = ()
+        self._spent = Spent()
+        self._inferred = 0
+        self._live_unsent = 0
+        self._age_ns = 0
+
+    def prepare(self, frame: Frame) -> tuple[Letterbox, NDArray[np.generic]]:
+        """Fill a staging buffer with the frame; it stays the job's until ``finish``."""
+        cpu = time.thread_time_ns()
+        staged = self._buffers[0]
+        self._buffers.reverse()
+        placement = self._preprocess(frame.image, staged)
+        self.jobs_in_flight += 1
+        self._spent.prepare_ns += time.thread_time_ns() - cpu
+        return placement, staged
+
+    def finish(self, result: Result) -> None:
+        """Turn the outputs into tracks and events, and say them."""
+        frame, spent = result.job.frame, self._spent
+        self.jobs_in_flight -= 1
+        self._inferred += 1
+        spent.invoke_ns += result.invoke_ns
+        spent.invoke_cpu_ns += result.cpu_ns
+        at = time.thread_time_ns()
+        normalised = self.model.decoder(result.outputs)
+        detections = type(normalised)(result.job.placement.to_source(normalised.xyxy), normalised.score, normalised.class_id)
+        decoded = time.thread_time_ns()
+        update = self._tracker.update(detections, frame.scene_ns)
+        self._last_time = FrameTime(frame.captured_ns, frame.media_ns)
+        self._tracks = update.tracks
+        occurrences = self._presence.update(update, self._last_time)
+        tracked = time.thread_time_ns()
+        for occurrence in occurrences:
+            self._report.send(occurrence)
+        self._report_live(frame, result)
+        reported = time.thread_time_ns()
+        spent.decode_ns += decoded - at
+        spent.track_ns += tracked - decoded
+        spent.report_ns += reported - tracked
+        self._age_ns = time.monotonic_ns() - frame.captured_ns
+        if self._video:
+            self._video.write(frame, self._tracks, self.model.manifest.label, self.capture.fps)
+
+    def take(self) -> Frame | None:
+        """The frame to be prepared next, unless a notice comes before it."""
+        notices = self.capture.notices
+        if notices and not self.capture.mailbox.holds_before(notices[0].seq):
+            return None
+        return self.capture.mailbox.take()
+
+    def heed_notice(self) -> bool:
+        """Take in one notice of the capture thread, once the frames before it are done; False if there is none to take."""
+        notices = self.capture.notices
+        if not notices or self.jobs_in_flight or self.capture.mailbox.holds_before(notices[0].seq):
+            return False
+        notice = notices.popleft()
+        if isinstance(notice, Up):
+            info = notice.info
+            self._report.send(ipc.CameraUp(self.camera, info.width, info.height, info.fps, info.description, notice.at_ns))
+        else:
+            self._end(notice)
+        return True
+
+    def _end(self, notice: Down | Ended) -> None:
+        if isinstance(notice, Ended):
+            self._close_objects("stopped")
+            self._report.send(ipc.CameraEnded(self.camera, notice.at_ns))
+            self.over = True
+            return
+        self._close_objects("source_lost")
+        error = notice.error
+        self._report.send(ipc.CameraDown(self.camera, error.message, notice.at_ns))
+        if notice.final:
+            if self._settings.required:
+                self._report.send(ipc.Fault(error.message, error.hint))
+            self.over = True
+
+    def _close_objects(self, reason: LeaveReason) -> None:
+        self._tracker.finish()
+        for occurrence in self._presence.finish(reason, self._last_time):
+            self._report.send(occurrence)
+        self._tracks = ()
+
+    def close(self) -> None:
+        """Close the objects that are still there, and the video."""
+        if not self.over:
+            self._close_objects("stopped")
+        if self._video:
+            self._video.close()
+
+    def stats(self) -> ipc.CameraStats:
+        """The counters so far; called by the control thread."""
+        spent, mailbox = self._spent, self.capture.mailbox
+        return ipc.CameraStats(
+            camera=self.camera,
+            captured=mailbox.put_count,
+            dropped=mailbox.dropped,
+            inferred=self._inferred,
+            tracks=len(self._tracks),
+            live_unsent=self._live_unsent,
+            capture_cpu_ms=self.capture.cpu_ns / 1e6,
+            prepare_cpu_ms=spent.prepare_ns / 1e6,
+            decode_cpu_ms=spent.decode_ns / 1e6,
+            track_cpu_ms=spent.track_ns / 1e6,
+            report_cpu_ms=spent.report_ns / 1e6,
+            invoke_ms=spent.invoke_ns / 1e6,
+            invoke_cpu_ms=spent.invoke_cpu_ns / 1e6,
+            age_ms=self._age_ns / 1e6,
+        )
+
+    def _report_live(self, frame: Frame, result: Result) -> None:
+        if not self._settings.live_max_hz or frame.captured_ns - self._live_at_ns < 1e9 / self._settings.live_max_hz:
+            return
+        self._live_at_ns = frame.captured_ns
+        label = self.model.manifest.label
+        objects = tuple(ipc.LiveObject(f"{self._run}-{t.id}", label(t.class_id), t.score, t.box) for t in self._tracks if t.matched)
+        media_s = None if frame.media_ns is None else frame.media_ns / 1e9
+        live = ipc.Live(self.camera, frame.seq, frame.captured_ns, media_s, result.invoke_ns / 1e6, objects)
+        self._live_unsent += not self._report.offer(live)

@@ -1,0 +1,74 @@
+"""From a model's settings to something that detects."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from pathlib import Path
+
+from edged.core.model import ModelManifest
+from edged.decode import registry
+from edged.decode.registry import Decoder
+from edged.infer.bundle import Bundle, load_bundle, resolve
+from edged.infer.engine import Engine
+from edged.infer.settings import ModelSettings
+from edged.tracking.settings import TrackerSettings
+from edged.vision import ipc
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class LoadedModel:
+    """A model that passed its self-test."""
+
+    name: str
+    bundle: Bundle
+    engine: Engine
+    decoder: Decoder
+
+    @property
+    def manifest(self) -> ModelManifest:
+        """What its bundle says about it."""
+        return self.bundle.manifest
+
+    @property
+    def digest(self) -> str:
+        """sha256 of the file that serves, in hex."""
+        return self.bundle.digest
+
+    def serves(self) -> ipc.ModelServes:
+        """The report that it does."""
+        info = self.engine.info
+        return ipc.ModelServes(
+            model_name=self.name,
+            bundle=self.manifest.name,
+            version=self.manifest.version,
+            digest=self.digest,
+            runtime=info.runtime,
+            delegate=info.delegate,
+            delegate_nodes=info.delegate_nodes,
+            threads=info.threads,
+            self_test_ms=info.self_test_ms,
+            at_ns=time.monotonic_ns(),
+        )
+
+
+def load(name: str, settings: ModelSettings, tracking: TrackerSettings) -> tuple[LoadedModel, TrackerSettings]:
+    """Load the model of ``settings``; also the tracker's settings as they apply to its scores.
+
+    The score from which a detection counts is the configuration's for this model, else the manifest's, else the tracker's. The decoder
+    reports from ``score_low`` on, because weak detections continue a track. Raises ModelRejected or DelegateFailed.
+    """
+    bundle = load_bundle(resolve(settings.bundle, Path.cwd()))
+    stated = bundle.manifest.decoder.parameters.get("score_threshold", tracking.score_high)
+    high = settings.score_threshold or (stated if isinstance(stated, float | int) else tracking.score_high)
+    tracking = dataclasses.replace(tracking, score_high=high, score_low=min(tracking.score_low, high))
+    return load_bundled(name, bundle, settings, tracking.score_low), tracking
+
+
+def load_bundled(name: str, bundle: Bundle, settings: ModelSettings, score_threshold: float | None) -> LoadedModel:
+    """Load a bundle; ``score_threshold``, if given, replaces the manifest's for the decoder."""
+    engine = Engine(bundle, threads=settings.threads, delegate=settings.delegate)
+    spec = bundle.manifest.decoder
+    if score_threshold is not None:
+        spec = dataclasses.replace(spec, parameters={**spec.parameters, "score_threshold": score_threshold})
+    return LoadedModel(name, bundle, engine, registry.build(spec, [engine.input], engine.outputs))

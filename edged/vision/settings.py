@@ -1,0 +1,61 @@
+"""What the vision process needs to know, and nothing else. Free of numpy: the main process writes it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from annotated_types import Ge, Le, MinLen
+
+from edged.core.settings import settings
+from edged.infer.settings import ModelSettings
+from edged.sources.settings import SourceSettings
+from edged.tracking.settings import TrackerSettings
+
+
+@settings
+class CameraSettings(SourceSettings):
+    """One camera: its source (the inherited fields), and what is done with its frames."""
+
+    model: Annotated[str, MinLen(1)]
+    """The name of the model that looks at it, one of ``[models.NAME]``."""
+
+    required: bool = True
+    """Whether the daemon counts as ready, and as healthy, only while this camera delivers."""
+
+    annotated: Path | None = None
+    """Write every inferred frame, with its boxes drawn, into this video file (.mp4 or .avi)."""
+
+    live_max_hz: Annotated[float, Ge(0), Le(100)] = 5.0
+    """At most so many live reports a second about what is seen now; 0 sends none. Events are not bound by it."""
+
+
+@settings
+class VisionSettings:
+    """The whole configuration of the vision process. Crosses to it as msgpack, with the hooks below."""
+
+    cameras: dict[str, CameraSettings]
+    """By name."""
+
+    models: dict[str, ModelSettings]
+    """By name; every model that a camera names is here."""
+
+    tracking: TrackerSettings
+    """For all cameras."""
+
+    run: str
+    """Drawn once at each start of the vision process; makes the ids of tracked objects unique over restarts."""
+
+
+def encode_path(value: object) -> str:
+    """``enc_hook`` for msgspec, which knows no paths; raises TypeError for anything else."""
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(f"a settings record cannot hold {type(value).__name__}")
+
+
+def decode_path(expected: type, value: object) -> Path:
+    """``dec_hook`` for msgspec; raises TypeError, which msgspec turns into a ValidationError with the place."""
+    if expected is Path and isinstance(value, str):
+        return Path(value)
+    raise TypeError(f"expected {expected.__name__}, got {type(value).__name__}")

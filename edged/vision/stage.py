@@ -1,0 +1,99 @@
+"""The stage thread of one accelerator: it prepares inputs and understands outputs while the inference thread invokes.
+
+Rules: everything that concerns one camera happens here, in order: its frames, its tracks, its events, its faults. Results come first,
+then notices, then the next input. Cameras take turns.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+
+from edged.vision.inference import Inference, Job
+from edged.vision.line import Line
+from edged.vision.mailbox import Bell
+
+LEAD_NS = 1_500_000
+"""How long before the running inference is expected to end a live frame is prepared, besides what preparing takes. A frame that
+is taken at once would grow old while it waits; one that is taken too late leaves the accelerator idle."""
+
+IDLE_S = 0.25
+"""The longest sleep, so that a missed deadline mends itself."""
+
+
+class Stage:
+    """Serves the lines (cameras) of one accelerator."""
+
+    def __init__(self, lines: Sequence[Line], inference: Inference, bell: Bell) -> None:
+        self._lines = lines
+        self._inference = inference
+        self._bell = bell
+        self._turn = 0
+        self._prepare_ns = 0
+        self._stopping = threading.Event()
+        self.finished = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="stage", daemon=True)
+
+    def start(self) -> None:
+        """Begin to serve."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Finish what is under inference, close every track, and set ``finished``."""
+        self._stopping.set()
+        self._bell.ring()
+
+    def _run(self) -> None:
+        while not (self._stopping.is_set() or all(line.over for line in self._lines)):
+            if not self._step():
+                self._bell.wait(self._nap_s())
+        while not self._inference.idle:
+            if not self._finish_one():
+                self._bell.wait(IDLE_S)
+        self._inference.stop()
+        for line in self._lines:
+            line.close()
+        self.finished.set()
+
+    def _step(self) -> bool:
+        """Do the most urgent thing; False if there is nothing to do now."""
+        if self._finish_one():
+            return True
+        if any(line.heed_notice() for line in self._lines):
+            return True
+        return not self._inference.waiting and self._prepare_next()
+
+    def _finish_one(self) -> bool:
+        result = self._inference.collect()
+        if result is None:
+            return False
+        self._lines[result.job.line].finish(result)
+        return True
+
+    def _prepare_next(self) -> bool:
+        """Prepare the next frame that is due, beginning with the camera after the last one served."""
+        now = time.monotonic_ns()
+        for offset in range(len(self._lines)):
+            index = (self._turn + offset) % len(self._lines)
+            line = self._lines[index]
+            if not line.capture.mailbox.waiting or (not line.capture.mailbox.every and now < self._due_ns()):
+                continue
+            if (frame := line.take()) is None:
+                continue
+            self._turn = index + 1
+            placement, staged = line.prepare(frame)
+            self._inference.submit(Job(index, frame, placement, staged, line.model.engine))
+            self._prepare_ns = time.monotonic_ns() - now
+            return True
+        return False
+
+    def _due_ns(self) -> int:
+        """When a live frame should be prepared so that it is ready, and fresh, as the running inference ends."""
+        started = self._inference.started_ns
+        return started + self._inference.usual_ns - self._prepare_ns - LEAD_NS if started else 0
+
+    def _nap_s(self) -> float:
+        if self._inference.waiting or not any(line.capture.mailbox.waiting for line in self._lines):
+            return IDLE_S
+        return min(IDLE_S, max(0.0005, (self._due_ns() - time.monotonic_ns()) / 1e9))

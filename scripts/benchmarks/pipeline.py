@@ -1,0 +1,243 @@
+"""From frame to subscriber: the daemon's frame rate against a bare invoke loop, CPU by stage, latency, memory, start.
+
+The quantised SSD MobileNet v1 on a 640x480 clip of people if the test data is there, else BlazeFace on the clip of the catalogue.
+Bare loop and daemon take turns, so that a machine that changes its speed changes both; the ratio is the median of the turns.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import paho.mqtt.client as mqtt
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from edged.core.cv import cv2
+from edged.infer import catalogue
+from edged.infer.bundle import load_bundle, resolve
+from edged.testing.broker import Mosquitto
+
+HERE = Path(__file__).parent
+TURNS = 3
+LATENCY_FPS = 15
+CLIP_FRAMES = 200
+OWN_STAGES = ("prepare", "decode", "track", "report")
+
+
+def register(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--seconds", type=float, default=8, help="length of each of the seven runs (default %(default)s)")
+    parser.add_argument("--threads", type=int, default=1, help="inference threads (default %(default)s)")
+
+
+def measure(arguments: argparse.Namespace, console: Console) -> dict[str, Any]:
+    reference, source, skip = _material()
+    model = load_bundle(resolve(reference)).paths["cpu"]
+    with (
+        tempfile.TemporaryDirectory(prefix="edged-bench-") as directory,
+        Mosquitto(scratch := Path(directory)) as broker,
+        Progress(console=console) as progress,
+    ):
+        work = Work(scratch, reference, arguments.threads, arguments.seconds, broker.port)
+        task = progress.add_task("clip", total=2 * TURNS + 1)
+        clip = _clip(source, skip, work.scratch / "clip.avi")
+        turns = []
+        for turn in range(TURNS):
+            progress.update(task, description=f"bare loop {turn + 1}/{TURNS}", advance=0)
+            bare = _bare(model, arguments.threads, arguments.seconds)
+            progress.update(task, description=f"daemon {turn + 1}/{TURNS}", advance=1)
+            turns.append((bare, work.run(clip, "fast", live_max_hz=5)))
+            progress.advance(task)
+        progress.update(task, description="latency")
+        paced = work.run(clip, "realtime", live_max_hz=100)
+        progress.advance(task)
+    return _result(reference, arguments.threads, turns, paced)
+
+
+@dataclass
+class Run:
+    """One run of the daemon, as seen from outside."""
+
+    fps: float
+    cpu_ms: dict[str, float]
+    latency_ms: list[float]
+    first_detection_s: float
+    rss_mb: dict[str, float]
+
+
+@dataclass
+class Work:
+    """What the runs of the daemon share."""
+
+    scratch: Path
+    model: str
+    threads: int
+    seconds: float
+    port: int
+
+    def run(self, clip: Path, pace: str, live_max_hz: float) -> Run:
+        """Run the daemon on ``clip`` for a while and listen to what it publishes."""
+        config, beats = self.scratch / "edged.toml", self.scratch / "beats.jsonl"
+        state = tempfile.mkdtemp(dir=self.scratch)
+        config.write_text(
+            f'[device]\nname = "bench"\nstate_directory = "{state}"\n'
+            f'[models.bench]\nbundle = "{self.model}"\nthreads = {self.threads}\n'
+            f'[cameras.clip]\nmodel = "bench"\nlive_max_hz = {live_max_hz}\nfile = {{path = "{clip}", pace = "{pace}", loop = true}}\n'
+            f'[mqtt]\nhost = "127.0.0.1"\nport = {self.port}\nlive_max_hz = {live_max_hz}\n'
+        )
+        with _listening(self.port) as heard:
+            started = time.time()
+            daemon = subprocess.Popen([sys.executable, HERE / "daemon.py", config, beats], stderr=subprocess.PIPE)
+            try:
+                if not heard.first_object.wait(30):
+                    raise SystemExit(f"the daemon saw nothing in 30 s:\n{_stop(daemon)}")
+                first = heard.first_object_at - started
+                time.sleep(self.seconds)  # the length of the measurement
+                rss = _rss_mb(daemon.pid)
+            finally:
+                _stop(daemon)
+        latency = [ms for at, ms in heard.latencies if at > started + first + 1]
+        return _digest([json.loads(line) for line in beats.read_text().splitlines()], latency, first, rss)
+
+
+def _digest(beats: list[dict[str, Any]], latency: list[float], first_s: float, rss: dict[str, float]) -> Run:
+    """Rates and CPU per frame between the first heartbeat and the last but one (the last comes after the stop)."""
+    a, b = beats[0], beats[-2]
+    frames = b["camera"]["inferred"] - a["camera"]["inferred"]
+    stages = ("capture", "prepare", "invoke", "decode", "track", "report")
+    cpu = {stage: (b["camera"][f"{stage}_cpu_ms"] - a["camera"][f"{stage}_cpu_ms"]) / frames for stage in stages}
+    cpu["main process"] = (b["main_cpu_s"] - a["main_cpu_s"]) * 1e3 / frames
+    return Run(frames / (b["at"] - a["at"]), cpu, latency, first_s, rss)
+
+
+class _Heard:
+    """What a subscriber received; latency by the wall clock that both ends share."""
+
+    def __init__(self) -> None:
+        self.first_object = threading.Event()
+        self.first_object_at = 0.0
+        self.latencies: list[tuple[float, float]] = []
+
+    def take(self, _client: Any, _userdata: Any, message: mqtt.MQTTMessage) -> None:
+        now, live = time.time(), json.loads(message.payload)
+        if live["objects"] and not self.first_object.is_set():
+            self.first_object_at = now
+            self.first_object.set()
+        self.latencies.append((now, (now - datetime.fromisoformat(live["time"]).timestamp()) * 1e3))
+
+
+@contextmanager
+def _listening(port: int) -> Iterator[_Heard]:
+    heard, subscribed = _Heard(), threading.Event()
+    client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2)
+    client.on_message = heard.take
+    client.on_subscribe = lambda *_: subscribed.set()
+    client.connect("127.0.0.1", port)
+    client.subscribe("edged/v1/+/bench/live/+")
+    client.loop_start()
+    subscribed.wait(5)
+    yield heard
+    client.disconnect()
+    client.loop_stop()
+
+
+def _stop(daemon: subprocess.Popen[bytes]) -> str:
+    daemon.send_signal(signal.SIGTERM)
+    return daemon.communicate(timeout=30)[1].decode()
+
+
+def _rss_mb(pid: int) -> dict[str, float]:
+    """Peak resident memory of the main process and of its child."""
+    child = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0]
+    found = {}
+    for name, number in (("main", str(pid)), ("vision", child)):
+        lines = dict(line.split(":", 1) for line in Path(f"/proc/{number}/status").read_text().splitlines())
+        found[name] = int(lines["VmHWM"].split()[0]) / 1024
+    return found
+
+
+def _bare(model: Path, threads: int, seconds: float) -> dict[str, float]:
+    done = subprocess.run([sys.executable, HERE / "bare.py", model, str(threads), str(seconds)], capture_output=True, check=True)
+    found = json.loads(done.stdout)
+    return {"fps": found["frames"] / found["seconds"], "cpu_ms": found["cpu_s"] * 1e3 / found["frames"]}
+
+
+def _material() -> tuple[str, Path, int]:
+    """(model, clip, frames to skip so that somebody is in the first one)."""
+    data = Path(os.environ.get("EDGED_TEST_DATA", HERE.parents[2] / "shared" / "data"))
+    model, clip = data / "models/ssd_mobilenet_v1_coco_quant.tflite", data / "media/one-by-one-person-detection.mp4"
+    if model.exists() and clip.exists():
+        return str(model), clip, 85
+    entry = catalogue.ENTRIES["carphone"]
+    return "blazeface-short", catalogue.location(entry, catalogue.default_root()), 0
+
+
+def _clip(source: Path, skip: int, target: Path) -> Path:
+    """The clip at 640x480 and the frame rate of the latency run."""
+    video, frames = cv2.VideoCapture(str(source)), 0
+    writer = cv2.VideoWriter(str(target), cv2.VideoWriter.fourcc(*"MJPG"), LATENCY_FPS, (640, 480))
+    while frames < skip + CLIP_FRAMES:
+        more, image = video.read()
+        if not more:
+            break
+        if frames >= skip:
+            writer.write(cv2.resize(image, (640, 480)))
+        frames += 1
+    writer.release()
+    return target
+
+
+def _result(model: str, threads: int, turns: list[tuple[dict[str, float], Run]], paced: Run) -> dict[str, Any]:
+    middle = statistics.median
+    daemon = [run for _, run in turns]
+    cpu = {stage: middle(run.cpu_ms[stage] for run in daemon) for stage in daemon[0].cpu_ms}
+    latency = statistics.quantiles(paced.latency_ms, n=100)
+    rss = {name: max(run.rss_mb[name] for run in [*daemon, paced]) for name in paced.rss_mb}
+    return {
+        "model": Path(model).name,
+        "threads": threads,
+        "bare_fps": middle(bare["fps"] for bare, _ in turns),
+        "daemon_fps": middle(run.fps for run in daemon),
+        "ratio": middle(run.fps / bare["fps"] for bare, run in turns),
+        "cpu_ms_per_frame": cpu,
+        "own_cpu_ms_per_frame": sum(cpu[stage] for stage in (*OWN_STAGES, "main process")),
+        "latency_frames": len(paced.latency_ms),
+        "latency_p50_ms": latency[49],
+        "latency_p99_ms": latency[98],
+        "first_detection_s": middle([run.first_detection_s for run in [*daemon, paced]]),
+        "rss_main_mb": rss["main"],
+        "rss_vision_mb": rss["vision"],
+        "rss_mb": sum(rss.values()),
+    }
+
+
+def show(result: dict[str, Any], console: Console) -> None:
+    table = Table(title=f"{result['model']}, {result['threads']} thread(s), 640x480", title_justify="left")
+    for heading in ("what", "measured", "goal"):
+        table.add_column(heading, justify="left" if heading == "what" else "right")
+    table.add_row("bare invoke loop", f"{result['bare_fps']:.1f} fps", "")
+    table.add_row("daemon, recording as fast as possible", f"{result['daemon_fps']:.1f} fps", "")
+    table.add_row("ratio", f"{result['ratio']:.3f}", ">= 0.95")
+    for stage, cost in result["cpu_ms_per_frame"].items():
+        table.add_row(f"  CPU a frame: {stage}", f"{cost:.2f} ms", "")
+    table.add_row("own stages (all but capture and invoke)", f"{result['own_cpu_ms_per_frame']:.2f} ms", "<= 2.0 ms")
+    table.add_row(f"capture to subscriber, p50 of {result['latency_frames']}", f"{result['latency_p50_ms']:.1f} ms", "")
+    table.add_row("capture to subscriber, p99", f"{result['latency_p99_ms']:.1f} ms", "")
+    table.add_row("start to first detection at a subscriber", f"{result['first_detection_s']:.2f} s", "<= 1.5 s")
+    table.add_row("peak RSS, main + vision", f"{result['rss_main_mb']:.0f} + {result['rss_vision_mb']:.0f} MB", "<= 200 MB")
+    console.print(table)

@@ -1,0 +1,39 @@
+# Sourced by the scripts of this folder: system packages and a virtual environment in .venv, made once and renewed when
+# pyproject.toml changes. Needs Debian (or Raspberry Pi OS) 12 or newer; PYTHON names another interpreter than python3.
+
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+say() { printf '\033[1m==>\033[0m %s\n' "$*" >&2; }
+
+# need_debian PACKAGE...: install what is missing
+need_debian() {
+  local missing=() package
+  for package; do
+    [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")
+  done
+  [ ${#missing[@]} -eq 0 ] && return
+  say "installing ${missing[*]}"
+  local as_root=()
+  [ "$(id -u)" -eq 0 ] || as_root=(sudo)
+  "${as_root[@]}" apt-get update -qq
+  DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+}
+
+# need_venv EXTRA...: edged with these extras in .venv, its commands first in PATH
+need_venv() {
+  local python=${PYTHON:-python3} extras stamp
+  extras=$(IFS=,; echo "$*")
+  command -v "$python" >/dev/null || need_debian python3
+  "$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' ||
+    { echo "edged needs Python 3.11 to 3.13; $python is $("$python" -V 2>&1). PYTHON=python3.11 names another." >&2; exit 1; }
+  "$python" -c 'import ensurepip, venv' 2>/dev/null || need_debian python3-venv
+  [ -x .venv/bin/python ] || { say "making .venv"; "$python" -m venv .venv; }
+  stamp=.venv/edged-$extras-$(sha256sum pyproject.toml | cut -c1-16)
+  if [ ! -e "$stamp" ]; then
+    say "installing edged and what it needs"
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check -e ".${extras:+[$extras]}"
+    touch "$stamp"
+  fi
+  PATH=$PWD/.venv/bin:$PATH
+}

@@ -1,0 +1,192 @@
+"""The daemon as a process, and a subscriber that forgets nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import paho.mqtt.client as mqtt
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
+PATIENCE_S = 60
+"""How long something may take on a busy machine before the test gives up; no measure of speed."""
+
+
+class Daemon:
+    """``edged run`` on a configuration; what it writes to stderr is kept."""
+
+    def __init__(self, config: Path, environment: dict[str, str] | None = None) -> None:
+        self.config = config
+        self._environment = {**os.environ, **(environment or {})}
+        self._process: subprocess.Popen[str]
+        self.log: list[str] = []
+        self._changed = threading.Condition()
+
+    def start(self) -> None:
+        """Start it; returns at once."""
+        command = [sys.executable, "-m", "edged", "run", "--verbose", str(self.config)]
+        self._process = subprocess.Popen(command, env=self._environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self._reader = threading.Thread(target=self._read, args=(self._process.stderr,))
+        self._reader.start()
+
+    def _read(self, stderr: Any) -> None:
+        for line in stderr:
+            with self._changed:
+                self.log.append(line.rstrip())
+                self._changed.notify_all()
+
+    def wait_for(self, text: str, count: int = 1) -> None:
+        """Wait until the log has ``count`` lines with ``text``."""
+        with self._changed:
+            found = self._changed.wait_for(lambda: sum(text in line for line in self.log) >= count, PATIENCE_S)
+        assert found, f"no {text!r} in the log:\n" + "\n".join(self.log[-30:])
+
+    @property
+    def pid(self) -> int:
+        """Of the main process."""
+        return self._process.pid
+
+    @property
+    def vision_pid(self) -> int | None:
+        """Of its child, if there is one now."""
+        try:
+            children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+        except OSError:
+            return None
+        return int(children[0]) if children else None
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the main process."""
+        self._process.send_signal(number)
+
+    def wait(self) -> tuple[int, str]:
+        """(exit status, stdout) at its end."""
+        with self._process:
+            assert self._process.stdout is not None
+            stdout = self._process.stdout.read()
+            self._process.wait(PATIENCE_S)
+            self._reader.join()
+        return self._process.returncode, stdout
+
+    def kill(self) -> None:
+        """As a power cut would."""
+        self._process.kill()
+        self.wait()
+
+    def stop(self) -> int:
+        """SIGTERM; the exit status."""
+        self.signal(signal.SIGTERM)
+        return self.wait()[0]
+
+
+@contextmanager
+def running(config: Path, environment: dict[str, str] | None = None) -> Iterator[Daemon]:
+    """A daemon that is gone afterwards, whatever happens."""
+    daemon = Daemon(config, environment)
+    daemon.start()
+    try:
+        yield daemon
+    finally:
+        if daemon._process.poll() is None:
+            daemon.kill()
+
+
+class Subscriber:
+    """Listens with a session that the broker keeps, so that it misses nothing while it is away."""
+
+    def __init__(self, port: int, topic: str = "edged/v1/#") -> None:
+        self.messages: list[tuple[str, bytes]] = []
+        self._changed = threading.Condition()
+        self._client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id="subscriber", protocol=mqtt.MQTTv5)
+        self._client.reconnect_delay_set(1, 1)
+        self._client.on_message = self._take
+        self._client.on_connect = lambda client, *_: client.subscribe(topic, qos=1)
+        subscribed = threading.Event()
+        self._client.on_subscribe = lambda *_: subscribed.set()
+        session = Properties(PacketTypes.CONNECT)
+        session.SessionExpiryInterval = 3600
+        self._client.connect("127.0.0.1", port, clean_start=False, properties=session)
+        self._client.loop_start()
+        assert subscribed.wait(PATIENCE_S)
+
+    def _take(self, _client: Any, _userdata: Any, message: mqtt.MQTTMessage) -> None:
+        with self._changed:
+            self.messages.append((message.topic, message.payload))
+            self._changed.notify_all()
+
+    def events(self, kind: str = "") -> list[dict[str, Any]]:
+        """Events by id, the first of each, in the order of arrival."""
+        found = {}
+        for topic, payload in list(self.messages):
+            if f"/event/{kind}" in topic:
+                event = json.loads(payload)
+                found.setdefault(event["id"], event)
+        return list(found.values())
+
+    def wait_until(self, condition: Callable[[], bool], what: str) -> None:
+        """Wait for messages until ``condition``."""
+        with self._changed:
+            assert self._changed.wait_for(condition, PATIENCE_S), f"{what}; {len(self.messages)} messages came"
+
+    def close(self) -> None:
+        """Hang up."""
+        self._client.disconnect()
+        self._client.loop_stop()
+
+
+@contextmanager
+def subscribed(port: int) -> Iterator[Subscriber]:
+    """A subscriber for the length of a ``with``."""
+    subscriber = Subscriber(port)
+    try:
+        yield subscriber
+    finally:
+        subscriber.close()
+
+
+class ServiceManager:
+    """systemd's end of the notify socket."""
+
+    def __init__(self, path: Path) -> None:
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.bind(str(path))
+        self._socket.settimeout(PATIENCE_S)
+        self.environment = {"NOTIFY_SOCKET": str(path), "WATCHDOG_USEC": "2000000"}
+
+    def wait_for(self, text: str) -> list[str]:
+        """Messages up to and with the first that holds ``text``."""
+        heard = []
+        while not any(text in message for message in heard):
+            heard.append(self._socket.recv(10_000).decode())
+        return heard
+
+    def close(self) -> None:
+        """Hang up."""
+        self._socket.close()
+
+
+def stored_ids(state: Path) -> set[str]:
+    """The ids of every event that the store of device ``pi`` holds."""
+    with closing(sqlite3.connect(f"file:{state}/events.db?mode=ro", uri=True)) as db:
+        (epoch,) = db.execute("SELECT epoch FROM ledger").fetchone()
+        return {f"pi/{epoch}/{seq}" for (seq,) in db.execute("SELECT seq FROM event")}
+
+
+def wait_until(condition: Callable[[], bool], what: str) -> None:
+    """Poll the outside world, which rings no bell."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.02)

@@ -1,0 +1,156 @@
+"""The vision process's threads on a real model: order, completeness, and what happens when a camera is lost."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from edged.core.errors import CameraLost, SourceUnusable
+from edged.core.event import ObjectAppeared, ObjectLeft
+from edged.infer.settings import ModelSettings
+from edged.sources.settings import SyntheticSettings
+from edged.testing.source import Deliver, Lose, Refuse, Script, Step
+from edged.tracking.settings import TrackerSettings
+from edged.vision import ipc
+from edged.vision.process import Vision, serve
+from edged.vision.report import Reporter
+from edged.vision.settings import CameraSettings, VisionSettings
+
+EVERY_FRAME = SyntheticSettings(pace="fast")  # only its pace matters here: the script is what is opened
+
+
+def settings(test_data: Path, cameras: dict[str, CameraSettings]) -> VisionSettings:
+    model = ModelSettings(bundle=str(test_data / "models/ssd_mobilenet_v1_coco_quant.tflite"))
+    return VisionSettings(cameras=cameras, models={"ssd": model}, tracking=TrackerSettings(appear_after_s=0), run="r")
+
+
+def camera(**changes: object) -> CameraSettings:
+    return CameraSettings(model="ssd", synthetic=EVERY_FRAME, reopen_min_s=0.001, reopen_max_s=0.002, **changes)  # type: ignore[arg-type]
+
+
+def reports_of(test_data: Path, scripts: dict[str, Script], cameras: dict[str, CameraSettings]) -> list[ipc.Report]:
+    """Everything that is reported until the scripts are over."""
+    ours, theirs = ipc.pair()
+    reports: list[ipc.Report] = []
+
+    def listen() -> None:
+        while not isinstance(report := ipc.decode(ours.recv(ipc.MAX_MESSAGE_BYTES)), ipc.Finished):
+            reports.append(report)  # type: ignore[arg-type]
+
+    listener = threading.Thread(target=listen)
+    listener.start()
+    vision = Vision(
+        settings(test_data, cameras), Reporter(theirs), lambda name, _, first_seq: scripts[name].open(name, _, first_seq)
+    )
+    assert vision.run(theirs) == 0
+    listener.join(10)
+    ours.close()
+    theirs.close()
+    return reports
+
+
+@pytest.fixture(scope="module")
+def cat(test_data: Path) -> Deliver:
+    return Deliver(cv2.imread(str(test_data / "media/cat.bmp")))
+
+
+def test_lost_camera_closes_its_objects_before_it_is_reported(test_data: Path, cat: Deliver) -> None:
+    steps: Sequence[Step] = [cat] * 4 + [Lose(CameraLost("unplugged"))] + [cat] * 4
+    reports = reports_of(test_data, {"door": Script(steps)}, {"door": camera(live_max_hz=0)})
+    story = [report for report in reports if not isinstance(report, ipc.Stats | ipc.ModelServes)]
+    kinds = [type(report) for report in story]
+    life = [ipc.CameraUp, ObjectAppeared, ObjectLeft]
+    assert kinds == [*life, ipc.CameraDown, *life, ipc.CameraEnded]
+    first, second = (report for report in story if isinstance(report, ObjectLeft))
+    assert (first.label, first.reason, second.reason) == ("cat", "source_lost", "stopped")
+    assert first.best_score > 0.7
+    assert first.object_id != second.object_id
+
+
+def test_every_frame_of_a_recording_is_inferred_once_in_order(test_data: Path, cat: Deliver) -> None:
+    empty = Deliver(np.zeros((48, 64, 3), np.uint8))
+    reports = reports_of(test_data, {"door": Script([cat, empty] * 15)}, {"door": camera(live_max_hz=100)})
+    seqs = [report.seq for report in reports if isinstance(report, ipc.Live)]  # bound to 100 a second, which the first ones exceed
+    assert seqs == sorted(set(seqs))
+    assert len(seqs) > 20
+    (stats,) = [report for report in reports if isinstance(report, ipc.Stats)][-1].cameras
+    assert (stats.captured, stats.inferred, stats.dropped) == (30, 30, 0)
+    for cost in (stats.prepare_cpu_ms, stats.decode_cpu_ms, stats.track_cpu_ms, stats.invoke_ms, stats.invoke_cpu_ms):
+        assert cost > 0
+
+
+def test_cameras_take_turns(test_data: Path, cat: Deliver) -> None:
+    scripts = {name: Script([cat] * 12) for name in ("left", "right")}
+    reports = reports_of(test_data, scripts, dict.fromkeys(scripts, camera(live_max_hz=100)))
+    order = [report.camera for report in reports if isinstance(report, ipc.Live)]
+    assert len(order) > 12
+    assert all(one != other for one, other in zip(order[2:-2], order[3:-1], strict=True))
+
+
+def test_required_camera_that_nothing_mends_is_a_fault_but_an_optional_one_is_not(test_data: Path, cat: Deliver) -> None:
+    broken = Refuse(SourceUnusable("clip.mp4: no such file", hint="look again"))
+    scripts = {"door": Script([cat]), "attic": Script([broken])}
+    both = {"door": camera(), "attic": camera(required=True)}
+    assert ipc.Fault("clip.mp4: no such file", "look again") in reports_of(test_data, scripts, both)
+    scripts = {"door": Script([cat]), "attic": Script([broken])}
+    reports = reports_of(test_data, scripts, {"door": camera(), "attic": camera(required=False)})
+    assert not [report for report in reports if isinstance(report, ipc.Fault)]
+    assert [report.camera for report in reports if isinstance(report, ipc.CameraDown)] == ["attic"]
+
+
+def test_model_that_is_none_is_a_fault_that_names_it(tmp_path: Path) -> None:
+    path = tmp_path / "broken.tflite"
+    path.write_bytes(b"\x1c\0\0\0TFL3" + bytes(100))
+    ours, theirs = ipc.pair()
+    broken = VisionSettings(
+        cameras={"door": camera()}, models={"ssd": ModelSettings(bundle=str(path))}, tracking=TrackerSettings(), run="r"
+    )
+    ours.send(ipc.encode(broken))
+    assert serve(theirs) == 1
+    fault = ipc.decode(ours.recv(ipc.MAX_MESSAGE_BYTES))
+    assert isinstance(fault, ipc.Fault)
+    assert str(path) in fault.message
+    ours.close()
+    theirs.close()
+
+
+def test_orders_from_main_stop_the_process_in_good_order(test_data: Path, cat: Deliver) -> None:
+    ours, theirs = ipc.pair()
+    endless = Script([cat] * 100_000)
+    vision = Vision(
+        settings(test_data, {"door": camera(live_max_hz=100)}),
+        Reporter(theirs),
+        lambda n, s, first_seq: endless.open(n, s, first_seq),
+    )
+    thread = threading.Thread(target=vision.run, args=(theirs,))
+    thread.start()
+    reports: list[ipc.Report | ipc.Order] = []
+    while not isinstance(reports[-1] if reports else None, ipc.Finished):
+        reports.append(ipc.decode(ours.recv(ipc.MAX_MESSAGE_BYTES)))
+        if isinstance(reports[-1], ObjectAppeared):
+            ours.send(ipc.encode(ipc.Stop()))
+    thread.join(10)
+    (left,) = [report for report in reports if isinstance(report, ObjectLeft)]
+    assert left.reason == "stopped"
+    ours.close()
+    theirs.close()
+
+
+def test_process_leaves_when_the_main_process_is_gone(test_data: Path) -> None:
+    ours, theirs = ipc.pair()
+    child = subprocess.Popen(
+        [sys.executable, "-P", "-m", "edged.vision", str(theirs.fileno())], pass_fds=[theirs.fileno()], stderr=subprocess.DEVNULL
+    )
+    theirs.close()
+    ours.send(ipc.encode(settings(test_data, {"door": CameraSettings(model="ssd", synthetic=SyntheticSettings())})))
+    while not isinstance(ipc.decode(ours.recv(ipc.MAX_MESSAGE_BYTES)), ipc.Live):
+        pass
+    ours.close()
+    assert child.wait(10) == 0

@@ -1,0 +1,35 @@
+"""Lost and back come in pairs, whatever the vision process says and however often it is started."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edged.core.event import SourceBack, SourceLost
+from edged.daemon.cameras import Cameras
+from edged.vision import ipc
+
+
+def up(at_ns: int) -> ipc.CameraUp:
+    return ipc.CameraUp("door", 640, 480, 30.0, "USB", at_ns)
+
+
+def down(at_ns: int) -> ipc.CameraDown:
+    return ipc.CameraDown("door", "unplugged", at_ns)
+
+
+@given(st.lists(st.booleans(), max_size=40))
+def test_lost_and_back_alternate(story: list[bool]) -> None:
+    cameras = Cameras(["door"], 0)
+    happened = [cameras.up(up(at)) if delivers else cameras.down(down(at)) for at, delivers in enumerate(story)]
+    kinds = [type(occurrence) for occurrence in happened if occurrence]
+    assert kinds == [SourceLost, SourceBack] * (len(kinds) // 2) + [SourceLost] * (len(kinds) % 2)
+    assert cameras["door"].state == ("starting" if not story else "online" if story[-1] else "lost")
+
+
+def test_outage_runs_from_the_loss() -> None:
+    cameras = Cameras(["door"], 0)
+    assert cameras.down(down(1_000_000_000)) == SourceLost("door", "unplugged", 1_000_000_000)
+    assert cameras.down(down(2_000_000_000)) is None
+    assert cameras.up(up(4_000_000_000)) == SourceBack("door", 3.0, 4_000_000_000)
+    assert (cameras["door"].width, cameras["door"].description) == (640, "USB")

@@ -1,0 +1,112 @@
+"""Reading a camera whose driver is played by a fake ``cv2.VideoCapture``: what a real one does wrong cannot be had on demand."""
+
+from __future__ import annotations
+
+from collections import deque
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edged.core.cv import cv2
+from edged.core.errors import CameraLost
+from edged.sources.settings import V4l2Settings
+from edged.sources.v4l2 import MAX_UNDECODABLE, V4l2Source, capture_time_ns, device_path
+
+NOW_NS = 10**15
+
+
+class Driver:
+    """Answers with the sizes it has; ``reads`` holds "ok", "damaged", "error" or "raise" for each frame."""
+
+    def __init__(self, reads: list[str], size: tuple[int, int] = (1280, 720), fps: float = 30.0) -> None:
+        self.reads = deque(reads)
+        self.asked: list[tuple[int, float]] = []
+        self.released = False
+        self.answers = {
+            cv2.CAP_PROP_FRAME_WIDTH: float(size[0]),
+            cv2.CAP_PROP_FRAME_HEIGHT: float(size[1]),
+            cv2.CAP_PROP_FPS: fps,
+            cv2.CAP_PROP_FOURCC: float(cv2.VideoWriter.fourcc(*"MJPG")),
+        }
+
+    def grab(self) -> bool:
+        if self.reads[0] == "raise":
+            raise cv2.error("driver")
+        return self.reads[0] != "error"
+
+    def retrieve(self) -> tuple[bool, np.ndarray | None]:
+        return (True, np.zeros((720, 1280, 3), np.uint8)) if self.reads.popleft() == "ok" else (False, None)
+
+    def get(self, propId: int) -> float:  # noqa: N803
+        return self.answers.get(propId, 0.0)
+
+    def set(self, propId: int, value: float) -> bool:  # noqa: N803
+        self.asked.append((propId, value))
+        return True
+
+    def release(self) -> None:
+        self.released = True
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Path:
+    path = tmp_path / "video0"
+    path.touch()
+    return path
+
+
+def source(driver: Driver, node: Path, first_seq: int = 0, **settings: object) -> V4l2Source:
+    return V4l2Source("door", driver, node, V4l2Settings(device=0, **settings), first_seq)  # type: ignore[arg-type]
+
+
+def test_reports_what_the_camera_gave_and_what_was_asked(node: Path) -> None:
+    driver = Driver([])
+    info = source(driver, node, width=1920, height=1080, fps=60, pixel_format="MJPG").info
+    assert (info.width, info.height, info.fps, info.live) == (1280, 720, 30.0, True)
+    assert info.description == f"{node} 1280x720 MJPG at 30 fps (asked for 1920x1080)"
+    asked = [prop for prop, _ in driver.asked]
+    assert asked.index(cv2.CAP_PROP_FOURCC) < asked.index(cv2.CAP_PROP_FRAME_WIDTH)  # the sizes depend on the format
+    assert dict(driver.asked)[cv2.CAP_PROP_FRAME_WIDTH] == 1920
+
+
+def test_leaves_the_format_to_the_driver_and_knows_no_rate(node: Path) -> None:
+    driver = Driver([], fps=-1.0)
+    info = source(driver, node, width=1280, height=720).info
+    assert cv2.CAP_PROP_FOURCC not in dict(driver.asked)
+    assert (info.fps, info.description) == (0.0, f"{node} 1280x720 MJPG")
+
+
+def test_frames_are_counted_and_live(node: Path) -> None:
+    with source(Driver(["ok", "damaged", "ok"]), node, first_seq=40) as camera:
+        frames = [camera.read(), camera.read()]
+    assert [frame and (frame.seq, frame.media_ns, frame.width) for frame in frames] == [(40, None, 1280), (41, None, 1280)]
+
+
+@pytest.mark.parametrize("reads", [["error"], ["raise"], ["damaged"] * MAX_UNDECODABLE])
+def test_loss_says_where_and_what_to_look_at(node: Path, reads: list[str]) -> None:
+    driver = Driver(reads)
+    with source(driver, node) as camera, pytest.raises(CameraLost, match=str(node)) as caught:
+        camera.read()
+    assert "power" in caught.value.hint
+    assert driver.released
+
+
+def test_unplugged_camera_is_told_from_a_broken_one(node: Path) -> None:
+    camera = source(Driver(["error"]), node)
+    node.unlink()
+    with pytest.raises(CameraLost, match="is gone"):
+        camera.read()
+
+
+def test_capture_time_is_the_drivers_if_it_is_on_our_clock() -> None:
+    assert capture_time_ns((NOW_NS - 30_000_000) / 1e6, NOW_NS) == NOW_NS - 30_000_000
+    assert capture_time_ns(0.0, NOW_NS) == NOW_NS  # not filled in
+    assert capture_time_ns(1.7e12, NOW_NS) == NOW_NS  # wall clock
+    assert capture_time_ns((NOW_NS - 60_000_000_000) / 1e6, NOW_NS) == NOW_NS  # a minute old
+    assert capture_time_ns((NOW_NS + 1_000_000) / 1e6, NOW_NS) == NOW_NS  # the future
+
+
+def test_device_by_number_or_path() -> None:
+    assert device_path(2) == Path("/dev/video2")
+    assert device_path("/dev/v4l/by-id/usb-x") == Path("/dev/v4l/by-id/usb-x")

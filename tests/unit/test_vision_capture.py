@@ -1,0 +1,115 @@
+"""A capture thread tells the story of its camera in order, and comes back from every fault."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+
+import numpy as np
+
+from edged.core.errors import CameraLost, SourceUnusable
+from edged.core.frame import Frame
+from edged.sources.base import FrameSource
+from edged.testing.source import Deliver, Lose, Refuse, Script, Stall, Step
+from edged.vision.capture import WEDGED_AFTER_STALLS, Capture, Down, Ended, Up
+from edged.vision.mailbox import Bell
+from edged.vision.settings import CameraSettings
+
+PICTURE = Deliver(np.zeros((48, 64, 3), np.uint8))
+SETTINGS = CameraSettings(model="m", reopen_min_s=0.001, reopen_max_s=0.002, stall_after_s=5)
+STALL_NS = 5_000_000_000
+
+
+@contextmanager
+def capturing(steps: Sequence[Step], settings: CameraSettings = SETTINGS) -> Iterator[tuple[Capture, Script, Bell]]:
+    bell, script = Bell(), Script(steps)
+    capture = Capture("door", settings, bell, script.open, every=True)
+    capture.start()
+    yield capture, script, bell
+    capture.stop()
+    capture.join(5)
+
+
+def frames_until(capture: Capture, bell: Bell, kind: type, count: int = 1) -> list[Frame]:
+    """Take frames until ``count`` notices of ``kind`` have come."""
+    frames = []
+    while True:
+        done = sum(isinstance(notice, kind) for notice in capture.notices) >= count
+        if (frame := capture.mailbox.take()) is not None:
+            frames.append(frame)
+        elif done:
+            return frames
+        else:
+            bell.wait(5)
+
+
+def test_sequence_goes_on_over_a_loss() -> None:
+    with capturing([PICTURE, PICTURE, Lose(CameraLost("unplugged")), PICTURE]) as (capture, script, bell):
+        frames = frames_until(capture, bell, Ended)
+        assert [frame.seq for frame in frames] == [0, 1, 2]
+        assert [type(notice) for notice in capture.notices] == [Up, Down, Up, Ended]
+        assert script.opened == 2
+
+
+def test_source_that_cannot_be_opened_is_tried_again() -> None:
+    refusals = [Refuse(CameraLost("busy"))] * 3
+    with capturing([*refusals, PICTURE]) as (capture, script, bell):
+        frames_until(capture, bell, Ended)
+        assert [type(notice) for notice in capture.notices] == [Down, Down, Down, Up, Ended]
+        assert script.opened == 4
+
+
+def test_unusable_source_is_given_up() -> None:
+    with capturing([Refuse(SourceUnusable("no such file")), PICTURE]) as (capture, script, bell):
+        assert frames_until(capture, bell, Down) == []
+        (notice,) = capture.notices
+        assert isinstance(notice, Down)
+        assert notice.final
+        capture.join(5)
+        assert script.opened == 1
+
+
+def test_stall_is_noticed_at_its_deadline_and_the_source_opened_again() -> None:
+    with capturing([PICTURE, Stall(), PICTURE]) as (capture, script, bell):
+        assert len(frames_until(capture, bell, Up)) <= 1
+        assert script.stalled.wait(5)
+        now = time.monotonic_ns()
+        assert capture.check_stall(now)  # not yet
+        assert not any(isinstance(notice, Down) for notice in capture.notices)
+        assert capture.check_stall(now + STALL_NS)
+        assert any("no frame for" in notice.error.message for notice in capture.notices if isinstance(notice, Down))
+        frames_until(capture, bell, Ended)
+        assert [type(notice) for notice in capture.notices] == [Up, Down, Up, Ended]
+
+
+def test_open_that_never_comes_back_is_beyond_hope() -> None:
+    entered, release = threading.Event(), threading.Event()
+
+    def open_stuck(camera: str, settings: object, *, first_seq: int) -> FrameSource:
+        entered.set()
+        release.wait()
+        raise CameraLost("at last")
+
+    capture = Capture("door", SETTINGS, Bell(), open_stuck, every=False)
+    capture.start()
+    assert entered.wait(5)
+    now = time.monotonic_ns()
+    assert capture.check_stall(now + STALL_NS)
+    assert not capture.check_stall(now + WEDGED_AFTER_STALLS * STALL_NS + 1)
+    capture.stop()
+    release.set()
+    capture.join(5)
+
+
+def test_waiting_for_a_slow_consumer_is_no_stall() -> None:
+    impatient = replace(SETTINGS, stall_after_s=0.2)
+    with capturing([PICTURE, PICTURE], impatient) as (capture, _, bell):
+        until_ns = time.monotonic_ns() + 500_000_000
+        while (now := time.monotonic_ns()) < until_ns:
+            assert capture.check_stall(now)
+            bell.wait(0.01)
+        assert len(frames_until(capture, bell, Ended)) == 2
+        assert [type(notice) for notice in capture.notices] == [Up, Ended]

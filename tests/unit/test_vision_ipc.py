@@ -1,0 +1,73 @@
+"""What crosses between the processes comes back as it went, and nothing else is let in."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edged.core.errors import ProtocolViolated
+from edged.core.event import ObjectLeft
+from edged.vision import ipc
+
+LEFT = ObjectLeft(
+    camera="door",
+    object_id="a1-7",
+    label="person",
+    reason="left",
+    dwell_s=2.5,
+    best_score=0.9,
+    best_box=(1.0, 2.0, 3.0, 4.0),
+    box=(5.0, 6.0, 7.0, 8.0),
+    path=((1.0, 2.0), (3.0, 4.0)),
+    at_ns=123,
+    media_s=None,
+    model="ab" * 32,
+)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        LEFT,
+        ipc.Stop(),
+        ipc.Finished(),
+        ipc.Fault("no such file", "look again"),
+        ipc.CameraUp("door", 640, 480, None, "USB camera", 5),
+        ipc.Live("door", 3, 99, 1.5, 12.0, (ipc.LiveObject("a1-7", "person", 0.8, (0.0, 1.0, 2.0, 3.0)),)),
+    ],
+)
+def test_message_survives_the_wire(message: ipc.Report) -> None:
+    assert ipc.decode(ipc.encode(message)) == message
+
+
+@given(st.binary(max_size=200))
+def test_noise_is_refused_and_nothing_else_happens(noise: bytes) -> None:
+    try:
+        ipc.decode(noise)
+    except ProtocolViolated:
+        return
+    assert noise.partition(b"\0")[0].decode() in {"Stop", "Finished"}  # the only messages without fields
+
+
+@given(st.integers(min_value=0), st.integers(0, 255))
+def test_flipped_byte_is_refused_or_still_a_message(position: int, value: int) -> None:
+    wire = bytearray(ipc.encode(LEFT))
+    wire[position % len(wire)] = value
+    try:
+        message = ipc.decode(bytes(wire))
+    except ProtocolViolated:
+        return
+    assert isinstance(message, ObjectLeft)
+
+
+def test_wrong_type_in_a_field_names_the_message_and_the_field() -> None:
+    with pytest.raises(ProtocolViolated, match=r"Fault.*\$\.hint"):
+        ipc.decode(b"Fault\0" + b"\x82\xa7message\xa1a\xa4hint\x05")
+
+
+def test_largest_sane_report_fits_a_datagram() -> None:
+    crowded = ipc.Live(
+        "door", 1, 1, None, 1.0, tuple(ipc.LiveObject("abcdef-1000", "x" * 40, 0.5, (1.0,) * 4) for _ in range(1000))
+    )
+    assert len(ipc.encode(crowded)) < ipc.MAX_MESSAGE_BYTES
