@@ -25,8 +25,8 @@ def describe(event: Event) -> str:
         case ObjectAppeared() as it:
             return f"{it.camera}: {it.label} {it.object_id} appeared, score {it.score:.2f}{_position(it.media_s)}"
         case ObjectLeft() as it:
-            best = f"best score {it.best_score:.2f}"
-            return f"{it.camera}: {it.label} {it.object_id} left after {it.dwell_s:.1f} s, {best}{_position(it.media_s)}{REASONS[it.reason]}"
+            stay = f"left after {it.dwell_s:.1f} s, best score {it.best_score:.2f}{_position(it.media_s)}{REASONS[it.reason]}"
+            return f"{it.camera}: {it.label} {it.object_id} {stay}"
         case SourceLost() as it:
             return f"{it.camera}: lost: {it.reason}"
         case SourceBack() as it:

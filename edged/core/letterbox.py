@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 Resize = Literal["letterbox", "stretch"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Letterbox:
     """A source of ``source_width`` x ``source_height`` px scaled to ``width`` x ``height`` px at (``left``, ``top``) of the input.
 
@@ -27,6 +27,16 @@ class Letterbox:
     top: int
     width: int
     height: int
+    # A box's way back is ``box * scale + shift``, worked out once: a placement serves every frame of a camera.
+    _scale: NDArray[np.float32] = field(init=False, repr=False)
+    _shift: NDArray[np.float32] = field(init=False, repr=False)
+    _limit: NDArray[np.float32] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        x, y = self.source_width / self.width, self.source_height / self.height
+        object.__setattr__(self, "_scale", np.array([x * self.input_width, y * self.input_height] * 2, np.float32))
+        object.__setattr__(self, "_shift", np.array([-x * self.left, -y * self.top] * 2, np.float32))
+        object.__setattr__(self, "_limit", np.array([self.source_width, self.source_height] * 2, np.float32))
 
     @classmethod
     def fit(cls, source: tuple[int, int], target: tuple[int, int], resize: Resize) -> Letterbox:
@@ -42,9 +52,5 @@ class Letterbox:
 
     def to_source(self, xyxy: NDArray[np.float32]) -> NDArray[np.float32]:
         """Boxes (n, 4), normalised to the input, as source pixels (n, 4), clipped to the picture."""
-        to_px = np.array([self.input_width, self.input_height] * 2, np.float32)
-        offset = np.array([self.left, self.top] * 2, np.float32)
-        ratio = np.array([self.source_width / self.width, self.source_height / self.height] * 2, np.float32)
-        limit = np.array([self.source_width, self.source_height] * 2, np.float32)
-        clipped: NDArray[np.float32] = np.clip((xyxy * to_px - offset) * ratio, np.float32(0), limit)
-        return clipped
+        boxes: NDArray[np.float32] = xyxy * self._scale + self._shift
+        return np.minimum(np.maximum(boxes, np.float32(0), out=boxes), self._limit, out=boxes)

@@ -164,7 +164,8 @@ class Daemon:
                 if self._publisher
                 else ""
             )
-            self._notifier.status(f"{counts.produced} events{broker}, {self._supervisor.restarts} vision restarts")
+            lost = f", {self._recorder.lost} events lost to a full disk" if self._recorder.lost else ""
+            self._notifier.status(f"{counts.produced} events{broker}, {self._supervisor.restarts} vision restarts{lost}")
             await asyncio.sleep(interval_s)
 
     async def _drain(self) -> None:
@@ -205,7 +206,5 @@ def _make_directory(path: Path) -> Path:
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
     """The reason for the end: our own error if there is one, else whatever came first."""
-    leaves: list[BaseException] = []
-    for error in group.exceptions:
-        leaves.append(_first(error) if isinstance(error, BaseExceptionGroup) else error)
+    leaves = [_first(error) if isinstance(error, BaseExceptionGroup) else error for error in group.exceptions]
     return next((error for error in leaves if isinstance(error, EdgedError)), leaves[0])

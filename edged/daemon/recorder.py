@@ -1,16 +1,20 @@
 """From occurrences to durable events, in order.
 
-Occurrences wait in a bounded queue; when the store is slow the queue fills, the vision process's reports wait, and nothing is lost. Sinks get
-events only after their commit.
+Occurrences wait in a bounded queue; when the store is slow the queue fills, the vision process's reports wait, and nothing is
+lost. Sinks get events only after their commit.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from typing import Protocol
 
 from edged.core.event import Event, Occurrence
+from edged.store.writer import StoreFull
+
+log = logging.getLogger(__name__)
 
 MAX_WAITING = 1000
 MAX_BATCH = 100
@@ -35,24 +39,30 @@ class Sink(Protocol):
 
 
 class Recorder:
-    """One task that writes; ``put`` from any other."""
+    """One task that writes; ``put`` from any other. ``lost`` counts the events that a full disk took."""
 
     def __init__(self, store: EventStore, sinks: Sequence[Sink]) -> None:
         self._store = store
         self._sinks = sinks
         self._queue: asyncio.Queue[Occurrence] = asyncio.Queue(MAX_WAITING)
+        self._full = False
+        self.lost = 0
 
     async def put(self, occurrence: Occurrence) -> None:
         """Hand over; waits while the queue is full."""
         await self._queue.put(occurrence)
 
     async def run(self) -> None:
-        """Write what comes, for ever; raises StoreFailed if the store cannot be written."""
+        """Write what comes, for ever; raises StoreFailed if the store cannot be written any more."""
         while True:
             batch = [await self._queue.get()]
             while len(batch) < MAX_BATCH and not self._queue.empty():
                 batch.append(self._queue.get_nowait())
-            self._tell(await self._store.append(batch))
+            try:
+                self._tell(await self._store.append(batch))
+                self._full = False
+            except StoreFull as error:
+                self._lose(len(batch), error)
             for _ in batch:
                 self._queue.task_done()
 
@@ -64,6 +74,12 @@ class Recorder:
         """After a process died: commit what it had handed over, then end the objects that it left open."""
         await self.drain()
         self._tell(await self._store.close_interrupted(at_ns))
+
+    def _lose(self, count: int, error: StoreFull) -> None:
+        self.lost += count
+        if not self._full:
+            self._full = True
+            log.error("events are lost until there is room: %s", error)
 
     def _tell(self, events: Sequence[Event]) -> None:
         for event in events:

@@ -1,7 +1,7 @@
 """Keeps a vision process running.
 
-A process that lived is started again at once, one that dies young after a growing delay. A fault that a restart would not mend (a model that
-is refused) ends the daemon with that error.
+A process that lived is started again at once, one that dies young after a growing delay. A fault that a restart would not mend
+(a model that is refused) ends the daemon with that error.
 """
 
 from __future__ import annotations

@@ -65,7 +65,8 @@ class SsdPostprocess:
         boxes, classes, scores, count = (outputs[place].real() for place in self._places)
         if count.size != 1 or classes.size != scores.size or boxes.size != 4 * scores.size:
             raise _unfit([output.spec for output in outputs])
-        n = int(np.clip(np.nan_to_num(count.flat[0], nan=0.0), 0, scores.size))
+        stated = float(count.flat[0])
+        n = int(min(max(stated, 0), scores.size)) if stated == stated else 0  # NaN is not itself
         boxes, class_id, score = boxes.reshape(-1, 4)[:n], classes.reshape(-1)[:n], scores.reshape(-1)[:n]
         keep = np.flatnonzero((score >= self._threshold) & (score <= 1) & (class_id >= 0) & (class_id < CLASS_LIMIT))
         return tidy(boxes[keep][:, [1, 0, 3, 2]], score[keep], class_id[keep].astype(np.int32))

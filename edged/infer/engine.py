@@ -64,7 +64,7 @@ class Engine:
         if delegate == "xnnpack" and nodes == 0:
             raise DelegateFailed(
                 f"{self._where}: XNNPACK took none of the model's operators",
-                hint='delegate = "auto" runs it on the plain kernels, slower; /proc/cpuinfo must be readable (systemd: no ProcSubset=pid)',
+                hint='delegate = "auto" runs it on slower kernels; /proc/cpuinfo must be readable (systemd: no ProcSubset=pid)',
             )
         self.info = EngineInfo(
             runtime=f"ai-edge-litert {metadata.version('ai-edge-litert')}",
@@ -103,7 +103,7 @@ class Engine:
         return interpreter
 
     def _delegate_nodes(self) -> int:
-        # No public call lists the execution plan; the log line "Created TensorFlow Lite XNNPACK delegate" appears even if it takes no node.
+        # No public call lists the execution plan; the log line about XNNPACK appears even if it takes no node.
         return sum(detail["op_name"] == "DELEGATE" for detail in self._interpreter._get_ops_details())
 
     def _self_test(self) -> float:

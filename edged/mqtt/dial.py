@@ -69,6 +69,8 @@ def _unreachable(endpoint: Endpoint, error: OSError | ValueError) -> BrokerUnrea
             what, hint = "nothing listens there", "is the broker running?"
         case TimeoutError():
             what, hint = "no answer from the network", "a firewall, or the wrong address?"
+        case ConnectionResetError() if endpoint.tls is not None:
+            what, hint = "it hung up during the TLS handshake", "does this port speak TLS?"
         case _:
             what, hint = str(error), ""
     return BrokerUnreachable(f"{endpoint.address}: {what}", hint=hint)

@@ -9,8 +9,8 @@ from pathlib import Path
 from edged.core.errors import SecretUnreadable
 from edged.mqtt.settings import MqttSettings
 
-MAX_SECRET_BYTES = 64 * 1024
-"""More than any password or token; a wrong path must not fill the memory."""
+MAX_SECRET_BYTES = 65_535
+"""What MQTT can carry as a password (5.0, section 1.5.6); a wrong path must not fill the memory either."""
 
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
@@ -56,7 +56,7 @@ def _read(path: Path) -> str:
     except OSError as error:
         raise SecretUnreadable(f"{path}: {error.strerror}", hint="it must be readable by the user that edged runs as") from error
     if len(content) > MAX_SECRET_BYTES:
-        raise SecretUnreadable(f"{path} is larger than {MAX_SECRET_BYTES // 1024} KiB", hint="is it the right file?")
+        raise SecretUnreadable(f"{path} is larger than {MAX_SECRET_BYTES} bytes", hint="is it the right file?")
     try:
         secret = content.decode().removesuffix("\n").removesuffix("\r")
     except UnicodeDecodeError as error:

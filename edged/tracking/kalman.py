@@ -45,14 +45,11 @@ def predict(mean: Floats, cov: Floats, dt_s: float) -> tuple[Floats, Floats]:
     later[:, :4] += dt_s * mean[:, 4:]
     later[:, 2:4] = np.maximum(later[:, 2:4], MIN_SIDE_PX)
     value, shared, rate = cov.T
-    return later, np.stack(
-        [
-            value + dt_s * (2 * shared + dt_s * rate) + ACCELERATION * dt_s**3 / 3,
-            shared + dt_s * rate + ACCELERATION * dt_s**2 / 2,
-            rate + ACCELERATION * dt_s,
-        ],
-        axis=1,
-    )
+    spread = np.empty_like(cov)
+    spread[:, 0] = value + dt_s * (2 * shared + dt_s * rate) + ACCELERATION * dt_s**3 / 3
+    spread[:, 1] = shared + dt_s * rate + ACCELERATION * dt_s**2 / 2
+    spread[:, 2] = rate + ACCELERATION * dt_s
+    return later, spread
 
 
 def correct(mean: Floats, cov: Floats, measured: Floats) -> tuple[Floats, Floats]:

@@ -93,14 +93,15 @@ class Tracker:
         free = np.ones(len(rows), np.bool_)
 
         def pair(tracks: Mask, candidates: Mask) -> None:
-            t, d = np.flatnonzero(tracks & free), np.flatnonzero(candidates & (match < 0))
-            if len(t) and len(d):
+            (d,) = (candidates & (match < 0)).nonzero()
+            (t,) = (tracks & free).nonzero() if len(d) else (d,)
+            if len(t):
                 i, j = assign(cost[np.ix_(t, d)], 1 - settings.match_iou)
                 match[d[j]] = t[i]
                 free[t[i]] = False
 
         pair(confirmed, strong)
-        if weak.any():
+        if weak.any() and (confirmed & free).any():
             pair(confirmed, weak & ~_same_object(detections, detections.take(match >= 0)).any(axis=1))
         pair(~confirmed, strong)
         return match

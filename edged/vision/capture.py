@@ -1,7 +1,7 @@
 """One thread for one camera: open, read, hand over; on a fault wait a little longer each time and open again.
 
-Rules: only this thread reads its source; what it notices goes to the stage thread as notices, each with its place among the frames, so
-that one thread alone tells the story of a camera. A read that hangs is noticed by ``check_stall`` on the control thread.
+Rules: only this thread reads its source; what it notices goes to the stage thread as notices, each with its place among the
+frames, so that one thread alone tells the story of a camera. ``check_stall``, on the control thread, notices a read that hangs.
 """
 
 from __future__ import annotations

@@ -55,6 +55,7 @@ class Inference:
         self._bell = bell
         self._jobs: queue.Queue[Job | None] = queue.Queue(maxsize=2)  # one that waits, and the word to stop
         self._pending = 0
+        self._done: Result | None = None
         self._thread = threading.Thread(target=self._run, name="inference", daemon=True)
 
     def start(self) -> None:
@@ -88,13 +89,31 @@ class Inference:
         return self._pending == 0
 
     def _run(self) -> None:
-        while (job := self._jobs.get()) is not None:
+        while (job := self._next()) is not None:
             self.started_ns = started = time.monotonic_ns()
-            self._bell.ring()  # the place of the waiting job is free
             cpu = time.thread_time_ns()
-            outputs = job.engine.infer(partial(np.copyto, src=job.staged))
-            done = time.monotonic_ns()
-            self.usual_ns = done - started if not self.usual_ns else (7 * self.usual_ns + done - started) // 8
-            self.results.append(Result(job, outputs, done - started, time.thread_time_ns() - cpu, done))
+            outputs = job.engine.infer(partial(self._fill, job))
+            now = time.monotonic_ns()
+            self.usual_ns = now - started if not self.usual_ns else (7 * self.usual_ns + now - started) // 8
+            self._done = Result(job, outputs, now - started, time.thread_time_ns() - cpu, now)
             self.started_ns = 0
-            self._bell.ring()
+
+    def _next(self) -> Job | None:
+        """The job that waits; if none does, the last result is handed over and the next job awaited."""
+        try:
+            return self._jobs.get_nowait()
+        except queue.Empty:
+            self._hand_over()
+            return self._jobs.get()
+
+    def _fill(self, job: Job, tensor: NDArray[np.generic]) -> None:
+        """Fill the input, and only then wake the stage thread, which would compete for the interpreter lock until the invoke."""
+        np.copyto(tensor, job.staged)
+        self._hand_over()
+
+    def _hand_over(self) -> None:
+        """Wake the stage thread: there is a result, and room for a job."""
+        if self._done is not None:
+            self.results.append(self._done)
+            self._done = None
+        self._bell.ring()

@@ -52,6 +52,7 @@ class Line:
         settings: CameraSettings,
         model: LoadedModel,
         tracking: TrackerSettings,
+        *,
         run: str,
         report: Reporter,
     ) -> None:

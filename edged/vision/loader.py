@@ -55,8 +55,8 @@ class LoadedModel:
 def load(name: str, settings: ModelSettings, tracking: TrackerSettings) -> tuple[LoadedModel, TrackerSettings]:
     """Load the model of ``settings``; also the tracker's settings as they apply to its scores.
 
-    The score from which a detection counts is the configuration's for this model, else the manifest's, else the tracker's. The decoder
-    reports from ``score_low`` on, because weak detections continue a track. Raises ModelRejected or DelegateFailed.
+    The score from which a detection counts is the configuration's for this model, else the manifest's, else the tracker's. The
+    decoder reports from ``score_low`` on, because weak detections continue a track. Raises ModelRejected or DelegateFailed.
     """
     bundle = load_bundle(resolve(settings.bundle, Path.cwd()))
     stated = bundle.manifest.decoder.parameters.get("score_threshold", tracking.score_high)

@@ -1,7 +1,7 @@
 """The vision process: everything native, and nothing else.
 
-Rules: the control thread (this one) only listens, watches for stalls and sends the heartbeat. A thread that fails takes the process with it;
-the main process starts another. The process never outlives the main process.
+Rules: the control thread (this one) only listens, watches for stalls and sends the heartbeat. A thread that fails takes the process
+with it; the main process starts another. The process never outlives the main process.
 """
 
 from __future__ import annotations
@@ -62,8 +62,8 @@ class Vision:
                 Capture(name, camera, bell, open_source, every=every_frame(camera)),
                 camera,
                 *models[camera.model],
-                settings.run,
-                report,
+                run=settings.run,
+                report=report,
             )
             for name, camera in settings.cameras.items()
         ]

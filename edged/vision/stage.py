@@ -1,7 +1,7 @@
 """The stage thread of one accelerator: it prepares inputs and understands outputs while the inference thread invokes.
 
-Rules: everything that concerns one camera happens here, in order: its frames, its tracks, its events, its faults. Results come first,
-then notices, then the next input. Cameras take turns.
+Rules: everything that concerns one camera happens here, in order: its frames, its tracks, its events, its faults. Results come
+first, then notices, then the next input. Cameras take turns.
 """
 
 from __future__ import annotations

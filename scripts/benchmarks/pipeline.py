@@ -59,7 +59,7 @@ def measure(arguments: argparse.Namespace, console: Console) -> dict[str, Any]:
         turns = []
         for turn in range(TURNS):
             progress.update(task, description=f"bare loop {turn + 1}/{TURNS}", advance=0)
-            bare = _bare(model, arguments.threads, arguments.seconds)
+            bare = _bare(model, arguments.threads, arguments.seconds, clip)
             progress.update(task, description=f"daemon {turn + 1}/{TURNS}", advance=1)
             turns.append((bare, work.run(clip, "fast", live_max_hz=5)))
             progress.advance(task)
@@ -97,7 +97,8 @@ class Work:
         config.write_text(
             f'[device]\nname = "bench"\nstate_directory = "{state}"\n'
             f'[models.bench]\nbundle = "{self.model}"\nthreads = {self.threads}\n'
-            f'[cameras.clip]\nmodel = "bench"\nlive_max_hz = {live_max_hz}\nfile = {{path = "{clip}", pace = "{pace}", loop = true}}\n'
+            f'[cameras.clip]\nmodel = "bench"\nlive_max_hz = {live_max_hz}\n'
+            f'file = {{path = "{clip}", pace = "{pace}", loop = true}}\n'
             f'[mqtt]\nhost = "127.0.0.1"\nport = {self.port}\nlive_max_hz = {live_max_hz}\n'
         )
         with _listening(self.port) as heard:
@@ -171,8 +172,9 @@ def _rss_mb(pid: int) -> dict[str, float]:
     return found
 
 
-def _bare(model: Path, threads: int, seconds: float) -> dict[str, float]:
-    done = subprocess.run([sys.executable, HERE / "bare.py", model, str(threads), str(seconds)], capture_output=True, check=True)
+def _bare(model: Path, threads: int, seconds: float, clip: Path) -> dict[str, float]:
+    command = [sys.executable, HERE / "bare.py", model, str(threads), str(seconds), clip]
+    done = subprocess.run(command, capture_output=True, check=True)
     found = json.loads(done.stdout)
     return {"fps": found["frames"] / found["seconds"], "cpu_ms": found["cpu_s"] * 1e3 / found["frames"]}
 

@@ -25,7 +25,7 @@ FAST = Timing(retry_min_s=0.01, retry_max_s=0.1, refused_min_s=0.01, refused_max
 DEADLINE_S = 30.0
 """For what must happen; reached only by a failing test."""
 
-CONNECT, CONNACK, PUBLISH, PUBACK, PINGREQ, PINGRESP, DISCONNECT = 1, 2, 3, 4, 12, 13, 14
+CONNECT, PUBLISH, PUBACK, PINGREQ, DISCONNECT = 1, 3, 4, 12, 14
 
 Verdict = Callable[[str], int | None]
 """The reason code that answers a message on this topic; ``None`` leaves it unacknowledged."""
@@ -78,7 +78,7 @@ class Connection:
 
 
 class StandIn:
-    """A broker that does what the test says. ``answer`` decides about CONNECT by protocol level (5 or 4), ``verdict`` about messages."""
+    """A broker that does what the test says: ``answer`` gives the reply to CONNECT by protocol level (5, or 4 for 3.1.1)."""
 
     def __init__(
         self,
@@ -132,21 +132,18 @@ class StandIn:
         writer.close()
 
     def _handle(self, connection: Connection, first: int, body: bytes) -> bool:
-        match first >> 4:
-            case 1:
-                connection.version = body[6]
-                self.levels.append(body[6])
-                reply = self.answer(body[6])
-                if reply == b"":
-                    return False
-                connection.writer.write(reply or b"")
-            case 3:
-                self._on_publish(connection, first, body)
-            case 12:
-                connection.writer.write(b"\xd0\0")
-            case 14:
-                return False
-        return True
+        kind = first >> 4
+        if kind == CONNECT:
+            connection.version = body[6]
+            self.levels.append(body[6])
+            reply = self.answer(body[6])
+            connection.writer.write(reply or b"")
+            return reply != b""
+        if kind == PUBLISH:
+            self._on_publish(connection, first, body)
+        if kind == PINGREQ:
+            connection.writer.write(b"\xd0\0")
+        return kind != DISCONNECT
 
     def _on_publish(self, connection: Connection, first: int, body: bytes) -> None:
         end = 2 + int.from_bytes(body[:2])

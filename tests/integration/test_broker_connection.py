@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 import socket
 from collections.abc import Callable
@@ -99,14 +98,21 @@ async def test_a_secret_that_is_open_to_others_is_not_used(tmp_path: Path, caplo
 
 async def test_the_loss_and_the_return_of_the_broker_are_said_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
+    pauses = 0
+
+    def random() -> float:
+        nonlocal pauses
+        pauses += 1
+        return 0.0
+
     with Mosquitto(tmp_path) as mosquitto:
         async with open_store(tmp_path) as store:
-            publisher = publisher_for(mosquitto, store)
+            publisher = Publisher(settings_for(mosquitto.port), "home", "pi", store, clock, timing=FAST, random=random)
             async with running(publisher.run()):
                 await until(lambda: publisher.connected)
                 mosquitto.kill()
                 await until(lambda: not publisher.connected)
-                await asyncio.sleep(10 * FAST.retry_min_s)  # time for several attempts, each of which might say something
+                await until(lambda: pauses >= 5)  # several attempts, each of which might say something
                 mosquitto.start()
                 await until(lambda: publisher.connected)
     messages = [record.getMessage() for record in caplog.records if record.name == "edged.mqtt.publisher"]
@@ -154,7 +160,7 @@ RUBBISH: list[Callable[[int], bytes]] = [
 
 
 @pytest.mark.parametrize("rubbish", RUBBISH, ids=range(len(RUBBISH)))
-async def test_rubbish_from_the_broker_ends_the_connection_and_nothing_else(tmp_path: Path, rubbish: Callable[[int], bytes]) -> None:
+async def test_rubbish_ends_the_connection_and_nothing_else(tmp_path: Path, rubbish: Callable[[int], bytes]) -> None:
     hostile = StandIn(answer=rubbish)
     async with hostile, open_store(tmp_path) as store:
         publisher = publisher_for(hostile, store, HURRIED)

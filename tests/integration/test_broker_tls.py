@@ -104,12 +104,12 @@ async def test_a_broker_of_another_authority_is_not_trusted(
         await said(tmp_path, mosquitto, TlsSettings(ca_file=foreign.certificate), "certificate is not trusted", caplog)
 
 
-async def test_a_certificate_for_another_host_is_not_trusted(tmp_path: Path, ours: Authority, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_certificate_of_another_host_is_no_good(tmp_path: Path, ours: Authority, caplog: pytest.LogCaptureFixture) -> None:
     with broker(tmp_path, ours, address="127.0.0.2") as mosquitto:
         await said(tmp_path, mosquitto, TlsSettings(ca_file=ours.certificate), "certificate is not trusted", caplog)
 
 
-async def test_without_our_certificate_the_broker_hangs_up(tmp_path: Path, ours: Authority, caplog: pytest.LogCaptureFixture) -> None:
+async def test_without_a_certificate_it_hangs_up(tmp_path: Path, ours: Authority, caplog: pytest.LogCaptureFixture) -> None:
     with broker(tmp_path, ours) as mosquitto:
         await said(tmp_path, mosquitto, TlsSettings(ca_file=ours.certificate), "without answering CONNECT", caplog)
 

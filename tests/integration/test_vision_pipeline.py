@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -47,7 +48,7 @@ def reports_of(test_data: Path, scripts: dict[str, Script], cameras: dict[str, C
     listener = threading.Thread(target=listen)
     listener.start()
     vision = Vision(
-        settings(test_data, cameras), Reporter(theirs), lambda name, _, first_seq: scripts[name].open(name, _, first_seq)
+        settings(test_data, cameras), Reporter(theirs), lambda name, source, first_seq: scripts[name].open(name, source, first_seq)
     )
     assert vision.run(theirs) == 0
     listener.join(10)
@@ -91,7 +92,7 @@ def test_cameras_take_turns(test_data: Path, cat: Deliver) -> None:
     reports = reports_of(test_data, scripts, dict.fromkeys(scripts, camera(live_max_hz=100)))
     order = [report.camera for report in reports if isinstance(report, ipc.Live)]
     assert len(order) > 12
-    assert all(one != other for one, other in zip(order[2:-2], order[3:-1], strict=True))
+    assert all(one != other for one, other in pairwise(order[2:-2]))
 
 
 def test_required_camera_that_nothing_mends_is_a_fault_but_an_optional_one_is_not(test_data: Path, cat: Deliver) -> None:
@@ -127,7 +128,7 @@ def test_orders_from_main_stop_the_process_in_good_order(test_data: Path, cat: D
     vision = Vision(
         settings(test_data, {"door": camera(live_max_hz=100)}),
         Reporter(theirs),
-        lambda n, s, first_seq: endless.open(n, s, first_seq),
+        endless.open,
     )
     thread = threading.Thread(target=vision.run, args=(theirs,))
     thread.start()

@@ -9,8 +9,10 @@ from edged.vision import ipc
 def stats(**cameras: tuple[int, int, int]) -> ipc.Stats:
     """(captured, dropped, inferred) by camera."""
     zeros = dict.fromkeys(
-        ("tracks", "live_unsent", "capture_cpu_ms", "prepare_cpu_ms", "decode_cpu_ms", "track_cpu_ms", "report_cpu_ms")
-        + ("invoke_ms", "invoke_cpu_ms", "age_ms"),
+        (
+            *("tracks", "live_unsent", "capture_cpu_ms", "prepare_cpu_ms", "decode_cpu_ms", "track_cpu_ms", "report_cpu_ms"),
+            *("invoke_ms", "invoke_cpu_ms", "age_ms"),
+        ),
         0,
     )
     return ipc.Stats(

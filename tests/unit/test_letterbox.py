@@ -27,8 +27,8 @@ def test_box_comes_back_to_where_it_was(sw: int, sh: int, tw: int, th: int, resi
 @given(SIDE, SIDE, SIDE, SIDE)
 def test_letterbox_keeps_the_ratio_and_stays_inside(sw: int, sh: int, tw: int, th: int) -> None:
     place = Letterbox.fit((sw, sh), (tw, th), "letterbox")
-    assert 0 <= place.left and place.left + place.width <= tw
-    assert 0 <= place.top and place.top + place.height <= th
+    assert place.left >= 0 and place.left + place.width <= tw
+    assert place.top >= 0 and place.top + place.height <= th
     assert place.width == tw or place.height == th
     assert abs(place.width * sh - place.height * sw) <= max(sw, sh)  # half a pixel of rounding on either side
 

@@ -9,7 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edged.core.errors import StoreFailed
-from edged.core.event import KINDS, LeaveReason, ModelChanged, ObjectAppeared, ObjectLeft, Occurrence, SourceBack, SourceLost, kind_of
+from edged.core.event import (
+    KINDS,
+    LeaveReason,
+    ModelChanged,
+    ObjectAppeared,
+    ObjectLeft,
+    Occurrence,
+    SourceBack,
+    SourceLost,
+    kind_of,
+)
 from edged.store import codec
 
 number = st.floats(allow_nan=False)

@@ -69,6 +69,49 @@ asyncio.run(main())
 print(sqlite3.connect(sys.argv[1]).execute("PRAGMA integrity_check").fetchone()[0])
 """
 
+# Something else takes every byte that is free, again after each append, until nothing can be stored; then it goes away.
+CROWDED = """
+import asyncio, os, sqlite3, sys, time
+from pathlib import Path
+from edged.core.clock import ClockReading
+from edged.core.event import SourceLost
+from edged.store.settings import StoreSettings
+from edged.store.store import Store
+from edged.store.writer import StoreFull
+
+def clock():
+    return ClockReading(time.monotonic_ns(), time.time_ns(), "synchronised")
+
+def fill(path):
+    with path.open("ab", buffering=0) as file:
+        try:
+            while True:
+                file.write(bytes(65536))
+        except OSError:
+            pass
+
+async def main():
+    path = Path(sys.argv[1])
+    filler = path.with_name("filler")
+    async with Store.open(path, "pi", StoreSettings(), clock, publish=True) as store:
+        refused = 0
+        for _ in range(200):
+            fill(filler)
+            try:
+                await store.append([SourceLost("door", os.urandom(1000).hex(), 0) for _ in range(100)])
+            except StoreFull:
+                refused += 1
+                break
+        filler.unlink()
+        (event,) = await store.append([SourceLost("door", "room again", 0)])
+        assert (await store.pending(event.id.seq - 1, 1)) == [event]
+        counts = await store.counts()
+        print(counts.produced, counts.delivered, counts.dropped, counts.queued, refused)
+
+asyncio.run(main())
+print(sqlite3.connect(sys.argv[1]).execute("PRAGMA integrity_check").fetchone()[0])
+"""
+
 
 def clock() -> ClockReading:
     return ClockReading(time.monotonic_ns(), time.time_ns(), "synchronised")
@@ -114,15 +157,27 @@ def mounting() -> list[str]:
     return prefix
 
 
-def test_on_a_full_disk_the_oldest_go_and_nothing_breaks(tmp_path: Path, mounting: list[str]) -> None:
+def on_a_small_disk(mounting: list[str], directory: Path, program: str) -> tuple[list[int], str]:
+    """Run the program with a database on a file system of 8 MiB; the numbers and the verdict that it prints, and its log."""
     script = 'mount -t tmpfs -o size=8m none "$1" && exec "$2" -c "$3" "$1/events.db"'
-    command = [*mounting, "sh", "-c", script, "sh", tmp_path, sys.executable, FILLING]
+    command = [*mounting, "sh", "-c", script, "sh", directory, sys.executable, program]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    counts, verdict = done.stdout.splitlines()
-    produced, delivered, dropped, queued, newest = map(int, counts.split())
+    numbers, verdict = done.stdout.splitlines()
+    assert verdict == "ok"
+    return [int(number) for number in numbers.split()], done.stderr
+
+
+def test_on_a_full_disk_the_oldest_go_and_nothing_breaks(tmp_path: Path, mounting: list[str]) -> None:
+    (produced, delivered, dropped, queued, newest), log = on_a_small_disk(mounting, tmp_path, FILLING)
     assert produced == newest == 6000 == delivered + dropped + queued
     assert dropped > 0
-    assert queued > 500  # one hundredth goes at a time, not everything
-    assert done.stderr.count("the disk is full") == 1
-    assert verdict == "ok"
+    assert queued > 500  # a hundredth goes at a time, not everything
+    assert log.count("the disk is full") == 1
+
+
+def test_a_disk_that_something_else_filled_is_survived(tmp_path: Path, mounting: list[str]) -> None:
+    (produced, delivered, dropped, queued, refused), log = on_a_small_disk(mounting, tmp_path, CROWDED)
+    assert produced == delivered + dropped + queued
+    assert refused == 1
+    assert log.count("the disk is full") == 1

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
+import threading
 import time
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from edged.core.clock import ClockReading
 from edged.core.errors import StoreFailed
-from edged.core.event import Event, ObjectAppeared, ObjectLeft, Occurrence, SourceLost
+from edged.core.event import Event, ObjectAppeared, ObjectLeft, SourceLost
 from edged.store.settings import StoreSettings
 from edged.store.store import Store
 from edged.store.writer import Writer
@@ -156,7 +157,9 @@ async def test_after_a_reboot_the_old_monotonic_clock_is_not_used(path: Path) ->
     async with Store.open(path, "pi", BOUNDS, lambda: ClockReading(90 * hours_ns, 10**18, "synchronised"), publish=True) as store:
         before = ObjectAppeared("door", "a-1", "person", 0.9, (0, 0, 1, 1), 90 * hours_ns, None, "sha")
         await store.append([before])
-    async with Store.open(path, "pi", BOUNDS, lambda: ClockReading(10**9, 10**18 + hours_ns, "synchronised"), publish=True) as store:
+    async with Store.open(
+        path, "pi", BOUNDS, lambda: ClockReading(10**9, 10**18 + hours_ns, "synchronised"), publish=True
+    ) as store:
         (event,) = await store.close_interrupted(at_ns=10**9)
         assert isinstance(event.occurrence, ObjectLeft)
         assert event.occurrence.dwell_s == 0.0
@@ -262,8 +265,6 @@ async def test_age_is_looked_after_while_nothing_happens(path: Path) -> None:
 
 
 async def test_a_thread_that_hangs_does_not_hold_up_the_end(path: Path) -> None:
-    import threading
-
     release = threading.Event()
     writer = Writer(path, BOUNDS, lambda _: None, lambda: None)
     await writer.start()
@@ -318,5 +319,3 @@ def runs(steps: list[tuple[str, int]]) -> list[list[tuple[str, int]]]:
         else:
             found[-1].append(item)
     return found
-
-
