@@ -7,6 +7,7 @@ order them differently, and classes and scores have the same shape: only names t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from typing import Annotated
 
@@ -66,7 +67,7 @@ class SsdPostprocess:
         if count.size != 1 or classes.size != scores.size or boxes.size != 4 * scores.size:
             raise _unfit([output.spec for output in outputs])
         stated = float(count.flat[0])
-        n = int(min(max(stated, 0), scores.size)) if stated == stated else 0  # NaN is not itself
+        n = 0 if math.isnan(stated) else int(min(max(stated, 0), scores.size))
         boxes, class_id, score = boxes.reshape(-1, 4)[:n], classes.reshape(-1)[:n], scores.reshape(-1)[:n]
         keep = np.flatnonzero((score >= self._threshold) & (score <= 1) & (class_id >= 0) & (class_id < CLASS_LIMIT))
         return tidy(boxes[keep][:, [1, 0, 3, 2]], score[keep], class_id[keep].astype(np.int32))
