@@ -70,7 +70,9 @@ class BlazeFace:
         raw = np.concatenate([outputs[regressor].real().reshape(-1, REGRESSORS) for regressor, _ in self._places])[keep, :4]
         centre, half = raw[:, :2] / INPUT_PX + self._centres[keep], raw[:, 2:] / (2 * INPUT_PX)
         score = (1 / (1 + np.exp(-np.clip(logit[keep], -LOGIT_LIMIT, LOGIT_LIMIT, dtype=np.float64)))).astype(np.float32)
-        found = tidy(np.concatenate([centre - half, centre + half], axis=1), score, np.zeros(len(keep), np.int32))
+        with np.errstate(invalid="ignore"):  # infinite numbers make NaN here, which tidy drops
+            corners = np.concatenate([centre - half, centre + half], axis=1)
+        found = tidy(corners, score, np.zeros(len(keep), np.int32))
         xyxy, score = blend(found.xyxy, found.score, self._iou_threshold)
         return Detections(xyxy, score, np.zeros(len(score), np.int32))
 
