@@ -13,6 +13,8 @@ need_debian() {
     [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")
   done
   [ ${#missing[@]} -eq 0 ] && return
+  command -v apt-get >/dev/null && { [ "$(id -u)" -eq 0 ] || command -v sudo >/dev/null; } ||
+    { echo "no way to install packages here: as root, apt-get install ${missing[*]}, then start this again" >&2; exit 1; }
   say "installing ${missing[*]}"
   local as_root=()
   [ "$(id -u)" -eq 0 ] || as_root=(sudo)
@@ -28,7 +30,8 @@ need_venv() {
   "$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' ||
     { echo "edged needs Python 3.11 to 3.13; $python is $("$python" -V 2>&1). PYTHON=python3.11 names another." >&2; exit 1; }
   "$python" -c 'import ensurepip, venv' 2>/dev/null || need_debian python3-venv
-  [ -x .venv/bin/python ] || { say "making .venv"; "$python" -m venv .venv; }
+  # Not only whether it is there: making it may have been interrupted, or the system's Python replaced by a newer one.
+  .venv/bin/python -c 'import pip' 2>/dev/null || { say "making .venv"; "$python" -m venv --clear .venv; }
   stamp=.venv/edged-$extras-$(sha256sum pyproject.toml | cut -c1-16)
   if [ ! -e "$stamp" ]; then
     say "installing edged and what it needs"

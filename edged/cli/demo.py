@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 MODEL = "blazeface-short"
 CLIP = "carphone"
+VIDEO = "annotated.mp4"
+EVENTS = "events.jsonl"
 
 
 def register(verbs: Verbs) -> None:
@@ -40,21 +42,23 @@ def run(arguments: argparse.Namespace) -> int:
     fetch(MODEL)
     clip = None if arguments.camera else fetch(CLIP)
     arguments.out.mkdir(parents=True, exist_ok=True)
-    video, events = arguments.out / "annotated.mp4", arguments.out / "events.jsonl"
+    video, events = arguments.out / VIDEO, arguments.out / EVENTS
     with tempfile.TemporaryDirectory(prefix="edged-demo-") as state:
-        settings = _settings(clip, arguments.camera, video, events, Path(state))
+        settings = demo_settings(clip, arguments.camera, arguments.out, Path(state))
         with LiveView(out, f"annotated frames: {video}   events: {events}   stop: Ctrl-C") as view:
             asyncio.run(_serve(app.serve(settings, [view]), arguments.seconds))
     out.print(f"\nAnnotated frames: [bold]{video}[/]\nEvents: [bold]{events}[/]")
     return 0
 
 
-def _settings(clip: Path | None, camera: str | None, video: Path, events: Path, state: Path) -> Settings:
+def demo_settings(clip: Path | None, camera: str | None, out_directory: Path, state: Path) -> Settings:
+    """The configuration of the demo: ``clip``, or ``camera`` where there is none, and everything it makes in the directories."""
     from edged.config.schema import DeviceSettings, Settings, SinkSettings
     from edged.infer.settings import ModelSettings
     from edged.sources.settings import FileSettings, V4l2Settings
     from edged.vision.settings import CameraSettings
 
+    video = out_directory / VIDEO
     if clip is None:
         assert camera is not None
         device = V4l2Settings(device=int(camera) if camera.isdigit() else camera)
@@ -65,7 +69,7 @@ def _settings(clip: Path | None, camera: str | None, video: Path, events: Path, 
         device=DeviceSettings(name="demo", state_directory=state),
         models={"faces": ModelSettings(bundle=MODEL)},
         cameras=cameras,
-        sinks=SinkSettings(jsonl=events),
+        sinks=SinkSettings(jsonl=out_directory / EVENTS),
     )
 
 

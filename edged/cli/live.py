@@ -31,7 +31,7 @@ class LiveView:
         self._fps: dict[str, float] = {}
         self._seen: dict[str, ipc.Live] = {}
         self._events: deque[Event] = deque(maxlen=EVENTS_SHOWN)
-        self._live = Live(console=console, refresh_per_second=REFRESH_HZ, get_renderable=self._render)
+        self._live = Live(console=console, refresh_per_second=REFRESH_HZ, get_renderable=self.__rich__)
 
     def __enter__(self) -> Self:
         self._live.__enter__()
@@ -64,7 +64,7 @@ class LiveView:
                 self._fps[camera.camera] = (camera.inferred - before.inferred) / (now - then)
             self._stats[camera.camera] = (now, camera)
 
-    def _render(self) -> Group:
+    def __rich__(self) -> Group:
         return Group(self._cameras(), self._objects(), self._history(), f"[dim]{self._footer}[/]")
 
     def _cameras(self) -> Table:

@@ -18,7 +18,6 @@ from edged.core.errors import BrokerRefused, BrokerUnreachable, EdgedError, Secr
 from edged.mqtt.delivery import Delivery, Outbox
 from edged.mqtt.endpoint import read_endpoint
 from edged.mqtt.facts import CameraFacts, LiveFacts, ModelFacts
-from edged.mqtt.live import LivePace
 from edged.mqtt.payload import encode_camera, encode_live, encode_model
 from edged.mqtt.retained import Retained
 from edged.mqtt.session import ProtocolRefused, Session, Unanswered
@@ -54,7 +53,6 @@ class Publisher:
         self._client_id = f"edged-{fleet}-{device}"
         self._retained = Retained()
         self._retained.set(self._topics.availability, ONLINE)
-        self._pace = LivePace(settings.live_max_hz)
         self._meter = Meter(clock().monotonic_ns)
         self._version = VersionChoice(settings.protocol)
         self._session: Session | None = None
@@ -83,11 +81,11 @@ class Publisher:
         self._retained.set(self._topics.model(model.model_name), encode_model(model, self._clock()))
 
     def live(self, live: LiveFacts) -> None:
-        """Publish what a camera sees, if that is wanted, due and possible now."""
-        if self._pace.off:
+        """Publish what a camera sees, if that is wanted and possible now."""
+        if not self._settings.live:
             return
         published = False
-        if self._session is not None and self._pace.admits(live.camera, live.captured_ns):
+        if self._session is not None:
             published = self._session.offer(self._topics.live(live.camera), encode_live(live, self._clock()))
         self._meter.on_live(published=published)
 

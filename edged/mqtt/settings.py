@@ -58,8 +58,8 @@ class MqttSettings:
     topic_prefix: Annotated[str, MinLen(1), MaxLen(255)] = "edged/v1"
     """What every topic begins with."""
 
-    live_max_hz: Annotated[float, Ge(0), Le(100)] = 0.0
-    """Live tracks of each camera per second at most, with QoS 0; 0 publishes none."""
+    live: bool = False
+    """Publish what each camera sees now, with QoS 0, as often as the camera's ``live_max_hz`` lets it."""
 
     @property
     def broker_port(self) -> int:

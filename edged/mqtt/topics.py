@@ -11,8 +11,6 @@
 
 from __future__ import annotations
 
-from urllib.parse import quote
-
 from edged.core.errors import ConfigInvalid
 from edged.core.event import Event, ModelChanged
 
@@ -21,9 +19,6 @@ OFFLINE = b"offline"
 
 MAX_LEVEL_BYTES = 255
 FORBIDDEN = "+#/"
-
-# quote() leaves letters, digits and _.-~ alone; these are harmless in a topic as well and common in model names.
-HARMLESS = " !$&'()*,:;=@"
 
 
 def level_problem(name: str) -> str | None:
@@ -40,7 +35,10 @@ def level_problem(name: str) -> str | None:
 
 
 class Topics:
-    """Topics by name; raises ConfigInvalid if prefix, fleet or device cannot be part of one."""
+    """Topics by name; raises ConfigInvalid if prefix, fleet or device cannot be part of one.
+
+    Cameras and models are called what the configuration calls them, which is always fit to be a level.
+    """
 
     def __init__(self, prefix: str, fleet: str, device: str) -> None:
         levels = [("topic_prefix", level) for level in prefix.split("/")] + [("fleet", fleet), ("device", device)]
@@ -56,23 +54,16 @@ class Topics:
         """Where an event goes."""
         occurrence = event.occurrence
         subject = occurrence.model_name if isinstance(occurrence, ModelChanged) else occurrence.camera
-        return f"{self.base}/event/{event.kind}/{_level(subject)}"
+        return f"{self.base}/event/{event.kind}/{subject}"
 
     def camera(self, camera: str) -> str:
         """Where a camera's state is."""
-        return f"{self.base}/camera/{_level(camera)}"
+        return f"{self.base}/camera/{camera}"
 
     def model(self, model: str) -> str:
         """Where a model's state is."""
-        return f"{self.base}/model/{_level(model)}"
+        return f"{self.base}/model/{model}"
 
     def live(self, camera: str) -> str:
         """Where the live tracks of a camera go."""
-        return f"{self.base}/live/{_level(camera)}"
-
-
-def _level(name: str) -> str:
-    """The name as one level. Names that come with models may be anything: what cannot stand in a topic is percent-encoded."""
-    if name and level_problem(name) is None and "%" not in name:
-        return name
-    return quote(name, safe=HARMLESS, errors="replace")[:MAX_LEVEL_BYTES] or "%"
+        return f"{self.base}/live/{camera}"

@@ -5,12 +5,16 @@ Used by the stage thread alone.
 
 from __future__ import annotations
 
+import difflib
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edged.core.detections import Detections
+from edged.core.errors import ConfigInvalid
 from edged.core.event import LeaveReason
 from edged.core.frame import Frame
 from edged.core.letterbox import Letterbox
@@ -65,6 +69,7 @@ class Line:
         self._report = report
         self._preprocess = Preprocessor(model.engine.input, model.manifest.input)
         self._buffers = [np.zeros(model.engine.input.shape, model.engine.input.dtype) for _ in range(STAGING_BUFFERS)]
+        self._wanted = _wanted_classes(self.camera, settings.labels, model)
         self._tracker = Tracker(tracking)
         self._presence = Presence(self.camera, model.manifest.label, model.digest, run)
         self._run = run
@@ -95,8 +100,7 @@ class Line:
         spent.invoke_ns += result.invoke_ns
         spent.invoke_cpu_ns += result.cpu_ns
         at = time.thread_time_ns()
-        normalised = self.model.decoder(result.outputs)
-        detections = type(normalised)(result.job.placement.to_source(normalised.xyxy), normalised.score, normalised.class_id)
+        detections = self._detections(result)
         decoded = time.thread_time_ns()
         update = self._tracker.update(detections, frame.scene_ns)
         self._last_time = FrameTime(frame.captured_ns, frame.media_ns)
@@ -113,6 +117,13 @@ class Line:
         self._age_ns = time.monotonic_ns() - frame.captured_ns
         if self._video:
             self._video.write(frame, self._tracks, self.model.manifest.label, self.capture.fps)
+
+    def _detections(self, result: Result) -> Detections:
+        """What is wanted of what the model saw, in source pixels."""
+        found = self.model.decoder(result.outputs)
+        if self._wanted is not None:
+            found = found.take(np.isin(found.class_id, self._wanted))
+        return Detections(result.job.placement.to_source(found.xyxy), found.score, found.class_id)
 
     def take(self) -> Frame | None:
         """The frame to be prepared next, unless a notice comes before it."""
@@ -190,3 +201,15 @@ class Line:
         media_s = None if frame.media_ns is None else frame.media_ns / 1e9
         live = ipc.Live(self.camera, frame.seq, frame.captured_ns, media_s, result.invoke_ns / 1e6, objects)
         self._live_unsent += not self._report.offer(live)
+
+
+def _wanted_classes(camera: str, labels: Sequence[str], model: LoadedModel) -> NDArray[np.int32] | None:
+    """The class ids of ``labels``; ``None`` for all. Raises ConfigInvalid for a label that the model does not have."""
+    if not labels:
+        return None
+    known = model.manifest.labels
+    if unknown := [label for label in labels if label not in known]:
+        near = difflib.get_close_matches(unknown[0], known, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(known[:8]) or 'no labels'}"
+        raise ConfigInvalid(f"cameras.{camera}: model {model.name} has no label {unknown[0]!r}", tuple(unknown), hint=hint)
+    return np.array([class_id for class_id, label in enumerate(known) if label in labels], np.int32)

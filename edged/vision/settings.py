@@ -20,6 +20,9 @@ class CameraSettings(SourceSettings):
     model: Annotated[str, MinLen(1)]
     """The name of the model that looks at it, one of ``[models.NAME]``."""
 
+    labels: tuple[Annotated[str, MinLen(1)], ...] = ()
+    """Follow objects of these labels only; empty follows whatever the model knows."""
+
     required: bool = True
     """Whether the daemon counts as ready, and as healthy, only while this camera delivers."""
 

@@ -99,7 +99,7 @@ class Work:
             f'[models.bench]\nbundle = "{self.model}"\nthreads = {self.threads}\n'
             f'[cameras.clip]\nmodel = "bench"\nlive_max_hz = {live_max_hz}\n'
             f'file = {{path = "{clip}", pace = "{pace}", loop = true}}\n'
-            f'[mqtt]\nhost = "127.0.0.1"\nport = {self.port}\nlive_max_hz = {live_max_hz}\n'
+            f'[mqtt]\nhost = "127.0.0.1"\nport = {self.port}\nlive = true\n'
         )
         with _listening(self.port) as heard:
             started = time.time()

@@ -13,10 +13,11 @@ import cv2
 import numpy as np
 import pytest
 
-from edged.core.errors import CameraLost, SourceUnusable
+from edged.core.errors import CameraLost, ConfigInvalid, SourceUnusable
 from edged.core.event import ObjectAppeared, ObjectLeft
 from edged.infer.settings import ModelSettings
-from edged.sources.settings import SyntheticSettings
+from edged.sources.base import FrameSource
+from edged.sources.settings import SourceSettings, SyntheticSettings
 from edged.testing.source import Deliver, Lose, Refuse, Script, Step
 from edged.tracking.settings import TrackerSettings
 from edged.vision import ipc
@@ -33,7 +34,8 @@ def settings(test_data: Path, cameras: dict[str, CameraSettings]) -> VisionSetti
 
 
 def camera(**changes: object) -> CameraSettings:
-    return CameraSettings(model="ssd", synthetic=EVERY_FRAME, reopen_min_s=0.001, reopen_max_s=0.002, **changes)  # type: ignore[arg-type]
+    fields = {"model": "ssd", "synthetic": EVERY_FRAME, "reopen_min_s": 0.001, "reopen_max_s": 0.002, "live_max_hz": 0}
+    return CameraSettings(**{**fields, **changes})  # type: ignore[arg-type]
 
 
 def reports_of(test_data: Path, scripts: dict[str, Script], cameras: dict[str, CameraSettings]) -> list[ipc.Report]:
@@ -45,15 +47,15 @@ def reports_of(test_data: Path, scripts: dict[str, Script], cameras: dict[str, C
         while not isinstance(report := ipc.decode(ours.recv(ipc.MAX_MESSAGE_BYTES)), ipc.Finished):
             reports.append(report)  # type: ignore[arg-type]
 
+    def open_script(name: str, source: SourceSettings, *, first_seq: int) -> FrameSource:
+        return scripts[name].open(name, source, first_seq)
+
     listener = threading.Thread(target=listen)
-    listener.start()
-    vision = Vision(
-        settings(test_data, cameras), Reporter(theirs), lambda name, source, first_seq: scripts[name].open(name, source, first_seq)
-    )
-    assert vision.run(theirs) == 0
-    listener.join(10)
-    ours.close()
-    theirs.close()
+    with ours, theirs:
+        vision = Vision(settings(test_data, cameras), Reporter(theirs), open_script)
+        listener.start()
+        assert vision.run(theirs) == 0
+        listener.join(10)
     return reports
 
 
@@ -64,7 +66,7 @@ def cat(test_data: Path) -> Deliver:
 
 def test_lost_camera_closes_its_objects_before_it_is_reported(test_data: Path, cat: Deliver) -> None:
     steps: Sequence[Step] = [cat] * 4 + [Lose(CameraLost("unplugged"))] + [cat] * 4
-    reports = reports_of(test_data, {"door": Script(steps)}, {"door": camera(live_max_hz=0)})
+    reports = reports_of(test_data, {"door": Script(steps)}, {"door": camera()})
     story = [report for report in reports if not isinstance(report, ipc.Stats | ipc.ModelServes)]
     kinds = [type(report) for report in story]
     life = [ipc.CameraUp, ObjectAppeared, ObjectLeft]
@@ -73,6 +75,20 @@ def test_lost_camera_closes_its_objects_before_it_is_reported(test_data: Path, c
     assert (first.label, first.reason, second.reason) == ("cat", "source_lost", "stopped")
     assert first.best_score > 0.7
     assert first.object_id != second.object_id
+
+
+def test_only_wanted_labels_are_followed(test_data: Path, cat: Deliver) -> None:
+    def labels_seen(*labels: str) -> set[str]:
+        reports = reports_of(test_data, {"door": Script([cat] * 4)}, {"door": camera(labels=labels)})
+        return {report.label for report in reports if isinstance(report, ObjectAppeared)}
+
+    assert labels_seen() == labels_seen("dog", "cat") == {"cat"}
+    assert labels_seen("dog") == set()
+
+
+def test_label_that_the_model_does_not_have_is_a_fault_that_offers_the_nearest(test_data: Path) -> None:
+    with pytest.raises(ConfigInvalid, match=r"cameras\.door.*'persn'.*did you mean 'person'"):
+        reports_of(test_data, {}, {"door": camera(labels=("persn",))})
 
 
 def test_every_frame_of_a_recording_is_inferred_once_in_order(test_data: Path, cat: Deliver) -> None:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from edged.mqtt.live import LivePace
 from edged.mqtt.reason import describe, is_refusal
 from edged.mqtt.version import VersionChoice
 
@@ -36,21 +35,6 @@ def test_a_version_that_was_set_stays() -> None:
     assert not choice.on_refused()
     assert not choice.on_silence()
     assert choice.version == "3.1.1"
-
-
-def test_each_camera_has_its_own_pace() -> None:
-    pace = LivePace(max_hz=2)
-    second = 10**9
-    assert pace.admits("door", 0)
-    assert not pace.admits("door", second // 2 - 1)
-    assert pace.admits("gate", second // 4)
-    assert pace.admits("door", second // 2)
-
-
-def test_no_pace_admits_nothing() -> None:
-    pace = LivePace(max_hz=0)
-    assert pace.off
-    assert not pace.admits("door", 0)
 
 
 def test_reasons_read_as_the_specification_says_them() -> None:
