@@ -24,7 +24,7 @@ need_debian() {
 
 # need_venv EXTRA...: edged with these extras in .venv, its commands first in PATH
 need_venv() {
-  local python=${PYTHON:-python3} extras stamp
+  local python=${PYTHON:-python3} extras extra stamp
   extras=$(IFS=,; echo "$*")
   command -v "$python" >/dev/null || need_debian python3
   "$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' ||
@@ -32,11 +32,13 @@ need_venv() {
   "$python" -c 'import ensurepip, venv' 2>/dev/null || need_debian python3-venv
   # Not only whether it is there: making it may have been interrupted, or the system's Python replaced by a newer one.
   .venv/bin/python -c 'import pip' 2>/dev/null || { say "making .venv"; "$python" -m venv --clear .venv; }
-  stamp=.venv/edged-$extras-$(sha256sum pyproject.toml | cut -c1-16)
-  if [ ! -e "$stamp" ]; then
+  stamp=.venv/edged-$(sha256sum pyproject.toml | cut -c1-16)  # what was installed since pyproject.toml changed, one extra a line
+  for extra in base "$@"; do
+    grep -qsx "$extra" "$stamp" && continue
     say "installing edged and what it needs"
     .venv/bin/python -m pip install --quiet --disable-pip-version-check -e ".${extras:+[$extras]}"
-    touch "$stamp"
-  fi
+    printf '%s\n' base "$@" >>"$stamp"
+    break
+  done
   PATH=$PWD/.venv/bin:$PATH
 }

@@ -43,6 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
     clip = None if arguments.camera else fetch(CLIP)
     arguments.out.mkdir(parents=True, exist_ok=True)
     video, events = arguments.out / VIDEO, arguments.out / EVENTS
+    events.unlink(missing_ok=True)
     with tempfile.TemporaryDirectory(prefix="edged-demo-") as state:
         settings = demo_settings(clip, arguments.camera, arguments.out, Path(state))
         with LiveView(out, f"annotated frames: {video}   events: {events}   stop: Ctrl-C") as view:

@@ -71,7 +71,9 @@ def test_model_without_metadata_takes_labels_from_a_file(test_data: Path) -> Non
 
 def test_every_frame_of_a_clip_and_every_picture_of_a_directory(test_data: Path, tmp_path: Path) -> None:
     records = detect("--model", test_data / SSD, "--source", test_data / "labelled")
-    assert [Path(record["source"]).name for record in records] == sorted(path.name for path in (test_data / "labelled").glob("*.jpg"))
+    assert [Path(record["source"]).name for record in records] == sorted(
+        path.name for path in (test_data / "labelled").glob("*.jpg")
+    )
     model = ("--model", test_data / SSD, "--threshold", "0.6")
     frames = detect(*model, "--source", test_data / "media/bottle-detection.mp4", "--threads", "2")
     assert [record["frame"] for record in frames] == list(range(1189))

@@ -1,0 +1,32 @@
+"""The same work in one thread, nothing overlapped: ``serial.py MODEL THREADS SECONDS CLIP``. What the threads are judged by."""
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from edged.core.detections import Detections
+from edged.infer.preprocess import Preprocessor
+from edged.infer.settings import ModelSettings
+from edged.sources.open import open_source
+from edged.sources.settings import FileSettings, SourceSettings
+from edged.tracking.settings import TrackerSettings
+from edged.tracking.tracker import Tracker
+from edged.vision.loader import load
+
+reference, threads, seconds, clip = sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), Path(sys.argv[4])
+model, tracking = load("bench", ModelSettings(bundle=reference, threads=threads), TrackerSettings())
+preprocess, tracker = Preprocessor(model.engine.input, model.manifest.input), Tracker(tracking)
+staged = np.zeros(model.engine.input.shape, model.engine.input.dtype)
+source = open_source("clip", SourceSettings(file=FileSettings(path=clip, pace="fast", loop=True)))
+frames, start = 0, time.perf_counter()
+while (elapsed := time.perf_counter() - start) < seconds:
+    frame = source.read()
+    assert frame
+    placement = preprocess(frame.image, staged)
+    seen = model.decoder(model.engine.infer(lambda tensor: np.copyto(tensor, staged)))
+    tracker.update(Detections(placement.to_source(seen.xyxy), seen.score, seen.class_id), frame.scene_ns)
+    frames += 1
+print(json.dumps({"frames": frames, "seconds": elapsed}))

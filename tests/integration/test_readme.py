@@ -1,0 +1,134 @@
+"""The README is true: every command in it runs, and its configuration is one."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import pytest
+from support import PATIENCE_S, running, wait_until
+
+from edged.infer.catalogue import default_root
+from edged.testing.broker import Mosquitto
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text()
+COMMANDS = [line for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL) for line in block.splitlines()]
+SUITE = "scripts/test"  # what runs this very test
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory as a reader would have it after the commands above: what was pulled, and the README's configuration."""
+    desk = tmp_path_factory.mktemp("desk")
+    for name in ("blazeface-short", "carphone"):
+        shutil.copytree(default_root() / name, desk / name)
+    return desk
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mosquitto]:
+    with Mosquitto(tmp_path_factory.mktemp("broker")) as broker:
+        yield broker
+
+
+@pytest.fixture(scope="module")
+def config(desk: Path, broker: Mosquitto) -> Path:
+    """The README's own, with the clip that it offers in place of the camera, and a broker that is there."""
+    (text,) = blocks("toml")
+    camera = re.search(r"v4l2 = .*# or (file = .*)", text)
+    assert camera
+    text = text.replace(camera.group(0), camera.group(1).replace("clip.mp4", "carphone/carphone_pristine.mp4"))
+    path = desk / "edged.toml"
+    path.write_text(text.replace('"broker.local"', f'"127.0.0.1"\nport = {broker.port}'))
+    return path
+
+
+def run(command: str, desk: Path) -> subprocess.CompletedProcess[str]:
+    words = shlex.split(command)
+    assert words[0] == "edged"
+    environment = {**os.environ, "STATE_DIRECTORY": str(desk / "state")}
+    return subprocess.run(
+        [sys.executable, "-m", *words], cwd=desk, env=environment, capture_output=True, text=True, timeout=PATIENCE_S, check=False
+    )
+
+
+def test_every_command_is_run_here() -> None:
+    here = Path(__file__).read_text()
+    assert len(COMMANDS) > 6
+    assert [command for command in COMMANDS if command != SUITE and f'"{command}"' not in here] == []
+
+
+def test_pull_finds_what_is_there(desk: Path) -> None:
+    done = run("edged model pull blazeface-short carphone --to .", desk)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("is there already") == 2
+
+
+def test_detect_finds_the_face_of_the_clip(desk: Path) -> None:
+    done = run("edged detect --model ./blazeface-short --source carphone/carphone_pristine.mp4", desk)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("face") >= 100  # the clip has 120 frames, with one face in each
+
+
+def test_check_and_doctor_approve_of_the_configuration(desk: Path, config: Path) -> None:
+    assert "ok" in run("edged check edged.toml", desk).stdout
+    done = run("edged doctor --config edged.toml", desk)
+    assert done.returncode == 0, done.stdout
+    assert "broker" in done.stdout
+
+
+def test_daemon_and_tail_speak_to_each_other(desk: Path, config: Path, broker: Mosquitto) -> None:
+    assert "edged run edged.toml" in COMMANDS  # what `running` does
+    (tail,) = [command for command in COMMANDS if command == "edged tail --host broker.local --count 10"]
+    words = shlex.split(tail.replace("broker.local", f"127.0.0.1 --port {broker.port}").replace("--count 10", "--count 3"))
+    with subprocess.Popen([sys.executable, "-m", *words], stdout=subprocess.PIPE, text=True) as listener:
+        with running(config, {"STATE_DIRECTORY": str(desk / "state")}) as daemon:
+            daemon.wait_for("appeared")
+            assert daemon.stop() == 0
+        assert listener.stdout
+        printed = listener.stdout.read()
+        assert listener.wait(PATIENCE_S) == 0
+    assert "face" in printed
+
+
+def test_example_event_has_the_fields_of_the_schema() -> None:
+    from edged.mqtt.payload import json_schema
+
+    (example,) = blocks("json")
+    (fields,) = [
+        definition["properties"]
+        for schema in json_schema().values()
+        for definition in schema.get("$defs", {"": schema}).values()
+        if definition.get("properties", {}).get("kind", {}).get("enum") == ["object_left"]
+    ]
+    assert json.loads(example.replace(', "…": "…"', "")).keys() <= fields.keys()
+
+
+def test_demo_shows_and_writes_what_it_sees_and_stops_on_ctrl_c(tmp_path: Path) -> None:
+    assert "scripts/demo" in COMMANDS
+    log, events = tmp_path / "log", ROOT / "demo-output/events.jsonl"
+    events.unlink(missing_ok=True)
+    with log.open("w") as out, subprocess.Popen([ROOT / "scripts/demo"], cwd=tmp_path, stdout=out, stderr=out) as demo:
+        wait_until(lambda: events.exists() and b"object_appeared" in events.read_bytes(), "a face")
+        demo.send_signal(signal.SIGINT)
+        assert demo.wait(PATIENCE_S) == 0, log.read_text()
+    assert b"object_left" in events.read_bytes()
+    assert "face" in log.read_text()
+    assert "demo-output/annotated.mp4" in log.read_text()
+    video = cv2.VideoCapture(str(ROOT / "demo-output/annotated.mp4"))
+    assert video.read()[0]
+    video.release()
