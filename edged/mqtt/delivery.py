@@ -77,10 +77,14 @@ class Delivery:
                 self._new_round.cancel()
 
     async def flush(self) -> None:
-        """Take out of the outbox what was acknowledged until now, in one commit."""
-        seqs, self._acknowledged = self._acknowledged, []
+        """Take out of the outbox what was acknowledged until now, in one commit.
+
+        Cancelled half-way it leaves the list as it was: settled twice does no harm, but forgotten they would all be sent again.
+        """
+        seqs = tuple(self._acknowledged)
         if seqs:
             await self._outbox.acknowledge(seqs)
+            del self._acknowledged[: len(seqs)]
             self._settled_since += seqs
             self._settled.set()
 

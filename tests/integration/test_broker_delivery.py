@@ -159,8 +159,8 @@ async def test_states_are_retained_and_come_back_after_the_broker_forgot_them(tm
                     await retained(mosquitto.port, {"edged/v1/home/pi/availability": "online"})
                     found = await retained(mosquitto.port, {"edged/v1/home/pi/camera/door": state})
                     jsonschema.validate(found["edged/v1/home/pi/camera/door"], json_schema()["camera"])
-                    found = await retained(mosquitto.port, {"edged/v1/home/pi/model/SSD %2F COCO": None})
-                    jsonschema.validate(found["edged/v1/home/pi/model/SSD %2F COCO"], json_schema()["model"])
+                    found = await retained(mosquitto.port, {"edged/v1/home/pi/model/ssd": None})
+                    jsonschema.validate(found["edged/v1/home/pi/model/ssd"], json_schema()["model"])
                     mosquitto.kill()
                     mosquitto.start()
                 await retained(mosquitto.port, {"edged/v1/home/pi/camera/door": "lost", "edged/v1/home/pi/availability": "online"})
@@ -236,7 +236,7 @@ class Camera:
 
 
 class Model:
-    model_name, bundle, version, digest = "SSD / COCO", "ssd", "1", "abc"
+    model_name, bundle, version, digest = "ssd", "ssd", "1", "abc"
     runtime, delegate, threads, self_test_ms, at_ns = "litert", "xnnpack", 2, 12.34, 0
 
 
