@@ -1,0 +1,29 @@
+"""The benchmark measures: every number of the promised form is there, and they agree with each other. Speed is not judged here."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCHMARKS = Path(__file__).resolve().parents[2] / "scripts" / "benchmarks"
+
+
+def test_pipeline_reports_what_it_promises(test_data: Path) -> None:
+    command = [sys.executable, BENCHMARKS, "pipeline", "--json", "--seconds", "2.5"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    promised = {"ratio", "own_cpu_ms_per_frame", "latency_p50_ms", "latency_p99_ms", "first_detection_s", "rss_mb"}
+    assert promised <= result.keys()
+    assert all(result[name] > 0 for name in promised)
+    assert result["latency_p50_ms"] <= result["latency_p99_ms"]
+    cpu = result["cpu_ms_per_frame"]
+    assert cpu.keys() == {"capture", "prepare", "invoke", "decode", "track", "report", "main process"}
+    own = sum(cpu[stage] for stage in cpu if stage not in {"capture", "invoke"})
+    assert result["own_cpu_ms_per_frame"] == pytest.approx(own)
+    assert result["rss_mb"] == pytest.approx(result["rss_main_mb"] + result["rss_vision_mb"])
+    assert result["daemon_fps"] > 1
