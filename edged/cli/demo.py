@@ -10,7 +10,7 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edged.cli.terminal import out
+from edged.cli.terminal import make_directory, out
 
 if TYPE_CHECKING:
     from edged.cli.terminal import Verbs
@@ -41,8 +41,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     fetch(MODEL)
     clip = None if arguments.camera else fetch(CLIP)
-    arguments.out.mkdir(parents=True, exist_ok=True)
     video, events = arguments.out / VIDEO, arguments.out / EVENTS
+    make_directory(arguments.out)
     events.unlink(missing_ok=True)
     with tempfile.TemporaryDirectory(prefix="edged-demo-") as state:
         settings = demo_settings(clip, arguments.camera, arguments.out, Path(state))

@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edged.cli.terminal import err, out
-from edged.core.errors import SourceUnusable
+from rich.markup import escape
+
+from edged.cli.terminal import err, make_directory, out, print_error
+from edged.core.errors import EdgedError, OutputUnwritable, SourceUnusable
 
 if TYPE_CHECKING:
     from edged.cli.terminal import Verbs
@@ -26,14 +28,20 @@ def register(verbs: Verbs) -> None:
     verb.add_argument("--decoder", help="how the model's outputs read, if neither it nor a manifest says")
     verb.add_argument("--source", type=Path, required=True, help="a picture, a video, or a directory of pictures")
     verb.add_argument("--threshold", type=float, help="lowest score to report (default: the model's own)")
-    verb.add_argument("--threads", type=int, help="threads for an inference (default: what suits the CPUs)")
+    verb.add_argument("--threads", type=_positive, metavar="N", help="threads for an inference (default: what suits the CPUs)")
     verb.add_argument("--json", action="store_true", help="one JSON object a line for each frame or picture")
     verb.add_argument("--draw", type=Path, metavar="DIR", help="write the frames with their boxes into this directory")
     verb.set_defaults(run=run)
 
 
+def _positive(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
+    return int(text)
+
+
 def run(arguments: argparse.Namespace) -> int:
-    """Detect and print."""
+    """Detect and print; a picture of a directory that cannot be read is said and left out, and the exit status is 1."""
     from rich.progress import track
 
     from edged.infer.bundle import load_bundle, resolve
@@ -45,9 +53,10 @@ def run(arguments: argparse.Namespace) -> int:
         bundle.manifest.name, bundle, ModelSettings(bundle=arguments.model, threads=arguments.threads), arguments.threshold
     )
     if arguments.draw:
-        _make_directory(arguments.draw)
-    results = _detect(model, arguments.source)
-    if not arguments.json and err.is_terminal:
+        make_directory(arguments.draw)
+    broken: list[EdgedError] = []
+    results = _detect(model, arguments.source, broken)
+    if err.is_terminal and not out.is_terminal:
         results = iter(track(results, description="detecting", console=err, transient=True))
     for source, frame, inference_ms, found in results:
         record = _record(model, source, frame, inference_ms, found)
@@ -57,14 +66,16 @@ def run(arguments: argparse.Namespace) -> int:
             _print_row(record)
         if arguments.draw:
             _draw(arguments.draw, model, source, frame, found)
-    return 0
+    for error in broken:
+        print_error(error)
+    return 1 if broken else 0
 
 
 Found = tuple[str, "Frame", float, "Detections"]
 
 
-def _detect(model: LoadedModel, source: Path) -> Iterator[Found]:
-    """(source, frame, inference in milliseconds, detections in source pixels) for every frame of every file."""
+def _detect(model: LoadedModel, source: Path, broken: list[EdgedError]) -> Iterator[Found]:
+    """(source, frame, inference in milliseconds, detections in source pixels) for every frame of every file that can be read."""
     import time
 
     import numpy as np
@@ -77,14 +88,17 @@ def _detect(model: LoadedModel, source: Path) -> Iterator[Found]:
     preprocess = Preprocessor(model.engine.input, model.manifest.input)
     staged = np.zeros(model.engine.input.shape, model.engine.input.dtype)
     for file in _files(source):
-        with open_source(file.name, SourceSettings(file=FileSettings(path=file, pace="fast"))) as opened:
-            for frame in opened:
-                placement = preprocess(frame.image, staged)
-                started = time.perf_counter()
-                outputs = model.engine.infer(lambda tensor: np.copyto(tensor, staged))
-                inference_ms = (time.perf_counter() - started) * 1e3
-                seen = model.decoder(outputs)
-                yield str(file), frame, inference_ms, Detections(placement.to_source(seen.xyxy), seen.score, seen.class_id)
+        try:
+            with open_source(file.name, SourceSettings(file=FileSettings(path=file, pace="fast"))) as opened:
+                for frame in opened:
+                    placement = preprocess(frame.image, staged)
+                    started = time.perf_counter()
+                    outputs = model.engine.infer(lambda tensor: np.copyto(tensor, staged))
+                    inference_ms = (time.perf_counter() - started) * 1e3
+                    seen = model.decoder(outputs)
+                    yield str(file), frame, inference_ms, Detections(placement.to_source(seen.xyxy), seen.score, seen.class_id)
+        except SourceUnusable as error:
+            broken.append(error)
 
 
 def _files(source: Path) -> list[Path]:
@@ -114,19 +128,12 @@ def _record(model: LoadedModel, source: str, frame: Frame, inference_ms: float, 
 
 
 def _print_row(record: dict[str, Any]) -> None:
-    head = f"{record['source']} #{record['frame']}  {record['inference_ms']:.1f} ms"
+    head = f"{escape(record['source'])} #{record['frame']}  {record['inference_ms']:.1f} ms"
     if not record["detections"]:
         out.print(f"{head}  [dim]nothing[/]")
     for detection in record["detections"]:
         box = " ".join(f"{value:6.1f}" for value in detection["box"])
-        out.print(f"{head}  [bold]{detection['label']:16}[/] {detection['score']:.2f}  {box}")
-
-
-def _make_directory(path: Path) -> None:
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise SourceUnusable(f"--draw {path}: {error.strerror}", hint="name a directory that can be written") from error
+        out.print(f"{head}  [bold]{escape(detection['label']):16}[/] {detection['score']:.2f}  {box}")
 
 
 def _draw(directory: Path, model: LoadedModel, source: str, frame: Frame, found: Detections) -> None:
@@ -139,6 +146,6 @@ def _draw(directory: Path, model: LoadedModel, source: str, frame: Frame, found:
             found.xyxy.tolist(), found.score.tolist(), found.class_id.tolist(), strict=True
         )
     ]
-    path = directory / f"{Path(source).stem}-{frame.seq:06}.jpg"
+    path = directory / f"{Path(source).name}-{frame.seq:06}.jpg"
     if not cv2.imwrite(str(path), draw(frame.image, objects)):
-        raise SourceUnusable(f"{path}: cannot be written", hint="is there space?")
+        raise OutputUnwritable(f"{path}: cannot be written", hint="is there space?")

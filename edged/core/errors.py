@@ -72,3 +72,11 @@ class ProtocolViolated(EdgedError):
 
 class VisionFailed(EdgedError):
     """The vision process reported a fault that starting it again would not mend."""
+
+
+class ProcessNotStarted(EdgedError):
+    """The system would not start the vision process."""
+
+
+class OutputUnwritable(EdgedError):
+    """A file or directory that results are to be written to cannot be written."""

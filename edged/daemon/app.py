@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import signal
 import time
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from edged.config.schema import Settings
-from edged.core.errors import EdgedError, StoreFailed
+from edged.core.errors import EdgedError, OutputUnwritable, VisionFailed
 from edged.core.event import Event, ModelChanged, ObjectAppeared, ObjectLeft, SourceBack, SourceLost
 from edged.daemon.cameras import Cameras
 from edged.daemon.clock import read_clock
@@ -28,8 +29,11 @@ from edged.vision.settings import VisionSettings
 
 log = logging.getLogger(__name__)
 
+LEAVE_DEADLINE_S = 15.0
+"""From the word to stop until the vision process is gone and everything it said is on the disk; it has 5 s of these itself."""
+
 DRAIN_DEADLINE_S = 5.0
-"""How long the last events may take to reach the disk, and then the broker; what the broker did not take waits in the outbox."""
+"""How long the broker may then take for the last events; what it did not take waits in the outbox."""
 
 STATUS_INTERVAL_S = 5.0
 
@@ -58,15 +62,19 @@ class Daemon:
         self._recorder = Recorder(store, [*sinks, *views])
         self._digests: dict[str, str] = {}
         self._notifier = Notifier()
-        self._ready = False
+        self._ready = self._stopping = False
+        self._deadline = asyncio.timeout(None)  # runs once the daemon is to leave
         vision = VisionSettings(cameras=settings.cameras, models=settings.models, tracking=settings.tracking, run="")
         self._supervisor = Supervisor(vision, self._health, self)
 
     def stop(self) -> None:
-        """Leave in good order; ``run`` returns when everything is safe."""
-        log.info("stopping")
-        self._notifier.stopping()
-        self._supervisor.stop()
+        """Leave in good order, within a deadline; ``run`` returns when everything is safe."""
+        if not self._stopping:
+            self._stopping = True
+            log.info("stopping")
+            self._notifier.stopping()
+            self._supervisor.stop()
+            self._hurry()
 
     async def run(self) -> None:
         """Serve until stopped or every recording has ended; raises the EdgedError that ended it."""
@@ -75,15 +83,42 @@ class Daemon:
                 helpers = [tasks.create_task(self._recorder.run()), tasks.create_task(self._keep_status())]
                 if self._publisher:
                     helpers.append(tasks.create_task(self._publisher.run()))
-                await self._recorder.close_interrupted(time.monotonic_ns())
-                await self._supervisor.run()
-                await self._drain()
+                fault = await self._serve()
+                if self._publisher and self._publisher.connected:
+                    await self._drain(self._publisher)
                 for helper in helpers:
                     helper.cancel()
+                if fault:
+                    raise fault
         except BaseExceptionGroup as group:
             raise _first(group) from group
         finally:
             self._notifier.close()
+
+    async def _serve(self) -> VisionFailed | None:
+        """Keep the vision process running, and see what it said into the store; returns the fault that ended it, if one did."""
+        fault = None
+        try:
+            async with self._deadline:
+                await self._recorder.close_interrupted(time.monotonic_ns())
+                self._publish_cameras()
+                try:
+                    await self._supervisor.run()
+                except VisionFailed as error:
+                    fault = error
+                    self._hurry()
+                    await self._recorder.close_interrupted(time.monotonic_ns())
+                self._hurry()
+                await self._recorder.drain()
+        except TimeoutError:
+            log.error("the store takes nothing: leaving with %d events uncommitted", self._recorder.waiting)
+        return fault
+
+    def _hurry(self) -> None:
+        """Let the deadline for leaving run, if it does not yet."""
+        if self._deadline.when() is None:
+            with contextlib.suppress(RuntimeError):  # not begun yet, or over already
+                self._deadline.reschedule(asyncio.get_running_loop().time() + LEAVE_DEADLINE_S)
 
     async def on_report(self, report: ipc.Report) -> None:
         """Record what happened, publish what is, show both."""
@@ -102,8 +137,10 @@ class Daemon:
             case ipc.CameraUp() | ipc.CameraDown() | ipc.CameraEnded():
                 await self._on_camera(report)
 
-    async def on_vision_lost(self, reason: str) -> None:
+    async def on_vision_lost(self) -> None:
         """End the objects that the dead process left open."""
+        self._cameras.vision_lost(time.monotonic_ns())
+        self._publish_cameras()
         await self._recorder.close_interrupted(time.monotonic_ns())
 
     async def _on_model(self, report: ipc.ModelServes) -> None:
@@ -146,8 +183,13 @@ class Daemon:
         if self._publisher:
             self._publisher.camera_state(self._cameras[report.camera])
 
+    def _publish_cameras(self) -> None:
+        if self._publisher:
+            for state in self._cameras:
+                self._publisher.camera_state(state)
+
     def _note_ready(self) -> None:
-        if not self._ready and self._health.ready:
+        if not self._ready and not self._stopping and self._health.ready:
             self._ready = True
             log.info("ready")
             self._notifier.ready("serving")
@@ -168,14 +210,12 @@ class Daemon:
             self._notifier.status(f"{counts.produced} events{broker}, {self._supervisor.restarts} vision restarts{lost}")
             await asyncio.sleep(interval_s)
 
-    async def _drain(self) -> None:
+    async def _drain(self, publisher: Publisher) -> None:
         try:
             async with asyncio.timeout(DRAIN_DEADLINE_S):
-                await self._recorder.drain()
-                if self._publisher:
-                    await self._publisher.drained()
+                await publisher.drained()
         except TimeoutError:
-            log.warning("leaving with events that the broker did not take; they wait in the store")
+            log.warning("leaving with events that the broker did not take yet; they wait in the store")
 
 
 async def serve(settings: Settings, views: Sequence[View] = ()) -> None:
@@ -200,7 +240,9 @@ def _make_directory(path: Path) -> Path:
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise StoreFailed(f"{path}: cannot be made: {error.strerror}", hint="[device] state_directory names another") from error
+        raise OutputUnwritable(
+            f"{path}: cannot be made: {error.strerror}", hint="[device] state_directory names another"
+        ) from error
     return path
 
 

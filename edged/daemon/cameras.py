@@ -5,7 +5,7 @@ Pure: reports go in, an occurrence comes out where something happened.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -35,6 +35,15 @@ class Cameras:
     def __init__(self, names: Iterable[str], now_ns: int) -> None:
         self._states = {name: CameraState(name, "starting", now_ns) for name in names}
 
+    def __iter__(self) -> Iterator[CameraState]:
+        return iter(list(self._states.values()))
+
+    def vision_lost(self, now_ns: int) -> None:
+        """Nobody looks: what was online is to show again that it is."""
+        for state in self:
+            if state.state == "online":
+                self._states[state.camera] = CameraState(state.camera, "starting", now_ns)
+
     def __getitem__(self, camera: str) -> CameraState:
         return self._states[camera]
 
@@ -50,9 +59,11 @@ class Cameras:
     def down(self, report: ipc.CameraDown) -> SourceLost | None:
         """It does not deliver; an occurrence if that is news."""
         before = self._states[report.camera]
-        if before.state == "lost":
+        news = before.state != "lost"
+        since_ns = report.at_ns if news else before.since_ns
+        self._states[report.camera] = CameraState(report.camera, "lost", since_ns, reason=report.reason)
+        if not news:
             return None
-        self._states[report.camera] = CameraState(report.camera, "lost", report.at_ns, reason=report.reason)
         return SourceLost(report.camera, report.reason, report.at_ns)
 
     def ended(self, report: ipc.CameraEnded) -> None:

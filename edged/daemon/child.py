@@ -6,27 +6,34 @@ import asyncio
 import logging
 import signal
 import sys
+from collections import deque
 from collections.abc import AsyncIterator
 from types import TracebackType
-from typing import Self, cast
+from typing import Self
 
+from edged.core.errors import ProcessNotStarted
 from edged.vision import ipc
 from edged.vision.settings import VisionSettings
 
 log = logging.getLogger(__name__)
 
 START_DEADLINE_S = 60.0
-"""Until the first report: imports and loading a large model from a slow SD card."""
+"""Between reports until the first heartbeat: imports and loading large models from a slow SD card."""
 
 SILENCE_DEADLINE_S = 10.0
 """Between reports; the heartbeat comes every second."""
 
 STOP_DEADLINE_S = 5.0
+KILL_DEADLINE_S = 5.0
+"""How long the kernel may take to end a killed process; one that waits in a driver is left behind."""
+
 LINE_LIMIT_BYTES = 1 << 16
+CHATTER_KEPT = 20
+"""Lines of native libraries that are shown if the process dies of a fault."""
 
 
 class VisionProcess:
-    """``async with`` starts the process and makes sure that it is gone afterwards."""
+    """``async with`` starts the process and makes sure that it is gone afterwards. Raises ProcessNotStarted."""
 
     def __init__(self, settings: VisionSettings) -> None:
         self._settings = settings
@@ -34,43 +41,54 @@ class VisionProcess:
         self._process: asyncio.subprocess.Process
         self._stderr: asyncio.Task[None]
         self._stop_timer: asyncio.TimerHandle | None = None
+        self._chatter: deque[str] = deque(maxlen=CHATTER_KEPT)
 
     async def __aenter__(self) -> Self:
         self._ours.setblocking(False)
         with self._theirs:
-            self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-P", "-m", "edged.vision", str(self._theirs.fileno())),
-                pass_fds=(self._theirs.fileno(),),
-                stdin=asyncio.subprocess.DEVNULL,
-                stderr=asyncio.subprocess.PIPE,
-                limit=LINE_LIMIT_BYTES,
-            )
+            fd = self._theirs.fileno()
+            command = [sys.executable, "-P", "-m", "edged.vision", str(fd)]
+            try:
+                self._process = await asyncio.create_subprocess_exec(
+                    *command,
+                    pass_fds=[fd],
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stderr=asyncio.subprocess.PIPE,
+                    limit=LINE_LIMIT_BYTES,
+                    process_group=0,  # Ctrl-C is for the main process, which decides
+                )
+            except OSError as error:
+                self._ours.close()
+                raise ProcessNotStarted(f"{sys.executable} cannot be started: {error.strerror}") from error
         self._stderr = asyncio.create_task(self._read_stderr())
-        await self._send(self._settings)
+        try:
+            await self._send(self._settings)
+        except BaseException:
+            self.kill()
+            self._ours.close()
+            raise
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self._stop_timer:
             self._stop_timer.cancel()
         self._ours.close()
-        if self._process.returncode is None:
-            try:
-                async with asyncio.timeout(STOP_DEADLINE_S if error is None else 0):
-                    await self._process.wait()
-            except TimeoutError:
-                self.kill()
-                await self._process.wait()
-        await self._stderr
-
-    @property
-    def pid(self) -> int:
-        """The process id."""
-        return self._process.pid
+        if not await self._gone(STOP_DEADLINE_S if error is None else 0):
+            self.kill()
+            if not await self._gone(KILL_DEADLINE_S):
+                log.error("the vision process (pid %d) hangs in the kernel and is left behind", self._process.pid)
+        await asyncio.wait([self._stderr], timeout=KILL_DEADLINE_S)
+        self._stderr.cancel()
+        if self._process.returncode:
+            for line in self._chatter:
+                log.warning("vision: %s", line)
 
     @property
     def exit(self) -> str:
         """How it ended, in words; only after the end."""
-        status = self._process.returncode or 0
+        status = self._process.returncode
+        if status is None:
+            return "left behind"
         return f"killed by {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
 
     async def reports(self) -> AsyncIterator[ipc.Report]:
@@ -89,8 +107,10 @@ class VisionProcess:
                 return
             if not datagram:
                 return
-            deadline_s = SILENCE_DEADLINE_S
-            yield cast("ipc.Report", ipc.decode(datagram))
+            report = ipc.decode_report(datagram)
+            if isinstance(report, ipc.Stats):
+                deadline_s = SILENCE_DEADLINE_S
+            yield report
 
     async def stop(self) -> None:
         """Ask it to end its tracks and leave; it is killed if it takes too long."""
@@ -102,6 +122,14 @@ class VisionProcess:
         if self._process.returncode is None:
             self._process.kill()
 
+    async def _gone(self, deadline_s: float) -> bool:
+        try:
+            async with asyncio.timeout(deadline_s):
+                await self._process.wait()
+        except TimeoutError:
+            return False
+        return True
+
     async def _send(self, order: ipc.Order) -> None:
         try:
             await asyncio.get_running_loop().sock_sendall(self._ours, ipc.encode(order))
@@ -109,7 +137,7 @@ class VisionProcess:
             log.debug("the vision process left before it could be told %s", type(order).__name__)
 
     async def _read_stderr(self) -> None:
-        """Its words into our log: its own records by level, the chatter of native libraries as debug."""
+        """Its own records into our log, by their level; chatter of native libraries as debug, kept for the case of a fault."""
         assert self._process.stderr is not None
         while True:
             try:
@@ -121,4 +149,6 @@ class VisionProcess:
             text = line.decode(errors="replace").rstrip()
             name, _, rest = text.partition(" ")
             level = logging.getLevelNamesMapping().get(name)
-            log.log(logging.DEBUG if text.startswith("INFO:") else level or logging.WARNING, "vision: %s", rest if level else text)
+            if level is None:
+                self._chatter.append(text)
+            log.log(level or logging.DEBUG, "vision: %s", rest if level else text)

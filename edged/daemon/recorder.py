@@ -35,7 +35,7 @@ class Sink(Protocol):
     """Who else wants the events."""
 
     def on_event(self, event: Event) -> None:
-        """An event was committed."""
+        """An event was committed; OSError says that it could not be passed on."""
 
 
 class Recorder:
@@ -45,6 +45,7 @@ class Recorder:
         self._store = store
         self._sinks = sinks
         self._queue: asyncio.Queue[Occurrence] = asyncio.Queue(MAX_WAITING)
+        self._failing: list[Sink] = []
         self._full = False
         self.lost = 0
 
@@ -73,7 +74,15 @@ class Recorder:
     async def close_interrupted(self, at_ns: int) -> None:
         """After a process died: commit what it had handed over, then end the objects that it left open."""
         await self.drain()
-        self._tell(await self._store.close_interrupted(at_ns))
+        try:
+            self._tell(await self._store.close_interrupted(at_ns))
+        except StoreFull as error:
+            self._lose(0, error)  # they stay open in the store, and are closed the next time
+
+    @property
+    def waiting(self) -> int:
+        """Occurrences that wait for their commit, besides those that are being committed."""
+        return self._queue.qsize()
 
     def _lose(self, count: int, error: StoreFull) -> None:
         self.lost += count
@@ -84,4 +93,17 @@ class Recorder:
     def _tell(self, events: Sequence[Event]) -> None:
         for event in events:
             for sink in self._sinks:
-                sink.on_event(event)
+                self._pass_on(event, sink)
+
+    def _pass_on(self, event: Event, sink: Sink) -> None:
+        name = type(sink).__name__
+        try:
+            sink.on_event(event)
+        except OSError as error:
+            if sink not in self._failing:
+                self._failing.append(sink)
+                log.error("%s cannot write: %s; what it misses is in the store", name, error.strerror)
+        else:
+            if sink in self._failing:
+                self._failing.remove(sink)
+                log.warning("%s writes again", name)

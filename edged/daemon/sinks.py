@@ -6,7 +6,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from edged.core.errors import StoreFailed
+from edged.core.errors import OutputUnwritable
 from edged.core.event import Event
 from edged.mqtt.payload import encode_event
 
@@ -21,7 +21,10 @@ class JsonlSink:
         try:
             self._file = path.open("ab", buffering=0)
         except OSError as error:
-            raise StoreFailed(f"{path}: cannot be written: {error.strerror}", hint="check [jsonl] path") from error
+            raise OutputUnwritable(
+                f"{path}: cannot be written: {error.strerror}", hint="[sinks] jsonl names another file"
+            ) from error
+        self._torn = False
 
     def __enter__(self) -> Self:
         return self
@@ -30,5 +33,7 @@ class JsonlSink:
         self._file.close()
 
     def on_event(self, event: Event) -> None:
-        """Write the line."""
-        self._file.write(encode_event(event) + b"\n")
+        """Write the line; raises OSError. A line that was cut short by a full disk is ended before the next one."""
+        line = b"\n" * self._torn + encode_event(event) + b"\n"
+        written = self._file.write(line)
+        self._torn = written < len(line)

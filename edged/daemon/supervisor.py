@@ -15,7 +15,7 @@ import time
 from typing import Protocol
 
 from edged.core.backoff import Backoff
-from edged.core.errors import ProtocolViolated, VisionFailed
+from edged.core.errors import ProcessNotStarted, ProtocolViolated, VisionFailed
 from edged.daemon.child import VisionProcess
 from edged.daemon.health import Health
 from edged.vision import ipc
@@ -24,7 +24,7 @@ from edged.vision.settings import VisionSettings
 log = logging.getLogger(__name__)
 
 YOUNG_S = 10.0
-"""A process that dies younger than this has not shown that it works."""
+"""A process that dies so soon after its first heartbeat has not shown that it works."""
 
 RETRY_MIN_S = 0.1
 RETRY_MAX_S = 30.0
@@ -36,7 +36,7 @@ class Listener(Protocol):
     async def on_report(self, report: ipc.Report) -> None:
         """The vision process said something; slowness here slows it down."""
 
-    async def on_vision_lost(self, reason: str) -> None:
+    async def on_vision_lost(self) -> None:
         """The vision process died; nothing more comes from that run."""
 
 
@@ -48,7 +48,7 @@ class Supervisor:
         self._health = health
         self._listener = listener
         self._stop = asyncio.Event()
-        self.pid: int | None = None
+        self._beating_since_s: float | None = None
         self.restarts = 0
 
     def stop(self) -> None:
@@ -58,56 +58,86 @@ class Supervisor:
     async def run(self) -> None:
         """Serve until stopped or every recording has ended; raises VisionFailed on a fault that no restart mends."""
         backoff = Backoff(RETRY_MIN_S, RETRY_MAX_S, random.random)
-        while True:
-            started = time.monotonic()
-            reason = await self._run_once()
-            if reason is None or self._stop.is_set():
+        while self._settings.cameras:
+            reason = await self._live()
+            if reason is None:
+                return
+            await self._listener.on_vision_lost()
+            if self._stop.is_set():
                 return
             self.restarts += 1
-            lived_s = time.monotonic() - started
+            lived_s = time.monotonic() - self._beating_since_s if self._beating_since_s else 0.0
+            delay_s = backoff.next_delay_s()
             if lived_s > YOUNG_S:
                 backoff.reset()
-            delay_s = 0.0 if lived_s > YOUNG_S else backoff.next_delay_s()
-            log.error("the vision process ended (%s) after %.1f s: starting it again in %.1f s", reason, lived_s, delay_s)
-            await self._listener.on_vision_lost(reason)
-            try:
-                async with asyncio.timeout(delay_s):
-                    await self._stop.wait()
-                    return
-            except TimeoutError:
-                continue
+                delay_s = 0.0
+            log.error("the vision process ended (%s), starting it again in %.1f s", reason, delay_s)
+            if await self._stopped_within(delay_s):
+                return
 
-    async def _run_once(self) -> str | None:
+    async def _live(self) -> str | None:
         """One life of the vision process; ``None`` if it finished, else how it died."""
         settings = dataclasses.replace(self._settings, run=secrets.token_hex(3))
-        self._health.vision_started(time.monotonic())
+        self._beating_since_s = None
+        self._health.vision_changed()
         finished = False
-        async with VisionProcess(settings) as child:
-            self.pid = child.pid
-            stopper = asyncio.create_task(self._stop_child(child))
-            try:
-                async for report in child.reports():
-                    finished = isinstance(report, ipc.Finished)
-                    await self._heed(report, child)
-            except ProtocolViolated as error:
-                log.error("the vision process talks nonsense: %s", error)
-                child.kill()
-            finally:
-                self.pid = None
-                stopper.cancel()
+        try:
+            async with VisionProcess(settings) as child:
+                stopper = asyncio.create_task(self._stop_child(child))
+                try:
+                    async for report in child.reports():
+                        finished = isinstance(report, ipc.Finished)
+                        await self._heed(report, child)
+                except ProtocolViolated as error:
+                    log.error("the vision process talks nonsense: %s", error)
+                    child.kill()
+                finally:
+                    stopper.cancel()
+        except ProcessNotStarted as error:
+            return error.message
+        finally:
+            self._health.vision_changed()
         return None if finished else child.exit
 
     async def _heed(self, report: ipc.Report, child: VisionProcess) -> None:
-        if isinstance(report, ipc.Fault):
-            raise VisionFailed(report.message, hint=report.hint)
-        if isinstance(report, ipc.Stats):
-            now = time.monotonic()
-            self._health.note(report, now)
-            if self._health.stuck(now):
-                log.error("frames wait and none is inferred: killing the vision process")
-                child.kill()
+        self._check_names(report)
+        match report:
+            case ipc.Fault():
+                raise VisionFailed(report.message, hint=report.hint)
+            case ipc.ModelServes():
+                self._health.note_model(report)
+            case ipc.CameraEnded():
+                # A recording is played once, however often the process dies on the others.
+                cameras = {name: camera for name, camera in self._settings.cameras.items() if name != report.camera}
+                self._settings = dataclasses.replace(self._settings, cameras=cameras)
+            case ipc.Stats():
+                self._on_heartbeat(report, child)
         await self._listener.on_report(report)
+
+    def _on_heartbeat(self, stats: ipc.Stats, child: VisionProcess) -> None:
+        now_s = time.monotonic()
+        self._beating_since_s = self._beating_since_s or now_s
+        self._health.note(stats, now_s)
+        if self._health.stuck(now_s):
+            log.error("frames wait and none is inferred: killing the vision process")
+            child.kill()
+
+    def _check_names(self, report: ipc.Report) -> None:
+        """What comes from the vision process is input: names that we did not give it must not become topics or rows."""
+        camera, model = getattr(report, "camera", None), getattr(report, "model_name", None)
+        if camera is not None and camera not in self._settings.cameras:
+            raise ProtocolViolated(f"{type(report).__name__} of a camera {camera!r} that is not there")
+        if model is not None and model not in self._settings.models:
+            raise ProtocolViolated(f"{type(report).__name__} of a model {model!r} that is not there")
 
     async def _stop_child(self, child: VisionProcess) -> None:
         await self._stop.wait()
         await child.stop()
+
+    async def _stopped_within(self, delay_s: float) -> bool:
+        try:
+            async with asyncio.timeout(delay_s):
+                await self._stop.wait()
+        except TimeoutError:
+            return False
+        return True

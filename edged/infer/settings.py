@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Le, MinLen
+from annotated_types import Ge, Gt, Le, MinLen
 
 from edged.core.settings import settings
 
@@ -25,7 +25,7 @@ class ModelSettings:
     delegate: Delegate = "auto"
     """Who executes the operators."""
 
-    score_threshold: Annotated[float, Ge(0), Le(1)] | None = None
+    score_threshold: Annotated[float, Gt(0), Le(1)] | None = None
     """Detections below this score are not seen; unset takes what the model's manifest says."""
 
 

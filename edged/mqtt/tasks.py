@@ -6,17 +6,20 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
-from edged.core.errors import EdgedError
-
 
 async def run_together(*coroutines: Coroutine[Any, Any, None]) -> None:
-    """Run until the first fails, then cancel the others; raises its EdgedError bare, and any other exception in its group."""
+    """Run until the first fails, then cancel the others; raises what it raised.
+
+    Not a TaskGroup: one that is aborting because a task failed swallows a cancellation from outside (Python 3.11 and 3.12), and
+    whoever is told to stop just then would never hear of it.
+    """
+    tasks = [asyncio.create_task(coroutine) for coroutine in coroutines]
     try:
-        async with asyncio.TaskGroup() as tasks:
-            for coroutine in coroutines:
-                tasks.create_task(coroutine)
-    except BaseExceptionGroup as group:
-        errors = [error for error in group.exceptions if isinstance(error, EdgedError)]
-        if len(errors) < len(group.exceptions):
-            raise
-        raise errors[0] from None
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    for task in tasks:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            raise error

@@ -37,9 +37,13 @@ def _open_file(camera: str, settings: FileSettings, first_seq: int) -> FrameSour
 
 def _recording(settings: FileSettings) -> Recording:
     path: Path = settings.path
-    if path.is_dir():
+    try:
+        is_directory, is_file = path.is_dir(), path.is_file()
+    except OSError as error:
+        raise SourceUnusable(f"{path}: {error.strerror}") from error
+    if is_directory:
         return Pictures(path, pictures_of(path, settings.pattern), settings.pictures_per_s)
-    if not path.is_file():
+    if not is_file:
         raise SourceUnusable(f"{path}: {'no regular file' if path.exists() else 'no such file or directory'}")
     if path.suffix.lower() in SUFFIXES:
         return Pictures(path, [path], settings.pictures_per_s)

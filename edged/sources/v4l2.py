@@ -25,6 +25,9 @@ MAX_UNDECODABLE = 10
 MAX_AGE_NS = 5_000_000_000
 """A driver's timestamp older than this is on another clock than CLOCK_MONOTONIC."""
 
+SILENT_S = 1.0
+"""OpenCV does not say why it has no frame: after an error it answers at once, for a silent camera it waits out its time-out."""
+
 LIST_HINT = "`v4l2-ctl --list-devices` names the cameras that the kernel sees"
 
 
@@ -58,8 +61,10 @@ class V4l2Source(FrameSource):
     def _next(self) -> Frame:
         try:
             for _ in range(MAX_UNDECODABLE):
+                began = time.monotonic()
                 if not self._capture.grab():
-                    raise self._lost("delivered nothing, or stopped with an error")
+                    waited_s = time.monotonic() - began
+                    raise self._lost(f"no frame in {waited_s:.1f} s" if waited_s > SILENT_S else "stopped with an error")
                 captured_ns = capture_time_ns(self._capture.get(cv2.CAP_PROP_POS_MSEC), time.monotonic_ns())
                 decoded, image = self._capture.retrieve()
                 if decoded:
@@ -128,8 +133,16 @@ def negotiate(capture: VideoCapture, device: Path, settings: V4l2Settings) -> So
     fps = max(0.0, rate)
     fourcc = int(capture.get(cv2.CAP_PROP_FOURCC)).to_bytes(4, "little", signed=True).decode("ascii", "replace").rstrip("\0 ")
     got = f"{width}x{height} {fourcc}" + (f" at {fps:g} fps" if fps else "")
-    asked = "" if (width, height) == (settings.width, settings.height) else f" (asked for {settings.width}x{settings.height})"
-    return SourceInfo(width, height, fps, f"{device} {got}{asked}", live=True)
+    return SourceInfo(width, height, fps, f"{device} {got}{_refused(settings, (width, height), fourcc)}", live=True)
+
+
+def _refused(settings: V4l2Settings, size: tuple[int, int], fourcc: str) -> str:
+    """The size and format that were asked for and not given; a rate a little off is no news."""
+    wishes = {f"{settings.width}x{settings.height}": size == (settings.width, settings.height)}
+    if settings.pixel_format is not None:
+        wishes[settings.pixel_format] = fourcc == settings.pixel_format
+    refused = " ".join(wish for wish, granted in wishes.items() if not granted)
+    return f" (asked for {refused})" if refused else ""
 
 
 def capture_time_ns(driver_ms: float, now_ns: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import cast
@@ -10,9 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edged.core.cv import cv2
-from edged.core.errors import SourceUnusable
+from edged.core.errors import OutputUnwritable
 from edged.core.frame import Frame
 from edged.core.track import Box, Track
+
+log = logging.getLogger("edged.vision")
 
 Image = NDArray[np.uint8]
 
@@ -45,13 +48,20 @@ class AnnotatedVideo:
 
     def __init__(self, path: Path) -> None:
         if path.suffix.lower() not in CODECS:
-            raise SourceUnusable(f"annotated = {path}: unknown kind of video", hint=f"use one of {', '.join(CODECS)}")
+            raise OutputUnwritable(f"annotated = {path}: unknown kind of video", hint=f"use one of {', '.join(CODECS)}")
+        try:
+            path.open("ab").close()
+        except OSError as error:
+            raise OutputUnwritable(f"annotated = {path}: cannot be written: {error.strerror}", hint="name another file") from error
         self._path = path
+        self._given_up = False
         self._writer: cv2.VideoWriter | None = None
         self._size = (0, 0)
 
     def write(self, frame: Frame, tracks: Iterable[Track], label: Callable[[int], str], fps: float) -> None:
-        """Append a frame."""
+        """Append a frame. What cannot be written is said once and left out: it is for looking only."""
+        if self._given_up:
+            return
         objects = [(t.box, f"{label(t.class_id)} {t.id}  {t.score:.2f}", t.id) for t in tracks if t.matched]
         canvas = draw(frame.image, objects)
         if self._writer is None:
@@ -59,7 +69,9 @@ class AnnotatedVideo:
             codec = cv2.VideoWriter.fourcc(*CODECS[self._path.suffix.lower()])
             self._writer = cv2.VideoWriter(str(self._path), codec, fps or 15.0, self._size)
             if not self._writer.isOpened():
-                raise SourceUnusable(f"annotated = {self._path}: cannot be written", hint="is the directory there and writable?")
+                log.error("annotated video %s cannot be written; going on without it", self._path)
+                self._given_up = True
+                return
         if (canvas.shape[1], canvas.shape[0]) != self._size:
             canvas = cast(Image, cv2.resize(canvas, self._size))
         self._writer.write(canvas)

@@ -26,6 +26,10 @@ WEDGED_AFTER_STALLS = 4
 """A read that still hangs after so many stall deadlines will not come back: the process has to go."""
 
 
+HELD_NS = 10_000_000_000
+"""A source that delivered for so long is sound: when it is lost the waits begin small again. One that flaps waits ever longer."""
+
+
 class Source(Protocol):
     """Where frames come from; ``edged.sources`` and ``edged.testing`` have them."""
 
@@ -94,6 +98,8 @@ class Capture:
         self._busy_since_ns = 0
         self._allowance_ns = int(settings.stall_after_s * 1e9)
         self._stalled = False
+        self._verdict = threading.Lock()
+        self._delivered_ns = 0
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"capture-{camera}", daemon=True)
 
@@ -114,15 +120,21 @@ class Capture:
 
     def check_stall(self, now_ns: int) -> bool:
         """Notice a read or open that hangs; False if it hangs beyond hope."""
-        since = self._busy_since_ns
-        silent_ns = now_ns - since if since else 0
-        if silent_ns > self._allowance_ns and not self._stalled:
-            self._stalled = True
+        with self._verdict:  # either the read came back in time, or it is a stall: not both
+            since = self._busy_since_ns
+            silent_ns = now_ns - since if since else 0
+            news = silent_ns > self._allowance_ns and not self._stalled
+            self._stalled |= news
+        if news:
             error = CameraLost(f"camera {self.camera}: no frame for {silent_ns / 1e9:.1f} s")
             self._notice(Down(error, False, self._seq, now_ns))
             if (source := self._source) is not None:
                 source.close()
         return silent_ns <= WEDGED_AFTER_STALLS * self._allowance_ns
+
+    def delivers(self, now_ns: int) -> bool:
+        """Whether frames come, or came within the time that a stall is allowed."""
+        return now_ns - self._delivered_ns <= self._allowance_ns
 
     def _run(self) -> None:
         backoff = Backoff(self._settings.reopen_min_s, self._settings.reopen_max_s, random.random)
@@ -151,14 +163,17 @@ class Capture:
             slow_ns = int(2e9 / self.fps) if self.fps else 0
             self._allowance_ns = max(int(self._settings.stall_after_s * 1e9), slow_ns)
             opened = True
+            held_until_ns = time.monotonic_ns() + HELD_NS
             while (frame := self._next(source)) is not None:
                 if opened:
                     opened = False
-                    backoff.reset()
                     self._notice(Up(source.info, frame.seq, frame.captured_ns))
                 self.mailbox.put(frame)
+                self._delivered_ns = time.monotonic_ns()
                 self._seq = frame.seq + 1
                 self.cpu_ns = time.thread_time_ns()
+                if time.monotonic_ns() > held_until_ns:
+                    backoff.reset()
         if not self._stopping.is_set():
             self._notice(Ended(self._seq, time.monotonic_ns()))
 
@@ -166,10 +181,12 @@ class Capture:
         """The next frame, or ``None`` at the end; the stall clock runs meanwhile."""
         self._busy_since_ns = time.monotonic_ns()
         frame = source.read()
-        self._busy_since_ns = 0
+        with self._verdict:
+            self._busy_since_ns = 0
+            stalled = self._stalled
         if self._stopping.is_set():
             return None
-        if self._stalled:
+        if stalled:
             raise CameraLost(f"camera {self.camera}: closed after a stall")
         return frame
 

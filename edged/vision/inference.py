@@ -42,16 +42,18 @@ class Result:
     outputs: list[RawOutput]
     invoke_ns: int
     cpu_ns: int
-    done_ns: int
 
 
 class Inference:
-    """One thread that runs jobs in order; at most one waits while one runs."""
+    """One thread that runs jobs in order; at most one waits while one runs.
+
+    ``expected_end_ns`` is when the running one usually ends (CLOCK_MONOTONIC), 0 if none runs.
+    """
 
     def __init__(self, bell: Bell) -> None:
         self.results: deque[Result] = deque()
-        self.started_ns = 0
-        self.usual_ns = 0
+        self.expected_end_ns = 0
+        self._usual_ns: dict[int, int] = {}  # by engine: a small model and a large one may share the accelerator
         self._bell = bell
         self._jobs: queue.Queue[Job | None] = queue.Queue(maxsize=2)  # one that waits, and the word to stop
         self._pending = 0
@@ -90,13 +92,15 @@ class Inference:
 
     def _run(self) -> None:
         while (job := self._next()) is not None:
-            self.started_ns = started = time.monotonic_ns()
+            started = time.monotonic_ns()
+            usual = self._usual_ns.get(id(job.engine), 0)
+            self.expected_end_ns = started + usual
             cpu = time.thread_time_ns()
             outputs = job.engine.infer(partial(self._fill, job))
-            now = time.monotonic_ns()
-            self.usual_ns = now - started if not self.usual_ns else (7 * self.usual_ns + now - started) // 8
-            self._done = Result(job, outputs, now - started, time.thread_time_ns() - cpu, now)
-            self.started_ns = 0
+            took = time.monotonic_ns() - started
+            self._usual_ns[id(job.engine)] = (7 * usual + took) // 8 if usual else took
+            self._done = Result(job, outputs, took, time.thread_time_ns() - cpu)
+            self.expected_end_ns = 0
 
     def _next(self) -> Job | None:
         """The job that waits; if none does, the last result is handed over and the next job awaited."""

@@ -17,8 +17,8 @@ from edged.core.event import ObjectAppeared, ObjectLeft
 from edged.core.track import Box
 from edged.vision.settings import VisionSettings, decode_path, encode_path
 
-MAX_MESSAGE_BYTES = 1 << 18
-"""Above any message that a sane configuration makes (64 objects with a path of 64 points each are about 80 KiB)."""
+MAX_MESSAGE_BYTES = 1 << 17
+"""Above any message of a sane configuration (1000 live objects are 90 KiB), below the kernel's usual send buffer (208 KiB)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +106,7 @@ class CameraStats:
     dropped: int
     inferred: int
     tracks: int
+    tracks_dropped: int
     live_unsent: int
     capture_cpu_ms: float
     prepare_cpu_ms: float
@@ -145,33 +146,45 @@ Report = (
 )  # vision to main
 Order = VisionSettings | Stop  # main to vision; the settings come first, once
 
-_TYPES: dict[bytes, type] = {
-    cls.__name__.encode(): cls
-    for cls in (
-        *(VisionSettings, Stop),
-        *(ModelServes, CameraUp, CameraDown, CameraEnded, Live, Stats, Fault, Finished, ObjectAppeared, ObjectLeft),
-    )
-}
+Decoders = dict[bytes, msgspec.msgpack.Decoder[Any]]
 
-_DECODERS: dict[bytes, msgspec.msgpack.Decoder[Any]] = {
-    name: msgspec.msgpack.Decoder(cls, dec_hook=decode_path) for name, cls in _TYPES.items()
-}
+
+def _decoders(*types: type) -> Decoders:
+    return {cls.__name__.encode(): msgspec.msgpack.Decoder(cls, dec_hook=decode_path) for cls in types}
+
+
+_ORDERS = _decoders(VisionSettings, Stop)
+_REPORTS = _decoders(ModelServes, CameraUp, CameraDown, CameraEnded, Live, Stats, Fault, Finished, ObjectAppeared, ObjectLeft)
+
 _encoder = msgspec.msgpack.Encoder(enc_hook=encode_path)
 
 
 def encode(message: Report | Order) -> bytes:
-    """The datagram for a message."""
-    return type(message).__name__.encode() + b"\0" + _encoder.encode(message)
+    """The datagram for a message; raises ProtocolViolated if it is too large for one."""
+    name = type(message).__name__
+    datagram = name.encode() + b"\0" + _encoder.encode(message)
+    if len(datagram) > MAX_MESSAGE_BYTES:
+        raise ProtocolViolated(f"a {name} of {len(datagram)} bytes is larger than any should be ({MAX_MESSAGE_BYTES})")
+    return datagram
 
 
-def decode(datagram: bytes) -> Report | Order:
-    """The message in a datagram; raises ProtocolViolated for anything else."""
+def decode_order(datagram: bytes) -> Order:
+    """What the main process said; raises ProtocolViolated for anything that it may not say."""
+    return cast("Order", _decode(datagram, _ORDERS))
+
+
+def decode_report(datagram: bytes) -> Report:
+    """What the vision process said; raises ProtocolViolated for anything that it may not say."""
+    return cast("Report", _decode(datagram, _REPORTS))
+
+
+def _decode(datagram: bytes, decoders: Decoders) -> object:
     name, separator, body = datagram.partition(b"\0")
-    decoder = _DECODERS.get(name)
+    decoder = decoders.get(name)
     if decoder is None or not separator:
         raise ProtocolViolated(f"unknown message {name[:40]!r} of {len(datagram)} bytes")
     try:
-        return cast("Report | Order", decoder.decode(body))
+        return decoder.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise ProtocolViolated(f"message {name.decode()} of {len(datagram)} bytes: {error}") from error
 

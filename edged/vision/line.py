@@ -63,7 +63,7 @@ class Line:
         self.camera = capture.camera
         self.capture = capture
         self.model = model
-        self.over = False
+        self.over = self.ended = False
         self.jobs_in_flight = 0
         self._settings = settings
         self._report = report
@@ -72,7 +72,6 @@ class Line:
         self._wanted = _wanted_classes(self.camera, settings.labels, model)
         self._tracker = Tracker(tracking)
         self._presence = Presence(self.camera, model.manifest.label, model.digest, run)
-        self._run = run
         self._video = AnnotatedVideo(settings.annotated) if settings.annotated else None
         self._live_at_ns = 0
         self._last_time = FrameTime(0, None)
@@ -140,7 +139,7 @@ class Line:
         notice = notices.popleft()
         if isinstance(notice, Up):
             info = notice.info
-            self._report.send(ipc.CameraUp(self.camera, info.width, info.height, info.fps, info.description, notice.at_ns))
+            self._report.send(ipc.CameraUp(self.camera, info.width, info.height, info.fps or None, info.description, notice.at_ns))
         else:
             self._end(notice)
         return True
@@ -149,7 +148,7 @@ class Line:
         if isinstance(notice, Ended):
             self._close_objects("stopped")
             self._report.send(ipc.CameraEnded(self.camera, notice.at_ns))
-            self.over = True
+            self.over = self.ended = True
             return
         self._close_objects("source_lost")
         error = notice.error
@@ -181,6 +180,7 @@ class Line:
             dropped=mailbox.dropped,
             inferred=self._inferred,
             tracks=len(self._tracks),
+            tracks_dropped=self._tracker.dropped,
             live_unsent=self._live_unsent,
             capture_cpu_ms=self.capture.cpu_ns / 1e6,
             prepare_cpu_ms=spent.prepare_ns / 1e6,
@@ -197,7 +197,8 @@ class Line:
             return
         self._live_at_ns = frame.captured_ns
         label = self.model.manifest.label
-        objects = tuple(ipc.LiveObject(f"{self._run}-{t.id}", label(t.class_id), t.score, t.box) for t in self._tracks if t.matched)
+        name = self._presence.object_id
+        objects = tuple(ipc.LiveObject(name(t), label(t.class_id), t.score, t.box) for t in self._tracks if t.matched)
         media_s = None if frame.media_ns is None else frame.media_ns / 1e9
         live = ipc.Live(self.camera, frame.seq, frame.captured_ns, media_s, result.invoke_ns / 1e6, objects)
         self._live_unsent += not self._report.offer(live)

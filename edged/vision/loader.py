@@ -60,7 +60,9 @@ def load(name: str, settings: ModelSettings, tracking: TrackerSettings) -> tuple
     """
     bundle = load_bundle(resolve(settings.bundle, Path.cwd()))
     stated = bundle.manifest.decoder.parameters.get("score_threshold", tracking.score_high)
-    high = settings.score_threshold or (stated if isinstance(stated, float | int) else tracking.score_high)
+    high = settings.score_threshold
+    if high is None:
+        high = stated if isinstance(stated, float | int) and stated > 0 else tracking.score_high
     tracking = dataclasses.replace(tracking, score_high=high, score_low=min(tracking.score_low, high))
     return load_bundled(name, bundle, settings, tracking.score_low), tracking
 

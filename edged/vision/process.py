@@ -1,7 +1,7 @@
 """The vision process: everything native, and nothing else.
 
 Rules: the control thread (this one) only listens, watches for stalls and sends the heartbeat. A thread that fails takes the process
-with it; the main process starts another. The process never outlives the main process.
+with it; the main process starts another. Once it serves, it leaves as soon as the main process is gone.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 import traceback
-from types import TracebackType
+from functools import partial
 
 from edged.core.errors import EdgedError, ProtocolViolated
 from edged.sources.open import open_source
@@ -36,6 +36,9 @@ HEARTBEAT_S = 1.0
 STALL_CHECK_S = 0.1
 EXIT_WEDGED = 71
 EXIT_BROKEN = 70
+LEAVE_S = 2.0
+"""How long the stage may take to close what healthy cameras see, before a process that has to go does."""
+
 CAPTURE_JOIN_S = 1.0
 """How long a driver may take to let go of a device at the end."""
 
@@ -68,6 +71,7 @@ class Vision:
             for name, camera in settings.cameras.items()
         ]
         self._stage = Stage(self._lines, self._inference, bell)
+        self._stopped = self._hang_said = False
 
     def _load(self, name: str, settings: VisionSettings) -> tuple[LoadedModel, TrackerSettings]:
         model, tracking = load(name, settings.models[name], settings.tracking)
@@ -84,40 +88,61 @@ class Vision:
         while not self._stage.finished.is_set():
             if select.select([channel], [], [], STALL_CHECK_S)[0] and not self._obey(channel):
                 return 0
-            now = time.monotonic()
-            if not all(line.capture.check_stall(time.monotonic_ns()) for line in self._lines):
-                log.error("a camera's driver hangs and cannot be interrupted: leaving, to be started again")
+            if self._hopeless(time.monotonic_ns()):
+                self._stop()
+                self._stage.finished.wait(LEAVE_S)
                 return EXIT_WEDGED
-            if now >= beat_at:
-                beat_at = now + HEARTBEAT_S
+            if time.monotonic() >= beat_at:
+                beat_at = time.monotonic() + HEARTBEAT_S
                 self._report.offer(self.stats())
         for line in self._lines:
             line.capture.join(CAPTURE_JOIN_S)
         self._report.send(self.stats())
+        if not self._stopped and not any(line.ended for line in self._lines):
+            self._report.send(ipc.Fault("no camera is left that could deliver", "the log says why each was given up"))
         self._report.send(ipc.Finished())
         return 0
+
+    def _hopeless(self, now_ns: int) -> bool:
+        """Whether a driver hangs that cannot be interrupted, and no other camera would be cut off by leaving."""
+        hung = [line for line in self._lines if not line.capture.check_stall(now_ns)]
+        if not hung:
+            return False
+        others = any(line.capture.delivers(now_ns) for line in self._lines if line not in hung and not line.over)
+        if not self._hang_said or not others:
+            self._hang_said = True
+            then = "it stays lost, since other cameras deliver" if others else "leaving, to be started again"
+            log.error("camera %s: its driver hangs and cannot be interrupted: %s", hung[0].camera, then)
+        return not others
 
     def stats(self) -> ipc.Stats:
         """The counters of all cameras."""
         return ipc.Stats(tuple(line.stats() for line in self._lines))
 
-    def _obey(self, channel: socket.socket) -> bool:
-        datagram = channel.recv(ipc.MAX_MESSAGE_BYTES)
-        if not datagram:
-            return False  # the main process is gone
-        if not isinstance(ipc.decode(datagram), ipc.Stop):
-            raise ProtocolViolated("the only order that may follow the settings is to stop")
+    def _stop(self) -> None:
+        self._stopped = True
         for line in self._lines:
             line.capture.stop()
         self._stage.stop()
+
+    def _obey(self, channel: socket.socket) -> bool:
+        """Take one order; False if the main process is gone."""
+        try:
+            datagram = channel.recv(ipc.MAX_MESSAGE_BYTES)
+        except ConnectionResetError:  # gone without having read all we said
+            return False
+        if not datagram:
+            return False
+        if not isinstance(ipc.decode_order(datagram), ipc.Stop):
+            raise ProtocolViolated("the only order that may follow the settings is to stop")
+        self._stop()
         return True
 
 
-def serve(channel: socket.socket, open_source: OpenSource = open_source) -> int:
+def serve(channel: socket.socket, report: Reporter, open_source: OpenSource = open_source) -> int:
     """The life of the vision process on its end of the pair."""
-    report = Reporter(channel)
     try:
-        settings = ipc.decode(channel.recv(ipc.MAX_MESSAGE_BYTES))
+        settings = ipc.decode_order(channel.recv(ipc.MAX_MESSAGE_BYTES))
         if not isinstance(settings, VisionSettings):
             raise ProtocolViolated("the first order must be the settings")
         vision = Vision(settings, report, open_source)
@@ -127,25 +152,25 @@ def serve(channel: socket.socket, open_source: OpenSource = open_source) -> int:
     return vision.run(channel)
 
 
-def _abandon(args: threading.ExceptHookArgs) -> None:
-    """A thread failed: say where, and leave at once; a half-alive process would be worse than a new one."""
-    print_exception(args.exc_type, args.exc_value, args.exc_traceback)
-    os._exit(EXIT_BROKEN)
-
-
-def print_exception(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
-    """The traceback on stderr, where the main process reads it into the log."""
-    traceback.print_exception(kind, error, trace)
+def abandon(report: Reporter, args: threading.ExceptHookArgs) -> None:
+    """A thread failed: say why, and leave at once; a half-alive process would be worse than a new one."""
+    if isinstance(args.exc_value, EdgedError):  # such as a model that fails at a certain picture: a new process would as well
+        report.send(ipc.Fault(args.exc_value.message, args.exc_value.hint))
+    else:
+        for line in "".join(traceback.format_exception(args.exc_type, args.exc_value, args.exc_traceback)).splitlines():
+            log.critical("%s", line)
     sys.stderr.flush()
+    os._exit(EXIT_BROKEN)
 
 
 def main(fd: int) -> None:
     """Entry of ``python -m edged.vision FD``; never returns, so that no thread holds the exit up."""
     logging.basicConfig(format="%(levelname)s %(message)s", level=logging.INFO)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the main process decides
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a service manager tells the whole group; the main process decides
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    threading.excepthook = _abandon
-    status = serve(socket.socket(fileno=fd))
+    channel = socket.socket(fileno=fd)
+    report = Reporter(channel)
+    threading.excepthook = partial(abandon, report)
+    status = serve(channel, report)
     sys.stderr.flush()
     os._exit(status)

@@ -24,10 +24,11 @@ class CameraSettings(SourceSettings):
     """Follow objects of these labels only; empty follows whatever the model knows."""
 
     required: bool = True
-    """Whether the daemon counts as ready, and as healthy, only while this camera delivers."""
+    """Whether the daemon counts as ready only once a frame of it was inferred, and ends if nothing can mend the camera."""
 
     annotated: Path | None = None
-    """Write every inferred frame, with its boxes drawn, into this video file (.mp4 or .avi)."""
+    """Write every inferred frame, with its boxes drawn, into this video file (.mp4 or .avi). For looking, not for keeping: it grows
+    for as long as the camera runs, and is begun anew when the vision process is started again."""
 
     live_max_hz: Annotated[float, Ge(0), Le(100)] = 5.0
     """At most so many live reports a second about what is seen now; 0 sends none. Events are not bound by it."""

@@ -90,8 +90,8 @@ class Stage:
 
     def _due_ns(self) -> int:
         """When a live frame should be prepared so that it is ready, and fresh, as the running inference ends."""
-        started = self._inference.started_ns
-        return started + self._inference.usual_ns - self._prepare_ns - LEAD_NS if started else 0
+        end_ns = self._inference.expected_end_ns
+        return end_ns - self._prepare_ns - LEAD_NS if end_ns else 0
 
     def _nap_s(self) -> float:
         if self._inference.waiting or not any(line.capture.mailbox.waiting for line in self._lines):

@@ -102,7 +102,7 @@ class Presence:
     def _appeared(self, track: Track, frame_time: FrameTime) -> ObjectAppeared:
         return ObjectAppeared(
             camera=self._camera,
-            object_id=self._id(track),
+            object_id=self.object_id(track),
             label=self._labels(track.class_id),
             score=track.score,
             box=track.box,
@@ -115,7 +115,7 @@ class Presence:
         track = present.track
         return ObjectLeft(
             camera=self._camera,
-            object_id=self._id(track),
+            object_id=self.object_id(track),
             label=self._labels(track.class_id),
             reason=reason,
             dwell_s=(track.last_matched_ns - track.first_ns) / 1e9,
@@ -128,5 +128,6 @@ class Presence:
             model=self._model,
         )
 
-    def _id(self, track: Track) -> str:
-        return f"{self._run}-{track.id}"
+    def object_id(self, track: Track) -> str:
+        """What a track is called outside: unique on this device, over cameras and restarts."""
+        return f"{self._camera}-{self._run}-{track.id}"

@@ -192,3 +192,56 @@ def test_fault_that_no_restart_mends_ends_the_daemon_with_its_reason(
     assert status == 1
     assert any(says in line for line in daemon.log)
     assert not any("Traceback" in line for line in daemon.log)
+
+
+def test_annotated_video_that_cannot_be_written_is_said_at_once(test_data: Path, tmp_path: Path, pictures: Path) -> None:
+    config = write_config(tmp_path / "edged.toml", test_data, pictures)
+    config.write_text(config.read_text().replace('model = "ssd"', 'model = "ssd"\nannotated = "/proc/nothing.mp4"'))
+    daemon = Daemon(config)
+    daemon.start()
+    assert daemon.wait()[0] == 1
+    assert any("/proc/nothing.mp4" in line for line in daemon.log)
+
+
+def test_full_disk_under_the_jsonl_file_does_not_end_the_daemon(test_data: Path, tmp_path: Path, pictures: Path) -> None:
+    config = write_config(tmp_path / "edged.toml", test_data, pictures, sinks='[sinks]\njsonl = "/dev/full"\n')
+    with running(config) as daemon:
+        daemon.wait_for("JsonlSink cannot write: No space left")
+        wait_until(lambda: len(stored_ids(tmp_path / "state")) > 10, "events go on")
+        assert daemon.stop() == 0
+    assert sum("JsonlSink" in line for line in daemon.log) == 1
+
+
+def test_hung_vision_process_at_the_stop_leaves_no_object_open(
+    test_data: Path, tmp_path: Path, pictures: Path, broker: Mosquitto
+) -> None:
+    for number in range(4, 8):
+        (pictures / f"{number}.png").unlink()  # the cat stays
+    config = write_config(tmp_path / "edged.toml", test_data, pictures, mqtt_to(broker))
+    with subscribed(broker.port) as subscriber, running(config) as daemon:
+        subscriber.wait_until(lambda: bool(subscriber.events("object_appeared")), "a cat")
+        vision = daemon.vision_pid
+        assert vision
+        os.kill(vision, signal.SIGSTOP)
+        assert daemon.stop() == 0
+        subscriber.wait_until(lambda: subscriber.messages[-1][1] == b"offline", "leave")
+        assert [event["reason"] for event in subscriber.events("object_left")] == ["interrupted"]
+        check_story(subscriber)
+
+
+def test_recording_that_ended_is_not_played_again(test_data: Path, tmp_path: Path, pictures: Path, broker: Mosquitto) -> None:
+    config = write_config(tmp_path / "edged.toml", test_data, pictures, mqtt_to(broker))
+    once = f'\n[cameras.once]\nmodel = "ssd"\nfile = {{ path = "{pictures}/0.png", pace = "fast" }}\n'
+    config.write_text(config.read_text() + once)
+    with subscribed(broker.port) as subscriber, running(config) as daemon:
+        daemon.wait_for("camera once: the recording has ended")
+        vision = daemon.vision_pid
+        assert vision
+        os.kill(vision, signal.SIGKILL)
+        daemon.wait_for("camera door:", 2)
+        seen = event_count(subscriber)
+        subscriber.wait_until(lambda: event_count(subscriber) > seen + 4, "events flow again")
+        assert daemon.stop() == 0
+        states = [json.loads(payload)["state"] for topic, payload in subscriber.messages if topic.endswith("camera/once")]
+        assert states[-1] == "ended"
+    assert sum("camera once: the recording has ended" in line for line in daemon.log) == 1

@@ -18,7 +18,7 @@ from edged.core.event import ObjectAppeared, ObjectLeft
 from edged.infer.settings import ModelSettings
 from edged.sources.base import FrameSource
 from edged.sources.settings import SourceSettings, SyntheticSettings
-from edged.testing.source import Deliver, Lose, Refuse, Script, Step
+from edged.testing.source import Deliver, Lose, Refuse, Script, Stall, Step
 from edged.tracking.settings import TrackerSettings
 from edged.vision import ipc
 from edged.vision.process import Vision, serve
@@ -44,7 +44,7 @@ def reports_of(test_data: Path, scripts: dict[str, Script], cameras: dict[str, C
     reports: list[ipc.Report] = []
 
     def listen() -> None:
-        while not isinstance(report := ipc.decode(ours.recv(ipc.MAX_MESSAGE_BYTES)), ipc.Finished):
+        while not isinstance(report := ipc.decode_report(ours.recv(ipc.MAX_MESSAGE_BYTES)), ipc.Finished):
             reports.append(report)  # type: ignore[arg-type]
 
     def open_script(name: str, source: SourceSettings, *, first_seq: int) -> FrameSource:
@@ -122,6 +122,47 @@ def test_required_camera_that_nothing_mends_is_a_fault_but_an_optional_one_is_no
     assert [report.camera for report in reports if isinstance(report, ipc.CameraDown)] == ["attic"]
 
 
+def test_nothing_left_to_look_at_is_a_fault_and_no_end_of_a_recording(test_data: Path) -> None:
+    scripts = {"attic": Script([Refuse(SourceUnusable("no such file"))])}
+    reports = reports_of(test_data, scripts, {"attic": camera(required=False)})
+    assert [report.message for report in reports if isinstance(report, ipc.Fault)] == ["no camera is left that could deliver"]
+
+
+def test_objects_of_two_cameras_are_told_apart(test_data: Path, cat: Deliver) -> None:
+    scripts = {name: Script([cat] * 4) for name in ("left", "right")}
+    reports = reports_of(test_data, scripts, dict.fromkeys(scripts, camera()))
+    ids = [report.object_id for report in reports if isinstance(report, ObjectAppeared)]
+    assert len(set(ids)) == len(ids) == 2
+
+
+def test_hung_driver_does_not_cut_off_the_other_camera(test_data: Path, cat: Deliver) -> None:
+    scripts = {"good": Script([cat] * 40), "hung": Script([Stall()])}
+    entered = threading.Event()
+    never = threading.Event()
+
+    def open_script(name: str, source: SourceSettings, *, first_seq: int) -> FrameSource:
+        if name == "hung":
+            entered.set()
+            never.wait()
+        return scripts[name].open(name, source, first_seq)
+
+    ours, theirs = ipc.pair()
+    with ours, theirs:
+        cameras = {"good": camera(), "hung": camera(required=False, stall_after_s=0.05)}
+        vision = Vision(settings(test_data, cameras), Reporter(theirs), open_script)
+        thread = threading.Thread(target=vision.run, args=(theirs,))
+        thread.start()
+        reports: list[ipc.Report] = []
+        while not any(isinstance(report, ipc.CameraEnded) for report in reports):
+            reports.append(ipc.decode_report(ours.recv(ipc.MAX_MESSAGE_BYTES)))
+        thread.join(30)  # with the good camera gone, the hung one is beyond hope
+        assert not thread.is_alive()
+        never.set()
+    (left,) = [report for report in reports if isinstance(report, ObjectLeft)]
+    assert left.camera == "good"
+    assert any(isinstance(report, ipc.CameraDown) and report.camera == "hung" for report in reports)
+
+
 def test_model_that_is_none_is_a_fault_that_names_it(tmp_path: Path) -> None:
     path = tmp_path / "broken.tflite"
     path.write_bytes(b"\x1c\0\0\0TFL3" + bytes(100))
@@ -130,8 +171,8 @@ def test_model_that_is_none_is_a_fault_that_names_it(tmp_path: Path) -> None:
         cameras={"door": camera()}, models={"ssd": ModelSettings(bundle=str(path))}, tracking=TrackerSettings(), run="r"
     )
     ours.send(ipc.encode(broken))
-    assert serve(theirs) == 1
-    fault = ipc.decode(ours.recv(ipc.MAX_MESSAGE_BYTES))
+    assert serve(theirs, Reporter(theirs)) == 1
+    fault = ipc.decode_report(ours.recv(ipc.MAX_MESSAGE_BYTES))
     assert isinstance(fault, ipc.Fault)
     assert str(path) in fault.message
     ours.close()
@@ -150,7 +191,7 @@ def test_orders_from_main_stop_the_process_in_good_order(test_data: Path, cat: D
     thread.start()
     reports: list[ipc.Report | ipc.Order] = []
     while not isinstance(reports[-1] if reports else None, ipc.Finished):
-        reports.append(ipc.decode(ours.recv(ipc.MAX_MESSAGE_BYTES)))
+        reports.append(ipc.decode_report(ours.recv(ipc.MAX_MESSAGE_BYTES)))
         if isinstance(reports[-1], ObjectAppeared):
             ours.send(ipc.encode(ipc.Stop()))
     thread.join(10)
@@ -167,7 +208,7 @@ def test_process_leaves_when_the_main_process_is_gone(test_data: Path) -> None:
     )
     theirs.close()
     ours.send(ipc.encode(settings(test_data, {"door": CameraSettings(model="ssd", synthetic=SyntheticSettings())})))
-    while not isinstance(ipc.decode(ours.recv(ipc.MAX_MESSAGE_BYTES)), ipc.Live):
+    while not isinstance(ipc.decode_report(ours.recv(ipc.MAX_MESSAGE_BYTES)), ipc.Live):
         pass
     ours.close()
     assert child.wait(10) == 0

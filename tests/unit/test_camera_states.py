@@ -33,3 +33,18 @@ def test_outage_runs_from_the_loss() -> None:
     assert cameras.down(down(2_000_000_000)) is None
     assert cameras.up(up(4_000_000_000)) == SourceBack("door", 3.0, 4_000_000_000)
     assert (cameras["door"].width, cameras["door"].description) == (640, "USB")
+
+
+def test_while_nobody_looks_no_camera_is_online() -> None:
+    cameras = Cameras(["door", "gate"], 0)
+    cameras.up(up(1))
+    cameras.vision_lost(2)
+    assert [state.state for state in cameras] == ["starting", "starting"]
+    assert cameras.up(up(3)) is None  # the camera itself was never lost
+
+
+def test_latest_reason_of_a_loss_is_kept() -> None:
+    cameras = Cameras(["door"], 0)
+    cameras.down(down(1))
+    assert cameras.down(ipc.CameraDown("door", "busy", 5)) is None
+    assert (cameras["door"].reason, cameras["door"].since_ns) == ("busy", 1)

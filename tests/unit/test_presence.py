@@ -34,7 +34,7 @@ def test_an_object_appears_once_with_all_that_is_known() -> None:
     assert there.update(Changes([TRACK]), FrameTime(5 * SECOND, None)) == [
         ObjectAppeared(
             camera="door",
-            object_id="run1-7",
+            object_id="door-run1-7",
             label="person",
             score=0.6,
             box=(10, 20, 30, 80),
@@ -56,7 +56,7 @@ def test_leaving_tells_the_whole_stay() -> None:
     assert there.update(Changes(ended=[coasting]), FrameTime(9 * SECOND, 6 * SECOND)) == [
         ObjectLeft(
             camera="door",
-            object_id="run1-7",
+            object_id="door-run1-7",
             label="person",
             reason="left",
             dwell_s=3.0,
@@ -77,8 +77,8 @@ def test_finish_closes_all_with_the_reason_once() -> None:
     there.update(Changes([TRACK, replace(TRACK, id=8, class_id=1)]), FrameTime(0, None))
     closed = there.finish("source_lost", FrameTime(3 * SECOND, None))
     assert [(o.object_id, o.label, o.reason, o.at_ns) for o in closed if isinstance(o, ObjectLeft)] == [
-        ("run1-7", "person", "source_lost", 3 * SECOND),
-        ("run1-8", "dog", "source_lost", 3 * SECOND),
+        ("door-run1-7", "person", "source_lost", 3 * SECOND),
+        ("door-run1-8", "dog", "source_lost", 3 * SECOND),
     ]
     assert there.finish("stopped", FrameTime(4 * SECOND, None)) == []
 
@@ -148,7 +148,7 @@ class Life(RuleBasedStateMachine):
 
     @invariant()
     def what_is_open_is_what_is_tracked(self) -> None:
-        assert self.open == {f"run1-{track_id}" for track_id in self.tracks}
+        assert self.open == {f"door-run1-{track_id}" for track_id in self.tracks}
 
     def teardown(self) -> None:
         self.hear(self.there.finish("stopped", FrameTime(self.now, None)))

@@ -7,6 +7,8 @@ import contextlib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
+import pytest
+
 from edged.core.event import Event, EventId, Occurrence, SourceLost
 from edged.daemon.recorder import MAX_BATCH, MAX_WAITING, Recorder
 from edged.store.writer import StoreFull
@@ -30,6 +32,8 @@ class Shelf:
         return tuple(Event(EventId("pi", "e", first + n), 0, "synchronised", what) for n, what in enumerate(occurrences))
 
     async def close_interrupted(self, at_ns: int) -> tuple[Event, ...]:
+        if self.full:
+            raise StoreFull("no room", hint="free space")
         return (Event(EventId("pi", "e", 999), 0, "synchronised", SourceLost("door", "closed", at_ns)),)
 
 
@@ -97,6 +101,39 @@ async def test_full_disk_loses_counts_and_goes_on() -> None:
         await recorder.put(lost(3))
         await recorder.drain()
         assert (recorder.lost, sink.reasons) == (2, ["3"])
+
+
+async def test_full_disk_does_not_stop_the_closing_of_objects() -> None:
+    async with recording() as (recorder, shelf, sink):
+        shelf.full = True
+        await recorder.close_interrupted(5)
+        shelf.full = False
+        await recorder.close_interrupted(6)
+        assert sink.reasons == ["closed"]
+
+
+async def test_sink_that_cannot_write_is_said_once_and_holds_up_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    class Full(Sink):
+        broken = True
+
+        def on_event(self, event: Event) -> None:
+            if self.broken:
+                raise OSError(28, "No space left on device")
+            super().on_event(event)
+
+    full, sink = Full(), Sink()
+    recorder = Recorder(Shelf(), [full, sink])
+    task = asyncio.create_task(recorder.run())
+    for number in range(3):
+        await recorder.put(lost(number))
+    await recorder.drain()
+    full.broken = False
+    await recorder.put(lost(3))
+    await recorder.drain()
+    task.cancel()
+    assert sink.reasons == ["0", "1", "2", "3"]
+    assert full.reasons == ["3"]
+    assert [record.levelname for record in caplog.records] == ["ERROR", "WARNING"]
 
 
 async def test_objects_of_a_dead_process_are_closed_after_what_it_had_said() -> None:

@@ -62,6 +62,17 @@ def test_source_that_cannot_be_opened_is_tried_again() -> None:
         assert script.opened == 4
 
 
+def test_camera_that_flaps_is_opened_ever_more_seldom() -> None:
+    flapping: list[Step] = [PICTURE, Lose(CameraLost("brown-out"))] * 200
+    patient = replace(SETTINGS, reopen_min_s=0.001, reopen_max_s=3600)
+    with capturing(flapping, patient) as (capture, script, bell):
+        until_ns = time.monotonic_ns() + 1_000_000_000
+        while time.monotonic_ns() < until_ns:
+            capture.mailbox.take()
+            bell.wait(0.01)
+        assert script.opened < 200  # as many short waits would have been over in half of the time
+
+
 def test_unusable_source_is_given_up() -> None:
     with capturing([Refuse(SourceUnusable("no such file")), PICTURE]) as (capture, script, bell):
         assert frames_until(capture, bell, Down) == []

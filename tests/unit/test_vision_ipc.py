@@ -30,7 +30,6 @@ LEFT = ObjectLeft(
     "message",
     [
         LEFT,
-        ipc.Stop(),
         ipc.Finished(),
         ipc.Fault("no such file", "look again"),
         ipc.CameraUp("door", 640, 480, None, "USB camera", 5),
@@ -38,16 +37,16 @@ LEFT = ObjectLeft(
     ],
 )
 def test_message_survives_the_wire(message: ipc.Report) -> None:
-    assert ipc.decode(ipc.encode(message)) == message
+    assert ipc.decode_report(ipc.encode(message)) == message
 
 
 @given(st.binary(max_size=200))
 def test_noise_is_refused_and_nothing_else_happens(noise: bytes) -> None:
     try:
-        ipc.decode(noise)
+        ipc.decode_report(noise)
     except ProtocolViolated:
         return
-    assert noise.partition(b"\0")[0].decode() in {"Stop", "Finished"}  # the only messages without fields
+    assert noise.partition(b"\0")[0].decode() == "Finished"  # the only report without fields
 
 
 @given(st.integers(min_value=0), st.integers(0, 255))
@@ -55,7 +54,7 @@ def test_flipped_byte_is_refused_or_still_a_message(position: int, value: int) -
     wire = bytearray(ipc.encode(LEFT))
     wire[position % len(wire)] = value
     try:
-        message = ipc.decode(bytes(wire))
+        message = ipc.decode_report(bytes(wire))
     except ProtocolViolated:
         return
     assert isinstance(message, ObjectLeft)
@@ -63,7 +62,7 @@ def test_flipped_byte_is_refused_or_still_a_message(position: int, value: int) -
 
 def test_wrong_type_in_a_field_names_the_message_and_the_field() -> None:
     with pytest.raises(ProtocolViolated, match=r"Fault.*\$\.hint"):
-        ipc.decode(b"Fault\0" + b"\x82\xa7message\xa1a\xa4hint\x05")
+        ipc.decode_report(b"Fault\0" + b"\x82\xa7message\xa1a\xa4hint\x05")
 
 
 def test_largest_sane_report_fits_a_datagram() -> None:
@@ -71,3 +70,16 @@ def test_largest_sane_report_fits_a_datagram() -> None:
         "door", 1, 1, None, 1.0, tuple(ipc.LiveObject("abcdef-1000", "x" * 40, 0.5, (1.0,) * 4) for _ in range(1000))
     )
     assert len(ipc.encode(crowded)) < ipc.MAX_MESSAGE_BYTES
+
+
+def test_neither_side_may_say_what_is_the_others() -> None:
+    assert ipc.decode_order(ipc.encode(ipc.Stop())) == ipc.Stop()
+    with pytest.raises(ProtocolViolated, match="unknown message"):
+        ipc.decode_report(ipc.encode(ipc.Stop()))
+    with pytest.raises(ProtocolViolated, match="unknown message"):
+        ipc.decode_order(ipc.encode(LEFT))
+
+
+def test_message_that_is_too_large_is_not_sent() -> None:
+    with pytest.raises(ProtocolViolated, match="larger than"):
+        ipc.encode(ipc.Fault("x" * ipc.MAX_MESSAGE_BYTES, ""))
