@@ -12,15 +12,25 @@ if TYPE_CHECKING:
 
 def register(verbs: Verbs) -> None:
     """Add the verb."""
-    verb = verbs.add_parser("config", help="print the JSON Schema of the configuration")
+    verb = verbs.add_parser("config", help="print the JSON Schema of the configuration, or of what is published")
     subjects = verb.add_subparsers(title="subjects", metavar="SUBJECT", required=True)
     schema = subjects.add_parser("schema", help="the JSON Schema, with every key, its bounds and its meaning")
     schema.set_defaults(run=run)
+    payloads = subjects.add_parser("payloads", help="the JSON Schema of everything that is published over MQTT, by kind")
+    payloads.set_defaults(run=run_payloads)
 
 
 def run(_: argparse.Namespace) -> int:
-    """Print the schema."""
+    """Print the configuration's schema."""
     from edged.config.schema import json_schema
+
+    print(json.dumps(json_schema(), indent=2))
+    return 0
+
+
+def run_payloads(_: argparse.Namespace) -> int:
+    """Print the schema of each payload."""
+    from edged.mqtt.payload import json_schema
 
     print(json.dumps(json_schema(), indent=2))
     return 0

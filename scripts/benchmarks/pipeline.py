@@ -149,14 +149,17 @@ class _Heard:
         self.first_object_at = 0.0
         self.latencies: list[tuple[float, float]] = []
         self.arrived = threading.Event()
+        self.waited_from = 0.0  # frames captured before do not count as arrived
 
     def take(self, _client: Any, _userdata: Any, message: mqtt.MQTTMessage) -> None:
         now, live = time.time(), json.loads(message.payload)
         if live["objects"] and not self.first_object.is_set():
             self.first_object_at = now
             self.first_object.set()
-        self.arrived.set()
-        self.latencies.append((now, (now - datetime.fromisoformat(live["time"]).timestamp()) * 1e3))
+        captured = datetime.fromisoformat(live["time"]).timestamp()
+        if captured >= self.waited_from:
+            self.arrived.set()
+        self.latencies.append((now, (now - captured) * 1e3))
 
 
 @contextmanager
@@ -186,11 +189,11 @@ def _child(pid: int) -> int:
 def _restart_s(pid: int, heard: _Heard) -> float:
     """From the death of the vision process to the next frame at the subscriber."""
     os.kill(_child(pid), signal.SIGKILL)
-    killed = time.monotonic()
+    killed = heard.waited_from = time.time()
     heard.arrived.clear()
     if not heard.arrived.wait(30):
         raise SystemExit("no frame within 30 s of killing the vision process")
-    return time.monotonic() - killed
+    return time.time() - killed
 
 
 def _rss_mb(pid: int) -> dict[str, float]:

@@ -117,3 +117,18 @@ def test_version_names_what_runs(test_data: Path) -> None:
     assert found.keys() >= {"edged", "python", "runtime", "delegates", "opencv"}
     assert found["runtime"].startswith("ai-edge-litert 2")
     assert found["delegates"] == ["xnnpack"]
+
+
+def test_schemas_are_printed() -> None:
+    assert {"device", "models", "cameras", "mqtt"} <= json.loads(edged("config", "schema").stdout)["properties"].keys()
+    payloads = json.loads(edged("config", "payloads").stdout)
+    assert {
+        "object_appeared",
+        "object_left",
+        "source_lost",
+        "source_back",
+        "model_changed",
+        "camera",
+        "model",
+        "live",
+    } <= payloads.keys()
