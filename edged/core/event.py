@@ -83,7 +83,7 @@ class SourceBack:
 
 @dataclass(frozen=True, slots=True)
 class ModelChanged:
-    """A model began to serve. ``previous`` is the digest of what served before under this name, "" for the first."""
+    """Another model than before began to serve. ``previous`` is the digest of what served under this name, "" for the first."""
 
     model_name: str
     version: str

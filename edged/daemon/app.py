@@ -100,6 +100,7 @@ class Daemon:
         fault = None
         try:
             async with self._deadline:
+                self._digests = await self._store.serving()
                 await self._recorder.close_interrupted(time.monotonic_ns())
                 self._publish_cameras()
                 try:

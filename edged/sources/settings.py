@@ -46,8 +46,8 @@ class V4l2Settings:
     height: Annotated[int, Ge(16), Le(8192)] = 480
     """Pixels down to ask for."""
 
-    fps: Annotated[float, Gt(0), Le(1000)] = 30.0
-    """Frames per second to ask for."""
+    fps: Annotated[float, Ge(1), Le(1000)] = 30.0
+    """Frames per second to ask for. OpenCV takes a camera that is silent for 2 s for lost, so slower ones cannot be told from those."""
 
     pixel_format: Literal["MJPG", "YUYV"] | None = None
     """MJPG (compressed: more frames over USB) or YUYV (raw: less work for the CPU); unset leaves the choice to the driver."""

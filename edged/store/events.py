@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from edged.core.clock import ClockReading
 from edged.core.errors import StoreFailed
-from edged.core.event import Event, EventId, ObjectAppeared, ObjectLeft, Occurrence
+from edged.core.event import Event, EventId, ModelChanged, ObjectAppeared, ObjectLeft, Occurrence
 from edged.store import codec
 
 log = logging.getLogger(__name__)
@@ -62,17 +62,25 @@ def insert(
         db.execute("INSERT INTO event VALUES (?, ?, ?, ?, ?)", (seq, event.unix_ms, event.clock, item.kind, item.body))
         if publish:
             db.execute("INSERT INTO outbox VALUES (?)", (seq,))
-        _note_object(db, item)
+        _note_state(db, item)
         events.append(event)
     return tuple(events)
 
 
-def _note_object(db: sqlite3.Connection, item: Encoded) -> None:
+def _note_state(db: sqlite3.Connection, item: Encoded) -> None:
+    """Keep what later events depend on, whatever retention does to the events themselves."""
     match item.occurrence:
+        case ModelChanged(model_name=model_name, digest=digest):
+            db.execute("INSERT OR REPLACE INTO serving VALUES (?, ?)", (model_name, digest))
         case ObjectAppeared(camera=camera, object_id=object_id):
             db.execute("INSERT OR REPLACE INTO open_object VALUES (?, ?, ?)", (camera, object_id, item.body))
         case ObjectLeft(camera=camera, object_id=object_id):
             db.execute("DELETE FROM open_object WHERE camera = ? AND object_id = ?", (camera, object_id))
+
+
+def read_serving(db: sqlite3.Connection) -> dict[str, str]:
+    """The digest of the last model that began to serve under each name."""
+    return dict(db.execute("SELECT model_name, digest FROM serving"))
 
 
 def interrupted(db: sqlite3.Connection, at_ns: int) -> list[Encoded]:

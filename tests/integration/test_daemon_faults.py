@@ -97,6 +97,7 @@ def test_nothing_is_lost_over_an_outage_and_a_crash(test_data: Path, tmp_path: P
         subscriber.wait_until(lambda: {e["id"] for e in subscriber.events()} >= stored_ids(state), "every event")
         assert {event["id"] for event in subscriber.events()} == stored_ids(state)
         check_story(subscriber)
+        assert len(subscriber.events("model_changed")) == 1  # the second start changed none
 
 
 def test_killed_vision_process_comes_back_and_nothing_is_lost(

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from edged.core.clock import ClockReading
 from edged.core.errors import StoreFailed
-from edged.core.event import Event, ObjectAppeared, ObjectLeft, SourceLost
+from edged.core.event import Event, ModelChanged, ObjectAppeared, ObjectLeft, SourceLost
 from edged.store.settings import StoreSettings
 from edged.store.store import Store
 from edged.store.writer import Writer
@@ -164,6 +164,17 @@ async def test_after_a_reboot_the_old_monotonic_clock_is_not_used(path: Path) ->
         assert isinstance(event.occurrence, ObjectLeft)
         assert event.occurrence.dwell_s == 0.0
         assert event.unix_ms == (10**18 + hours_ns) // 10**6
+
+
+async def test_the_model_that_served_last_is_remembered_beyond_its_event(path: Path) -> None:
+    async with opened(path) as store:
+        assert await store.serving() == {}
+        await store.append([ModelChanged("faces", "1", "aa", "", "xnnpack", 0), ModelChanged("dogs", "1", "bb", "", "xnnpack", 0)])
+        await store.append([ModelChanged("faces", "2", "cc", "aa", "xnnpack", 0)])
+    async with opened(path, StoreSettings(max_events=100)) as store:
+        for _ in range(3):
+            await store.append([lost(str(number)) for number in range(100)])
+        assert await store.serving() == {"faces": "cc", "dogs": "bb"}
 
 
 async def test_an_unreadable_row_is_dropped_and_does_not_hold_up_the_rest(path: Path, caplog: pytest.LogCaptureFixture) -> None:
