@@ -47,7 +47,7 @@ class V4l2Settings:
     """Pixels down to ask for."""
 
     fps: Annotated[float, Ge(1), Le(1000)] = 30.0
-    """Frames per second to ask for. OpenCV takes a camera that is silent for 2 s for lost, so slower ones cannot be told from those."""
+    """Frames per second to ask for. A camera that is silent for 2 s counts as lost, so none can be asked for less than 1."""
 
     pixel_format: Literal["MJPG", "YUYV"] | None = None
     """MJPG (compressed: more frames over USB) or YUYV (raw: less work for the CPU); unset leaves the choice to the driver."""

@@ -1,7 +1,8 @@
 """From frame to subscriber: the daemon's frame rate against a bare invoke loop, CPU by stage, latency, memory, start.
 
 The quantised SSD MobileNet v1 on a 640x480 clip of people if the test data is there, else BlazeFace on the clip of the catalogue.
-Bare loop and daemon take turns, so that a machine that changes its speed changes both; the ratio is the median of the turns.
+Bare loop and daemon take turns, so that a machine that changes its speed changes both: each run is judged by the mean of the bare
+loops before and after it, and the ratio is the median of the turns.
 """
 
 from __future__ import annotations
@@ -34,14 +35,14 @@ from edged.infer.bundle import load_bundle, resolve
 from edged.testing.broker import Mosquitto
 
 HERE = Path(__file__).parent
-TURNS = 3
 LATENCY_FPS = 15
 CLIP_FRAMES = 200
 OWN_STAGES = ("prepare", "decode", "track", "report")
 
 
 def register(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--seconds", type=float, default=8, help="length of each of the ten runs (default %(default)s)")
+    parser.add_argument("--seconds", type=float, default=5, help="length of each run (default %(default)s)")
+    parser.add_argument("--turns", type=int, default=5, help="runs of each kind (default %(default)s)")
     parser.add_argument("--threads", type=int, default=1, help="inference threads (default %(default)s)")
 
 
@@ -54,20 +55,21 @@ def measure(arguments: argparse.Namespace, console: Console) -> dict[str, Any]:
         Progress(console=console) as progress,
     ):
         work = Work(scratch, reference, arguments.threads, arguments.seconds, broker.port)
-        task = progress.add_task("clip", total=3 * TURNS + 1)
+        task = progress.add_task("clip", total=3 * arguments.turns + 2)
         clip = _clip(source, skip, work.scratch / "clip.avi")
-        turns = []
-        for turn in range(TURNS):
-            progress.update(task, description=f"bare loop {turn + 1}/{TURNS}")
-            bare = _fps("bare.py", model, arguments.threads, arguments.seconds, clip)
-            progress.update(task, description=f"daemon {turn + 1}/{TURNS}", advance=1)
+
+        def loop(program: str, what: Path | str) -> float:
+            progress.update(task, description=program, advance=1)
+            return _fps(program, what, arguments.threads, arguments.seconds, clip)
+
+        bare, turns = [loop("bare.py", model)], []
+        for _ in range(arguments.turns):
+            progress.update(task, description="daemon", advance=1)
             daemon = work.run(clip, "fast", live_max_hz=5)
-            progress.update(task, description=f"one thread {turn + 1}/{TURNS}", advance=1)
-            turns.append(Turn(bare, daemon, _fps("serial.py", reference, arguments.threads, arguments.seconds, clip)))
-            progress.advance(task)
+            bare.append(loop("bare.py", model))
+            turns.append(Turn(statistics.mean(bare[-2:]), daemon, loop("serial.py", reference)))
         progress.update(task, description="latency")
         paced = work.run(clip, "realtime", live_max_hz=100, kill=True)
-        progress.advance(task)
     return _result(reference, arguments.threads, turns, paced)
 
 
@@ -76,6 +78,7 @@ class Run:
     """One run of the daemon, as seen from outside."""
 
     fps: float
+    invoke_share: float
     cpu_ms: dict[str, float]
     latency_ms: list[float]
     first_detection_s: float
@@ -85,7 +88,7 @@ class Run:
 
 @dataclass
 class Turn:
-    """Three runs one after the other, on a machine that is hopefully the same for all."""
+    """Runs that follow each other, on a machine that is hopefully the same for all; the bare loop's is the mean of two."""
 
     bare_fps: float
     daemon: Run
@@ -138,7 +141,9 @@ def _digest(beats: list[dict[str, Any]], latency: list[float], first_s: float, r
     stages = ("capture", "prepare", "invoke", "decode", "track", "report")
     cpu = {stage: (b["camera"][f"{stage}_cpu_ms"] - a["camera"][f"{stage}_cpu_ms"]) / frames for stage in stages}
     cpu["main process"] = (b["main_cpu_s"] - a["main_cpu_s"]) * 1e3 / frames
-    return Run(frames / (b["at"] - a["at"]), cpu, latency, first_s, rss, restart_s)
+    seconds = b["at"] - a["at"]
+    invoke_share = (b["camera"]["invoke_ms"] - a["camera"]["invoke_ms"]) / 1e3 / seconds
+    return Run(frames / seconds, invoke_share, cpu, latency, first_s, rss, restart_s)
 
 
 class _Heard:
@@ -248,6 +253,7 @@ def _result(model: str, threads: int, turns: list[Turn], paced: Run) -> dict[str
         "bare_fps": middle(turn.bare_fps for turn in turns),
         "daemon_fps": middle(run.fps for run in daemon),
         "ratio": middle(turn.daemon.fps / turn.bare_fps for turn in turns),
+        "invoke_share": middle(run.invoke_share for run in daemon),
         "serial_ratio": middle(turn.serial_fps / turn.bare_fps for turn in turns),
         "cpu_ms_per_frame": cpu,
         "own_cpu_ms_per_frame": sum(cpu[stage] for stage in (*OWN_STAGES, "main process")),
@@ -269,6 +275,7 @@ def show(result: dict[str, Any], console: Console) -> None:
     table.add_row("bare invoke loop", f"{result['bare_fps']:.1f} fps", "")
     table.add_row("daemon, recording as fast as possible", f"{result['daemon_fps']:.1f} fps", "")
     table.add_row("ratio", f"{result['ratio']:.3f}", ">= 0.95")
+    table.add_row("share of the time that the inference thread invokes", f"{result['invoke_share']:.3f}", "")
     table.add_row("ratio of the same work in one thread", f"{result['serial_ratio']:.3f}", "")
     for stage, cost in result["cpu_ms_per_frame"].items():
         table.add_row(f"  CPU a frame: {stage}", f"{cost:.2f} ms", "")

@@ -13,7 +13,7 @@ BENCHMARKS = Path(__file__).resolve().parents[2] / "scripts" / "benchmarks"
 
 
 def test_pipeline_reports_what_it_promises(test_data: Path) -> None:
-    command = [sys.executable, BENCHMARKS, "pipeline", "--json", "--seconds", "2.5"]
+    command = [sys.executable, BENCHMARKS, "pipeline", "--json", "--seconds", "2.5", "--turns", "1"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
@@ -27,3 +27,4 @@ def test_pipeline_reports_what_it_promises(test_data: Path) -> None:
     assert result["own_cpu_ms_per_frame"] == pytest.approx(own)
     assert result["rss_mb"] == pytest.approx(result["rss_main_mb"] + result["rss_vision_mb"])
     assert result["daemon_fps"] > 1
+    assert 0 < result["invoke_share"] <= 1

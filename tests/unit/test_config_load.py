@@ -106,7 +106,7 @@ port = 70000
         '6: cameras.door.model: there is no model "sdd", expected one of ssd, did you mean "ssd"?',
         f"7: cameras.door.annotated: there is no directory {tmp_path / 'nowhere'}, expected one that exists",
         "8: cameras.door.v4l2.device: got -1, expected at least 0",
-        "8: cameras.door.v4l2.fps: got 0, expected more than 0",
+        "8: cameras.door.v4l2.fps: got 0, expected at least 1",
         "11: cameras.gate.synthetic.pace: got \"realtme\", expected 'realtime' or 'fast', did you mean \"realtime\"?",
         "12: mqtt.host: missing, and has no default",
         "13: mqtt.port: got 70000, expected at most 65535",
