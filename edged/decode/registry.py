@@ -13,7 +13,7 @@ from edged.core.detections import Detections
 from edged.core.errors import ModelRejected
 from edged.core.model import DecoderSpec, Parameter
 from edged.core.tensor import RawOutput, TensorSpec
-from edged.decode import blazeface, ssd
+from edged.decode import blazeface, ssd, ssd_corners
 from edged.decode.parameters import suggestion
 from edged.decode.proposal import Proposal
 
@@ -40,7 +40,7 @@ class _DecoderModule(Protocol):
     ) -> Proposal | None: ...
 
 
-_DECODERS: dict[str, _DecoderModule] = {ssd.NAME: ssd, blazeface.NAME: blazeface}
+_DECODERS: dict[str, _DecoderModule] = {ssd.NAME: ssd, blazeface.NAME: blazeface, ssd_corners.NAME: ssd_corners}
 
 
 def names() -> tuple[str, ...]:

@@ -69,6 +69,23 @@ def test_model_without_metadata_takes_labels_from_a_file(test_data: Path) -> Non
     assert {found["label"] for found in numbers["detections"]} == {"17"}
 
 
+def test_model_that_puts_out_anchors_is_read_as_its_manifest_says(test_data: Path, tmp_path: Path) -> None:
+    name = "ssd_mobilenet_v2_fpnlite_256_int8"
+    for suffix in (".tflite", ".labels.txt"):
+        (tmp_path / f"{name}{suffix}").symlink_to(test_data / "models" / f"{name}{suffix}")
+    (tmp_path / "model.toml").write_text(
+        f'name = "fpnlite"\nlabels_file = "{name}.labels.txt"\n[files]\ncpu = "{name}.tflite"\n'
+        '[decoder]\nname = "ssd_corners"\noutput_order = "scores,offsets,anchors"\n'
+    )
+    (record,) = detect("--model", tmp_path, "--source", test_data / "media/cat.bmp")
+    assert [found["label"] for found in record["detections"]] == ["cat"]
+    assert iou(record["detections"][0]["box"], (29, 39, 377, 347)) >= 0.8
+    (record,) = detect("--model", tmp_path, "--source", test_data / "media/pets.jpg")
+    expected: list[Box] = [(343, 162, 495, 369), (121, 49, 250, 295)]
+    assert [found["label"] for found in record["detections"]] == ["dog", "dog"]
+    assert all(max(iou(found["box"], box) for box in expected) >= 0.7 for found in record["detections"])
+
+
 def test_every_frame_of_a_clip_and_every_picture_of_a_directory(test_data: Path, tmp_path: Path) -> None:
     records = detect("--model", test_data / SSD, "--source", test_data / "labelled")
     assert [Path(record["source"]).name for record in records] == sorted(

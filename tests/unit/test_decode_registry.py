@@ -22,7 +22,7 @@ TF1 = ssd([OPERATOR, f"{OPERATOR}:1", f"{OPERATOR}:2", f"{OPERATOR}:3"])
 
 
 def test_names() -> None:
-    assert registry.names() == ("blazeface", "ssd_postprocess")
+    assert registry.names() == ("blazeface", "ssd_corners", "ssd_postprocess")
 
 
 def test_an_unknown_decoder_names_the_nearest() -> None:
