@@ -6,10 +6,11 @@ import argparse
 import json
 import sys
 
+import accuracy
 import pipeline
 from rich.console import Console
 
-MEASUREMENTS = {"pipeline": pipeline}
+MEASUREMENTS = {"pipeline": pipeline, "accuracy": accuracy}
 
 
 def main() -> int:

@@ -1,4 +1,4 @@
-"""The benchmark measures: every number of the promised form is there, and they agree with each other. Speed is not judged here."""
+"""The benchmarks measure: every number of the promised form is there, and they agree with each other. Speed is not judged here."""
 
 from __future__ import annotations
 
@@ -28,3 +28,12 @@ def test_pipeline_reports_what_it_promises(test_data: Path) -> None:
     assert result["rss_mb"] == pytest.approx(result["rss_main_mb"] + result["rss_vision_mb"])
     assert result["daemon_fps"] > 1
     assert 0 < result["invoke_share"] <= 1
+
+
+def test_accuracy_finds_what_the_pictures_hold(test_data: Path) -> None:
+    command = [sys.executable, BENCHMARKS, "accuracy", "--json", "--data", test_data]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert len(result) == 3
+    assert all(0.15 < value < 1 for value in result.values())  # a quarter of the classes is found whole, the rest is too small
