@@ -42,9 +42,6 @@ LEAVE_S = 2.0
 CAPTURE_JOIN_S = 1.0
 """How long a driver may take to let go of a device at the end."""
 
-SWITCH_INTERVAL_S = 0.001
-"""After an inference its thread waits for Python at most so long; the default of 5 ms would show in the frame rate."""
-
 
 def every_frame(settings: CameraSettings) -> bool:
     """Whether the source waits for us (a recording read as fast as possible) instead of dropping what is late."""
@@ -167,7 +164,6 @@ def main(fd: int) -> None:
     """Entry of ``python -m edged.vision FD``; never returns, so that no thread holds the exit up."""
     logging.basicConfig(format="%(levelname)s %(message)s", level=logging.INFO)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a service manager tells the whole group; the main process decides
-    sys.setswitchinterval(SWITCH_INTERVAL_S)
     channel = socket.socket(fileno=fd)
     report = Reporter(channel)
     threading.excepthook = partial(abandon, report)
