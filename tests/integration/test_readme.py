@@ -24,6 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
 COMMANDS = [line for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL) for line in block.splitlines()]
 SUITE = "scripts/test"  # what runs this very test
+BOOTED = "systemctl enable --now edged"  # needs a systemd: scripts/booted
 
 
 def blocks(language: str) -> list[str]:
@@ -57,12 +58,18 @@ def config(desk: Path, broker: Mosquitto) -> Path:
     return path
 
 
-def run(command: str, desk: Path) -> subprocess.CompletedProcess[str]:
+def run(command: str, desk: Path, *more: str) -> subprocess.CompletedProcess[str]:
     words = shlex.split(command)
     assert words[0] == "edged"
     environment = {**os.environ, "STATE_DIRECTORY": str(desk / "state")}
     return subprocess.run(
-        [sys.executable, "-m", *words], cwd=desk, env=environment, capture_output=True, text=True, timeout=PATIENCE_S, check=False
+        [sys.executable, "-m", *words, *more],
+        cwd=desk,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
     )
 
 
@@ -70,6 +77,12 @@ def test_every_command_is_run_here() -> None:
     here = Path(__file__).read_text()
     assert len(COMMANDS) > 6
     assert [command for command in COMMANDS if command != SUITE and f'"{command}"' not in here] == []
+
+
+def test_the_service_is_installed_below_a_root_and_started_where_a_systemd_is(desk: Path) -> None:
+    done = run("edged service install", desk, "--root", "system")
+    assert done.returncode == 0 or "a service has a /tmp of its own" in done.stderr, done.stderr
+    assert repr(BOOTED.split()).strip("[]").replace("'", '"') in (ROOT / "tests/booted/test_service.py").read_text()
 
 
 def test_pull_finds_what_is_there(desk: Path) -> None:
