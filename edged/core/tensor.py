@@ -25,7 +25,13 @@ class TensorSpec:
     @property
     def quantised(self) -> bool:
         """Whether values are integers that stand for reals by ``scale`` and ``zero_point``."""
-        return self.scale != 0.0 and self.dtype in {"uint8", "int8", "int16"}
+        return self.scale != 0.0 and self.dtype in {"uint8", "int8", "uint16", "int16"}
+
+    def real(self, values: NDArray[np.generic]) -> NDArray[np.float32]:
+        """What ``values``, any part of such a tensor, stand for; same shape."""
+        if not self.quantised:
+            return values.astype(np.float32, copy=False)
+        return (values.astype(np.float32) - np.float32(self.zero_point)) * np.float32(self.scale)
 
     def __str__(self) -> str:
         shape = "x".join(map(str, self.shape)) or "scalar"
@@ -42,6 +48,4 @@ class RawOutput:
 
     def real(self) -> NDArray[np.float32]:
         """The values as float32, dequantised by the tensor's own parameters; same shape."""
-        if not self.spec.quantised:
-            return self.data.astype(np.float32, copy=False)
-        return (self.data.astype(np.float32) - np.float32(self.spec.zero_point)) * np.float32(self.spec.scale)
+        return self.spec.real(self.data)

@@ -1,6 +1,8 @@
-"""Non-maximum suppression: one box an object. Both ways start with the best box and look at what overlaps it."""
+"""Non-maximum suppression: one box an object. Every way starts with the best box and looks at what overlaps it."""
 
 from __future__ import annotations
+
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,28 +10,77 @@ from numpy.typing import NDArray
 from edged.core.geometry import iou_matrix
 
 Boxes = NDArray[np.float32]
+Scores = NDArray[np.float32]
+
+BLOCK = 32
+"""Boxes that are compared with all that are left in one go: fewer steps than box by box, less memory than all by all."""
+
+Softening = Literal["linear", "gaussian"]
+"""How the score of a box falls with its overlap: the two penalties of the soft-NMS paper."""
 
 
 def suppress(
-    xyxy: Boxes, score: NDArray[np.float32], iou_threshold: float, class_id: NDArray[np.int32] | None = None
+    xyxy: Boxes, score: Scores, iou_threshold: float, class_id: NDArray[np.int32] | None = None, limit: int | None = None
 ) -> NDArray[np.intp]:
     """Positions, by falling score, of the boxes (n, 4) that no better box overlaps by more than ``iou_threshold``.
 
-    With ``class_id`` (n,) only boxes of the same class suppress each other.
+    With ``class_id`` (n,) only boxes of the same class suppress each other. No more than the best ``limit`` are looked for.
     """
-    if class_id is not None and len(xyxy):
-        # Each class in a plane of its own, so that one pass serves all of them.
-        xyxy = xyxy + ((xyxy.max() - xyxy.min() + 1) * class_id[:, None]).astype(np.float32)
     left = np.argsort(-score, kind="stable")
+    kept: list[NDArray[np.intp]] = []
+    room = len(left) if limit is None else limit
+    while len(left) and room > 0:
+        head, rest = left[:BLOCK], left[BLOCK:]
+        overlaps = iou_matrix(xyxy[head], xyxy[left]) > iou_threshold
+        if class_id is not None:
+            overlaps &= class_id[head][:, None] == class_id[left]
+        stays = np.ones(len(head), np.bool_)
+        for place in range(len(head)):
+            if stays[place]:
+                stays[place + 1 :] &= ~overlaps[place, place + 1 : len(head)]
+        kept.append(head[stays])
+        room -= int(stays.sum())
+        left = rest[~overlaps[stays, len(head) :].any(axis=0)]
+    return np.concatenate(kept)[:limit] if kept else np.zeros(0, np.intp)
+
+
+def soften(
+    xyxy: Boxes,
+    score: Scores,
+    method: Softening,
+    *,
+    score_threshold: float,
+    iou_threshold: float,
+    sigma: float,
+    class_id: NDArray[np.int32] | None = None,
+    limit: int | None = None,
+) -> tuple[NDArray[np.intp], Scores]:
+    """Positions of boxes (n, 4), and their new scores, by falling new score: boxes lose score to better ones that they overlap.
+
+    Bodla et al., "Soft-NMS: Improving Object Detection With One Line of Code" (ICCV 2017). For each kept box the scores of the
+    rest are multiplied: ``linear`` by 1 - IoU where that exceeds ``iou_threshold``, ``gaussian`` by exp(-IoU^2 / ``sigma``)
+    everywhere. What falls below ``score_threshold`` is left out. With ``class_id`` (n,) only boxes of one class take part in each
+    other's scores. No more than the best ``limit`` are looked for.
+    """
+    left, lowered = np.flatnonzero(score >= score_threshold), score.astype(np.float32)
     kept: list[np.intp] = []
-    while len(left):
-        kept.append(left[0])
-        overlap = iou_matrix(xyxy[left[:1]], xyxy[left[1:]])[0]
-        left = left[1:][overlap <= iou_threshold]
-    return np.array(kept, np.intp)
+    while len(left) and (limit is None or len(kept) < limit):
+        place = int(np.argmax(lowered[left]))
+        best, left = left[place], np.delete(left, place)
+        kept.append(best)
+        overlap = iou_matrix(xyxy[best][None], xyxy[left])[0]
+        if class_id is not None:
+            overlap[class_id[left] != class_id[best]] = 0
+        if method == "linear":
+            lowered[left] *= np.where(overlap > iou_threshold, 1 - overlap, np.float32(1))
+        else:
+            lowered[left] *= np.exp(-overlap * overlap / np.float32(sigma))
+        left = left[lowered[left] >= score_threshold]
+    index = np.array(kept, np.intp)
+    return index, lowered[index]
 
 
-def blend(xyxy: Boxes, score: NDArray[np.float32], iou_threshold: float) -> tuple[Boxes, NDArray[np.float32]]:
+def blend(xyxy: Boxes, score: Scores, iou_threshold: float) -> tuple[Boxes, Scores]:
     """Boxes (k, 4) and scores (k,), by falling score: each is the mean, weighted by score, of the best box left and of those
     that overlap it by more than ``iou_threshold``, with the score of the best.
 

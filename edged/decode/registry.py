@@ -13,7 +13,7 @@ from edged.core.detections import Detections
 from edged.core.errors import ModelRejected
 from edged.core.model import DecoderSpec, Parameter
 from edged.core.tensor import RawOutput, TensorSpec
-from edged.decode import blazeface, ssd, ssd_corners
+from edged.decode import blazeface, efficientdet, nanodet, ssd, ssd_corners, yolo, yolo_dfl, yolo_end2end, yolox
 from edged.decode.parameters import suggestion
 from edged.decode.proposal import Proposal
 
@@ -40,7 +40,18 @@ class _DecoderModule(Protocol):
     ) -> Proposal | None: ...
 
 
-_DECODERS: dict[str, _DecoderModule] = {ssd.NAME: ssd, blazeface.NAME: blazeface, ssd_corners.NAME: ssd_corners}
+_DECODERS: dict[str, _DecoderModule] = {
+    ssd.NAME: ssd,
+    blazeface.NAME: blazeface,
+    ssd_corners.NAME: ssd_corners,
+    efficientdet.NAME: efficientdet,
+    yolo_dfl.NAME: yolo_dfl,
+    yolox.NAME: yolox,
+    nanodet.NAME: nanodet,
+    yolo.NAME: yolo,
+    yolo_end2end.NAME: yolo_end2end,
+}
+"""In the order in which they are asked for a proposal: those that ask more of a model come first."""
 
 
 def names() -> tuple[str, ...]:

@@ -22,7 +22,8 @@ TF1 = ssd([OPERATOR, f"{OPERATOR}:1", f"{OPERATOR}:2", f"{OPERATOR}:3"])
 
 
 def test_names() -> None:
-    assert registry.names() == ("blazeface", "ssd_corners", "ssd_postprocess")
+    yolos = ("yolo", "yolo_dfl", "yolo_end2end", "yolox")
+    assert registry.names() == ("blazeface", "efficientdet", "nanodet", "ssd_corners", "ssd_postprocess", *yolos)
 
 
 def test_an_unknown_decoder_names_the_nearest() -> None:
