@@ -30,8 +30,9 @@ from edged.infer.settings import is_path
 MAX_MODEL_BYTES = 512 << 20
 """No model that a Pi can run is larger; a path that leads to a disk image must not fill the memory."""
 
-DECLARED_BY_OPERATOR = {"TFLite_Detection_PostProcess": "ssd_postprocess"}
-"""Custom operators that are a declaration of how the outputs read, and the decoder that reads them."""
+DETECTION_OPERATOR = "TFLite_Detection_PostProcess"
+DETECTION_ROLES = ("boxes", "classes", "scores", "count")
+"""The custom operator whose outputs are a declaration of how they read, and what its kernel puts out, in this order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +122,8 @@ def _from_directory(directory: Path, labels: tuple[str, ...] | None) -> Bundle:
 def _from_file(path: Path, labels: tuple[str, ...] | None, decoder: str | None) -> Bundle:
     data = read_limited(path, MAX_MODEL_BYTES)
     what = str(path)
-    operators = Graph.read(data, what).custom_operators()
-    if EDGETPU_OP in operators:
+    graph = Graph.read(data, what)
+    if EDGETPU_OP in graph.custom_operators():
         raise ModelRejected(
             f"{path}: compiled for the Edge TPU, which is only one variant of a model",
             hint=f"Make a directory of this file, the one it was compiled from, and a {FILE_NAME} that names both.",
@@ -139,7 +140,7 @@ def _from_file(path: Path, labels: tuple[str, ...] | None, decoder: str | None) 
         files={"cpu": path.name},
         sha256={"cpu": digest},
         input=_input(metadata),
-        decoder=_declared_decoder(operators, metadata, decoder, path),
+        decoder=_decoder(declared_decoder(graph), metadata, decoder, path),
         labels=labels,
     )
     return Bundle(manifest, {"cpu": path}, digest)
@@ -151,12 +152,25 @@ def _input(metadata: Metadata | None) -> InputSpec:
     return InputSpec(mean=metadata.inputs[0].mean, std=metadata.inputs[0].std)
 
 
-def _declared_decoder(operators: frozenset[str], metadata: Metadata | None, asked: str | None, path: Path) -> DecoderSpec:
+def declared_decoder(graph: Graph) -> DecoderSpec | None:
+    """The decoder that the graph itself declares, by ending in the detection operator; ``None`` if it does not.
+
+    Exporters list and name the operator's outputs as they like; the graph tells which is which.
+    """
+    if DETECTION_OPERATOR not in graph.custom_operators():
+        return None
+    order = graph.outputs_of(DETECTION_OPERATOR)
+    known = sorted(order) == list(range(len(DETECTION_ROLES)))
+    return DecoderSpec("ssd_postprocess", {"output_order": ",".join(DETECTION_ROLES[place] for place in order)} if known else {})
+
+
+def _decoder(declared: DecoderSpec | None, metadata: Metadata | None, asked: str | None, path: Path) -> DecoderSpec:
     parameters: dict[str, Parameter] = {}
     if metadata is not None and metadata.score_threshold is not None:
         parameters["score_threshold"] = metadata.score_threshold
-    declared = next((name for operator, name in DECLARED_BY_OPERATOR.items() if operator in operators), None)
-    name = asked or declared
+    name = asked or (declared.name if declared else None)
+    if declared is not None and name == declared.name:
+        parameters |= declared.parameters
     if name is None:
         raise ModelRejected(
             f"{path}: the file does not say how its outputs read",

@@ -25,6 +25,7 @@ _MAX_SUBGRAPHS = 1024
 _MAX_OPERATORS = 65_536
 _MAX_TENSORS = 262_144
 _MAX_NAME_BYTES = 1024
+_MAX_OUTPUTS = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,17 @@ class Graph:
         """The names of the custom operators that run."""
         return frozenset(kind.custom for kind in self.operators() if kind.custom)
 
+    def outputs_of(self, custom: str) -> tuple[int, ...]:
+        """Which output of the custom operator ``custom`` each of the model's outputs is; empty unless all are outputs of it."""
+        codes = [_kind(code) for code in self.root.tables(1, _MAX_OPERATORS)]
+        ends = self.main.integers(2, _MAX_OUTPUTS)
+        for operator in self.main.tables(3, _MAX_OPERATORS):
+            index = operator.integer(0)
+            made = operator.integers(2, _MAX_OUTPUTS)
+            if index < len(codes) and codes[index].custom == custom and ends and set(ends) <= set(made):
+                return tuple(made.index(tensor) for tensor in ends)
+        return ()
+
     def inputs(self) -> tuple[Table, ...]:
         """The tensors that go in, in order."""
         return self._tensors(1)
@@ -96,7 +108,7 @@ class Graph:
 
     def _tensors(self, slot: int) -> tuple[Table, ...]:
         tensors = self.main.tables(0, _MAX_TENSORS)
-        indices = self.main.integers(slot, 256)
+        indices = self.main.integers(slot, _MAX_OUTPUTS)
         if any(not 0 <= index < len(tensors) for index in indices):
             raise ModelRejected(f"{self.root.what}: an input or output names a tensor that is not there")
         return tuple(tensors[index] for index in indices)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import field
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le, MinLen
@@ -27,6 +28,9 @@ class ModelSettings:
 
     score_threshold: Annotated[float, Gt(0), Le(1)] | None = None
     """Detections below this score are not seen; unset takes what the model's manifest says."""
+
+    label_thresholds: dict[str, Annotated[float, Gt(0), Le(1)]] = field(default_factory=dict)
+    """The same for single labels, such as `{ person = 0.4, bird = 0.7 }`."""
 
 
 def is_path(bundle: str) -> bool:

@@ -13,7 +13,7 @@ from edged.core.tensor import TensorSpec
 from edged.decode.proposal import Proposal
 from edged.decode.registry import propose
 from edged.infer.attachments import member_names
-from edged.infer.bundle import MAX_MODEL_BYTES, read_limited
+from edged.infer.bundle import DETECTION_OPERATOR, MAX_MODEL_BYTES, declared_decoder, read_limited
 from edged.infer.flatbuffer import Table
 from edged.infer.graph import EDGETPU_OP, Graph, OperatorKind
 from edged.infer.manifest import format_manifest
@@ -72,8 +72,16 @@ def inspect(path: Path) -> Inspection:
         attached=member_names(data, what),
         labels=labels,
         labels_problem=problem,
-        proposal=propose(inputs, outputs, tuple(operators)),
+        proposal=_declared(graph) or propose(inputs, outputs, tuple(operators)),
     )
+
+
+def _declared(graph: Graph) -> Proposal | None:
+    declared = declared_decoder(graph)
+    if declared is None or not declared.parameters:
+        return None
+    why = f"the graph ends in {DETECTION_OPERATOR} and shows which of its outputs is which"
+    return Proposal(declared.name, why, declared.parameters)
 
 
 def tensor_spec(tensor: Table) -> TensorSpec:

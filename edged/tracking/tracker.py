@@ -9,6 +9,7 @@ Rules:
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,10 +44,14 @@ Mask = NDArray[np.bool_]
 
 
 class Tracker:
-    """Follows the objects of one camera. ``dropped`` counts unconfirmed tracks that ``max_tracks`` left no room for."""
+    """Follows the objects of one camera. ``dropped`` counts unconfirmed tracks that ``max_tracks`` left no room for.
 
-    def __init__(self, settings: TrackerSettings) -> None:
+    ``high_by_class`` holds the class ids whose detections are strong from another score than ``score_high``.
+    """
+
+    def __init__(self, settings: TrackerSettings, high_by_class: Mapping[int, float] | None = None) -> None:
         self._settings = settings
+        self._high_by_class = high_by_class or {}
         self._rows = no_rows()
         self._scene_ns = 0
         self._next_id = 1
@@ -88,7 +93,7 @@ class Tracker:
         growth_px = kalman.position_std_px(rows["mean"], rows["cov"], MAX_GROWTH)
         cost = 1 - iou_matrix(kalman.xyxy_of(rows["mean"]), detections.xyxy, growth_px)
         cost[rows["class_id"][:, None] != detections.class_id] = np.inf
-        confirmed, strong = rows["confirmed"], detections.score >= settings.score_high
+        confirmed, strong = rows["confirmed"], self._strong(detections)
         weak = ~strong & (detections.score >= settings.score_low)
         free = np.ones(len(rows), np.bool_)
 
@@ -105,6 +110,13 @@ class Tracker:
             pair(confirmed, weak & ~_same_object(detections, detections.take(match >= 0)).any(axis=1))
         pair(~confirmed, strong)
         return match
+
+    def _strong(self, detections: Detections) -> Mask:
+        high = np.full(len(detections), self._settings.score_high, np.float32)
+        for class_id, threshold in self._high_by_class.items():
+            high[detections.class_id == class_id] = threshold
+        strong: Mask = detections.score >= high
+        return strong
 
     def _correct(self, detections: Detections, match: NDArray[np.intp], scene_ns: int) -> None:
         rows = self._rows
@@ -131,7 +143,7 @@ class Tracker:
 
     def _start(self, detections: Detections, match: NDArray[np.intp], scene_ns: int) -> None:
         """Start a track for every strong detection that is neither matched nor a second box of what is there."""
-        new = detections.take((match < 0) & (detections.score >= self._settings.score_high))
+        new = detections.take((match < 0) & self._strong(detections))
         if not len(new):
             return
         new = new.take(np.argsort(-new.score, kind="stable"))

@@ -5,7 +5,6 @@ Used by the stage thread alone.
 
 from __future__ import annotations
 
-import difflib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edged.core.detections import Detections
-from edged.core.errors import ConfigInvalid
 from edged.core.event import LeaveReason
 from edged.core.frame import Frame
 from edged.core.letterbox import Letterbox
@@ -26,6 +24,7 @@ from edged.vision import ipc
 from edged.vision.annotate import AnnotatedVideo
 from edged.vision.capture import Capture, Down, Ended, Up
 from edged.vision.inference import Result
+from edged.vision.labels import class_ids
 from edged.vision.loader import LoadedModel
 from edged.vision.report import Reporter
 from edged.vision.settings import CameraSettings
@@ -70,7 +69,7 @@ class Line:
         self._preprocess = Preprocessor(model.engine.input, model.manifest.input)
         self._buffers = [np.zeros(model.engine.input.shape, model.engine.input.dtype) for _ in range(STAGING_BUFFERS)]
         self._wanted = _wanted_classes(self.camera, settings.labels, model)
-        self._tracker = Tracker(tracking)
+        self._tracker = Tracker(tracking, model.label_thresholds)
         self._presence = Presence(self.camera, model.manifest.label, model.digest, run)
         self._video = AnnotatedVideo(settings.annotated) if settings.annotated else None
         self._live_at_ns = 0
@@ -208,9 +207,4 @@ def _wanted_classes(camera: str, labels: Sequence[str], model: LoadedModel) -> N
     """The class ids of ``labels``; ``None`` for all. Raises ConfigInvalid for a label that the model does not have."""
     if not labels:
         return None
-    known = model.manifest.labels
-    if unknown := [label for label in labels if label not in known]:
-        near = difflib.get_close_matches(unknown[0], known, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(known[:8]) or 'no labels'}"
-        raise ConfigInvalid(f"cameras.{camera}: model {model.name} has no label {unknown[0]!r}", tuple(unknown), hint=hint)
-    return np.array([class_id for class_id, label in enumerate(known) if label in labels], np.int32)
+    return np.array(sum(class_ids(f"cameras.{camera}", labels, model.manifest).values(), ()), np.int32)

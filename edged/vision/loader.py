@@ -14,6 +14,7 @@ from edged.infer.engine import Engine
 from edged.infer.settings import ModelSettings
 from edged.tracking.settings import TrackerSettings
 from edged.vision import ipc
+from edged.vision.labels import class_ids
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -24,6 +25,8 @@ class LoadedModel:
     bundle: Bundle
     engine: Engine
     decoder: Decoder
+    label_thresholds: dict[int, float]
+    """By class id, where a detection counts from another score than the rest."""
 
     @property
     def manifest(self) -> ModelManifest:
@@ -55,8 +58,9 @@ class LoadedModel:
 def load(name: str, settings: ModelSettings, tracking: TrackerSettings) -> tuple[LoadedModel, TrackerSettings]:
     """Load the model of ``settings``; also the tracker's settings as they apply to its scores.
 
-    The score from which a detection counts is the configuration's for this model, else the manifest's, else the tracker's. The
-    decoder reports from ``score_low`` on, because weak detections continue a track. Raises ModelRejected or DelegateFailed.
+    The score from which a detection counts is the configuration's for its label, else for this model, else the manifest's, else
+    the tracker's. The decoder reports from ``score_low`` on, because weak detections continue a track, or from the lowest threshold
+    of a label. Raises ModelRejected, DelegateFailed, or ConfigInvalid for a label that the model does not have.
     """
     bundle = load_bundle(resolve(settings.bundle, Path.cwd()))
     stated = bundle.manifest.decoder.parameters.get("score_threshold", tracking.score_high)
@@ -64,7 +68,10 @@ def load(name: str, settings: ModelSettings, tracking: TrackerSettings) -> tuple
     if high is None:
         high = stated if isinstance(stated, float | int) and stated > 0 else tracking.score_high
     tracking = dataclasses.replace(tracking, score_high=high, score_low=min(tracking.score_low, high))
-    return load_bundled(name, bundle, settings, tracking.score_low), tracking
+    classes = class_ids(f"models.{name}.label_thresholds", settings.label_thresholds, bundle.manifest)
+    by_class = {class_id: settings.label_thresholds[label] for label, ids in classes.items() for class_id in ids}
+    model = load_bundled(name, bundle, settings, min([tracking.score_low, *by_class.values()]))
+    return dataclasses.replace(model, label_thresholds=by_class), tracking
 
 
 def load_bundled(name: str, bundle: Bundle, settings: ModelSettings, score_threshold: float | None) -> LoadedModel:
@@ -73,4 +80,4 @@ def load_bundled(name: str, bundle: Bundle, settings: ModelSettings, score_thres
     spec = bundle.manifest.decoder
     if score_threshold is not None:
         spec = dataclasses.replace(spec, parameters={**spec.parameters, "score_threshold": score_threshold})
-    return LoadedModel(name, bundle, engine, registry.build(spec, [engine.input], engine.outputs))
+    return LoadedModel(name, bundle, engine, registry.build(spec, [engine.input], engine.outputs), {})

@@ -192,7 +192,7 @@ def test_what_is_no_regular_file_or_too_large_is_not_read(tmp_path: Path, monkey
 
 def test_the_real_ssd_needs_no_manifest(test_data: Path) -> None:
     manifest = load_bundle(test_data / "models/ssd_mobilenet_v1_coco_quant.tflite").manifest
-    assert manifest.decoder == DecoderSpec("ssd_postprocess")
+    assert manifest.decoder == DecoderSpec("ssd_postprocess", {"output_order": "boxes,classes,scores,count"})
     assert manifest.label(16) == "cat"
     assert manifest.label(11) == "11"
     bare = load_bundle(test_data / "models/ssd_mobilenet_v1_coco_quant_no_metadata.tflite").manifest
