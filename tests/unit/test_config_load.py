@@ -102,7 +102,8 @@ port = 70000
     assert problems(tmp_path, text) == [
         '1: camera: unknown key, expected device, models, cameras, tracking, store, mqtt, sinks, did you mean "cameras"?',
         "3: models.ssd.bundle: got 5, expected text in quotes",
-        '4: models.ssd.thread: unknown key, expected bundle, threads, delegate, score_threshold, label_thresholds, did you mean "threads"?',
+        "4: models.ssd.thread: unknown key, expected bundle, threads, delegate, score_threshold, label_thresholds, "
+        'did you mean "threads"?',
         '6: cameras.door.model: there is no model "sdd", expected one of ssd, did you mean "ssd"?',
         f"7: cameras.door.annotated: there is no directory {tmp_path / 'nowhere'}, expected one that exists",
         "8: cameras.door.v4l2.device: got -1, expected at least 0",
