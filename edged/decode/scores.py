@@ -25,6 +25,9 @@ COARSEST_STEP: dict[Activation, float] = {"none": 0.1, "sigmoid": 1.0}
 LOGIT_LIMIT = 100.0
 """Beyond it a score is 0 or 1. Its exponential needs float64."""
 
+SURE_LOGIT = 16.0
+"""From about here on the sigmoid is 1 in float32."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Candidates:
@@ -51,7 +54,7 @@ class ScoreReader:
         self._activation = activation
         self._threshold = np.float32(threshold)
         # A hair lower than the logit of the threshold, since the scores themselves are compared as well.
-        self._least = stored(spec, threshold if activation == "none" else logit(threshold) - 1e-3)
+        self._least = stored(spec, threshold if activation == "none" else min(logit(threshold), SURE_LOGIT) - 1e-3)
         # Rounding to the next step may lift a score of 1 beyond it; what is further out makes no sense.
         self._highest = np.float32(1 + (spec.scale if spec.quantised else 0))
 

@@ -54,6 +54,30 @@ def test_a_bad_value_is_refused(key: str, value: Parameter, words: str) -> None:
         registry.build(DecoderSpec("ssd_postprocess", {key: value}), PICTURE, TF1)
 
 
+def test_a_parameter_that_nothing_can_stand_in_for_is_asked_for() -> None:
+    with pytest.raises(ModelRejected, match=r"decoder yolo_dfl needs the parameter classes.*of type int"):
+        registry.build(DecoderSpec("yolo_dfl"), PICTURE, TF1)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("activation", "softmax", "one of 'none', 'sigmoid'"),
+        ("activation", 1, "one of 'none', 'sigmoid'"),
+        ("classes", 0, "at least 1"),
+        ("classes", 2.0, "of type int"),
+        ("class_agnostic", 1, "of type bool"),
+        ("sigma", 0, "above 0"),
+        ("strides", 8, "a list of numbers"),
+        ("strides", (), "1 numbers or more"),
+        ("strides", (8.0, 0.0), "at least 1"),
+    ],
+)
+def test_choices_lists_and_bounds_are_checked(key: str, value: Parameter, words: str) -> None:
+    with pytest.raises(ModelRejected, match=f"parameter {key} of decoder yolo_dfl.*has to be {words}"):
+        registry.build(DecoderSpec("yolo_dfl", {"classes": 2, key: value}), PICTURE, TF1)
+
+
 def test_proposals_that_names_support_need_no_parameter() -> None:
     proposal = registry.propose(PICTURE, TF1, {OPERATOR, "CONV_2D"})
     assert (proposal.name, proposal.parameters) == ("ssd_postprocess", {})
@@ -77,6 +101,65 @@ def test_proposals_by_shape_state_their_order_and_their_doubt(shapes: list[tuple
 
 def test_blazeface_is_proposed_by_shape() -> None:
     assert registry.propose(FACE, FACE_OUTPUTS, {"CONV_2D"}).name == "blazeface"
+
+
+def picture(height: int, width: int) -> list[TensorSpec]:
+    return [TensorSpec("image", (1, height, width, 3), "float32")]
+
+
+GRIDS = ((1, 80, 80), (1, 40, 40), (1, 20, 20))
+PYRAMID = ((1, 40, 40), (1, 20, 20), (1, 10, 10), (1, 5, 5), (1, 3, 3))
+V5 = {"classes": 80, "layout": "rows", "objectness": True, "coordinates": "normalised"}
+V8 = {"classes": 80, "layout": "columns", "objectness": False, "coordinates": "normalised"}
+
+
+@pytest.mark.parametrize(
+    ("inputs", "shapes", "name", "parameters"),
+    [
+        (picture(640, 640), [(1, 25200, 85)], "yolo", V5),
+        (picture(320, 192), [(1, 3780, 6)], "yolo", {**V5, "classes": 1}),
+        (picture(640, 640), [(1, 84, 8400)], "yolo", V8),
+        (picture(1280, 1280), [(1, 5, 34000)], "yolo", {**V8, "classes": 1}),
+        (picture(640, 640), [(1, 8400, 84)], "yolo", {**V8, "layout": "rows"}),
+        (picture(640, 640), [(1, 300, 6)], "yolo_end2end", {"classes": 80, "coordinates": "normalised"}),
+        (picture(640, 640), [(*grid, 144) for grid in GRIDS], "yolo_dfl", {"classes": 80}),
+        (picture(640, 640), [(*grid, n) for grid in GRIDS for n in (64, 2)], "yolo_dfl", {"classes": 2}),
+        (picture(416, 416), [(1, 3549, 85)], "yolox", {"classes": 80}),
+        (picture(640, 640), [(*grid, 85) for grid in GRIDS[::-1]], "yolox", {"classes": 80}),
+        (picture(416, 416), [(1, 3598, 112)], "nanodet", {"classes": 80}),
+        (picture(320, 320), [(1, 2125, 33)], "nanodet", {"classes": 1}),
+        (picture(320, 320), [(1, 19206, 90), (1, 19206, 4)], "efficientdet", {"classes": 90, "anchor_scale": 3.0}),
+        (picture(320, 320), [(*g, n) for n in (36, 9) for g in PYRAMID], "efficientdet", {"classes": 1, "anchor_scale": 3.0}),
+    ],
+)
+def test_published_models_are_proposed_with_their_doubts_and_can_be_built(
+    inputs: list[TensorSpec], shapes: list[tuple[int, ...]], name: str, parameters: dict[str, Parameter]
+) -> None:
+    outputs = [TensorSpec(f"out{n}", shape, "float32") for n, shape in enumerate(shapes)]
+    proposal = registry.propose(inputs, outputs, {"CONV_2D"})
+    assert (proposal.name, proposal.parameters) == (name, parameters)
+    assert "picture" in proposal.why
+    registry.build(DecoderSpec(name, proposal.parameters), inputs, outputs)
+
+
+@pytest.mark.parametrize(
+    "shapes",
+    [
+        [(1, 8401, 85)],
+        [(1, 8400, 4)],
+        [(*GRIDS[0], 144), (*GRIDS[1], 144)],
+        [(*GRIDS[0], 144), (*GRIDS[1], 144), (*GRIDS[2], 140)],
+        [(*grid, 64) for grid in GRIDS],
+        [(*grid, 64) for grid in GRIDS for _ in range(2)],
+        [(1, 2000, 6)],
+        [(1, 4, 8500)],
+        [()],
+        [(1, 76725, 4), (1, 76724, 90)],
+    ],
+)
+def test_what_only_resembles_them_is_not_proposed(shapes: list[tuple[int, ...]]) -> None:
+    outputs = [TensorSpec(f"out{n}", shape, "float32") for n, shape in enumerate(shapes)]
+    assert registry.propose(picture(640, 640), outputs, ()).name is None
 
 
 @pytest.mark.parametrize("outputs", [FACE_OUTPUTS, [TensorSpec("p", (1, 1001), "uint8")], []])
