@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 import sys
 import threading
@@ -15,12 +16,14 @@ import pytest
 
 from edged.core.errors import CameraLost, ConfigInvalid, SourceUnusable
 from edged.core.event import ObjectAppeared, ObjectLeft
+from edged.core.tensor import RawOutput
 from edged.infer.settings import ModelSettings
 from edged.sources.base import FrameSource
 from edged.sources.settings import SourceSettings, SyntheticSettings
 from edged.testing.source import Deliver, Lose, Refuse, Script, Stall, Step
 from edged.tracking.settings import TrackerSettings
 from edged.vision import ipc
+from edged.vision.loader import load
 from edged.vision.process import Vision, serve
 from edged.vision.report import Reporter
 from edged.vision.settings import CameraSettings, VisionSettings
@@ -38,7 +41,9 @@ def camera(**changes: object) -> CameraSettings:
     return CameraSettings(**{**fields, **changes})  # type: ignore[arg-type]
 
 
-def reports_of(test_data: Path, scripts: dict[str, Script], cameras: dict[str, CameraSettings]) -> list[ipc.Report]:
+def reports_of(
+    test_data: Path, scripts: dict[str, Script], cameras: dict[str, CameraSettings], whole: VisionSettings | None = None
+) -> list[ipc.Report]:
     """Everything that is reported until the scripts are over."""
     ours, theirs = ipc.pair()
     reports: list[ipc.Report] = []
@@ -52,7 +57,7 @@ def reports_of(test_data: Path, scripts: dict[str, Script], cameras: dict[str, C
 
     listener = threading.Thread(target=listen)
     with ours, theirs:
-        vision = Vision(settings(test_data, cameras), Reporter(theirs), open_script)
+        vision = Vision(whole or settings(test_data, cameras), Reporter(theirs), open_script)
         listener.start()
         assert vision.run(theirs) == 0
         listener.join(10)
@@ -84,6 +89,51 @@ def test_only_wanted_labels_are_followed(test_data: Path, cat: Deliver) -> None:
 
     assert labels_seen() == labels_seen("dog", "cat") == {"cat"}
     assert labels_seen("dog") == set()
+
+
+def test_a_label_may_count_from_a_score_of_its_own(test_data: Path, cat: Deliver) -> None:
+    """The cat scores about 0.75: every other label may be at rest while it has to be surer, and the other way round."""
+
+    def labels_seen(everything: float, **thresholds: float) -> set[str]:
+        whole = settings(test_data, {"door": camera()})
+        model = dataclasses.replace(whole.models["ssd"], score_threshold=everything, label_thresholds=thresholds)
+        wanted = dataclasses.replace(whole, models={"ssd": model})
+        reports = reports_of(test_data, {"door": Script([cat] * 4)}, wanted.cameras, wanted)
+        return {report.label for report in reports if isinstance(report, ObjectAppeared)}
+
+    assert labels_seen(0.5) == labels_seen(0.5, dog=0.9) == labels_seen(0.95, cat=0.5) == {"cat"}
+    assert labels_seen(0.5, cat=0.95) == labels_seen(0.95, dog=0.5) == set()
+
+
+def test_threshold_of_a_label_that_the_model_does_not_have_offers_the_nearest(test_data: Path) -> None:
+    model = ModelSettings(bundle=str(test_data / "models/ssd_mobilenet_v1_coco_quant.tflite"), label_thresholds={"persn": 0.5})
+    with pytest.raises(ConfigInvalid, match=r"models\.ssd\.label_thresholds.*'persn'.*did you mean 'person'"):
+        load("ssd", model, TrackerSettings())
+
+
+@pytest.mark.parametrize(
+    ("stated", "labels", "low", "expected"),
+    [
+        (None, {}, 0.2, (0.5, 0.2, 0.2)),
+        (0.6, {"cat": 0.8}, 0.2, (0.6, 0.2, 0.2)),
+        (0.6, {"cat": 0.1}, 0.2, (0.6, 0.2, 0.1)),
+        (0.1, {"cat": 0.4}, 0.2, (0.1, 0.1, 0.1)),
+    ],
+)
+def test_the_decoder_reports_from_the_lowest_score_that_anyone_asks_for(
+    test_data: Path, stated: float | None, labels: dict[str, float], low: float, expected: tuple[float, float, float]
+) -> None:
+    """What the tracker counts from, what continues a track, and the weakest detection of the model among noise."""
+    bundle = str(test_data / "models/ssd_mobilenet_v1_coco_quant.tflite")
+    settings = ModelSettings(bundle=bundle, score_threshold=stated, label_thresholds=labels)
+    model, tracking = load("ssd", settings, TrackerSettings(score_low=low))
+    assert (tracking.score_high, tracking.score_low) == expected[:2]
+    assert set(model.label_thresholds.values()) == set(labels.values())
+    scores = np.linspace(0.05, 0.95, 10, dtype=np.float32)
+    values = {"boxes": np.tile(np.array([0.1, 0.1, 0.2, 0.2], np.float32), (10, 1))[None], "classes": np.arange(10.0)[None]}
+    arrays = [values["boxes"], values["classes"].astype(np.float32), scores[None], np.array([10], np.float32)]
+    found = model.decoder([RawOutput(spec, array) for spec, array in zip(model.engine.outputs, arrays, strict=True)])
+    assert found.score.min() == pytest.approx(scores[scores >= expected[2]].min())
 
 
 def test_label_that_the_model_does_not_have_is_a_fault_that_offers_the_nearest(test_data: Path) -> None:

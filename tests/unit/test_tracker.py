@@ -38,8 +38,8 @@ def detections(*seen: Seen) -> Detections:
 class Scene:
     """A tracker that is shown frame after frame."""
 
-    def __init__(self, fps: float = 10, **options: float) -> None:
-        self.tracker = Tracker(TrackerSettings(**options))
+    def __init__(self, fps: float = 10, high_by_class: dict[int, float] | None = None, **options: float) -> None:
+        self.tracker = Tracker(TrackerSettings(**options), high_by_class)
         self.fps = fps
         self.frame = 0
 
@@ -264,3 +264,26 @@ def test_any_scene_keeps_the_rules(scene: list[tuple[float, list[int], bool]]) -
         gone |= set(ended)
         alive = {key: value for key, value in alive.items() if key not in gone}
     assert {t.id for t in tracker.finish()} == set(alive)
+
+
+@pytest.mark.parametrize(
+    ("class_id", "score", "appears", "goes_on"),
+    [
+        (0, 0.55, True, True),  # as the settings say
+        (0, 0.45, False, True),
+        (1, 0.65, False, True),  # this class needs 0.7 to appear
+        (1, 0.75, True, True),
+        (2, 0.15, True, True),  # and this one less than the weakest detection of the others
+        (0, 0.15, False, False),
+        (3, 0.45, False, True),
+    ],
+)
+def test_a_class_may_count_from_a_score_of_its_own(class_id: int, score: float, appears: bool, goes_on: bool) -> None:
+    weak = Scene(high_by_class={1: 0.7, 2: 0.1}, score_high=0.5, score_low=0.2)
+    for _ in range(10):
+        update = weak.show(Seen(300, score=score, class_id=class_id))
+    assert bool(update.tracks) == appears
+    begun = Scene(high_by_class={1: 0.7, 2: 0.1}, score_high=0.5, score_low=0.2)
+    begun.establish(Seen(300, score=0.9, class_id=class_id))
+    (track,) = begun.show(Seen(300, score=score, class_id=class_id)).tracks
+    assert track.matched == goes_on
