@@ -10,18 +10,16 @@ from collections.abc import Sequence
 from typing import Annotated
 
 import numpy as np
-from annotated_types import Ge, Le, MinLen
+from annotated_types import Ge, Le
 from numpy.typing import NDArray
 
 from edged.core.settings import settings
 from edged.core.tensor import TensorSpec
 from edged.decode.dense import Dense
-from edged.decode.grid import grid
+from edged.decode.grid import Strides, grid
 from edged.decode.layout import Layout, Role, arrange
 from edged.decode.scores import Activation
 from edged.decode.suppression import SuppressionParameters
-
-Strides = Annotated[tuple[float, ...], MinLen(1), Ge(1)]
 
 
 @settings

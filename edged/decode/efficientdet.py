@@ -21,7 +21,7 @@ from edged.core.model import Parameter
 from edged.core.settings import settings
 from edged.core.tensor import TensorSpec
 from edged.decode.dense import Dense
-from edged.decode.grid import grid, level_sizes
+from edged.decode.grid import Strides, grid, level_sizes
 from edged.decode.layout import Layout, arrange
 from edged.decode.parameters import parse
 from edged.decode.proposal import Proposal
@@ -43,9 +43,9 @@ class EfficientDetParameters(SuppressionParameters):
     """How many classes the network tells apart; there is none for the background."""
 
     anchor_scale: Annotated[float, Gt(0), Le(100)]
-    """Size of the smallest square anchor of a level in its strides: 3 for Lite0, 1, 2 and 3x, 4 for the others."""
+    """Size of the smallest square anchor of a level in its strides: 3 for Lite0 to 2, 4 for most others."""
 
-    strides: Annotated[tuple[float, ...], MinLen(1), Ge(1)] = STRIDES
+    strides: Strides = STRIDES
     """Input pixels between the cells of each level, in the order in which levels are joined."""
 
     scales_per_octave: Annotated[int, Ge(1), Le(8)] = SCALES_PER_OCTAVE

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
+from annotated_types import Ge, MinLen
 from numpy.typing import NDArray
 
 from edged.core.errors import ModelRejected
 from edged.core.tensor import TensorSpec
+
+Strides = Annotated[tuple[float, ...], MinLen(1), Ge(1)]
+"""The type of a parameter that lists strides."""
 
 MAX_STRIDE = 1024
 

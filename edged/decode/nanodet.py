@@ -16,8 +16,8 @@ from edged.core.model import Parameter
 from edged.core.settings import settings
 from edged.core.tensor import TensorSpec
 from edged.decode.dense import Dense
-from edged.decode.distribution import DistributionParameters, Strides, build_distribution
-from edged.decode.grid import level_sizes
+from edged.decode.distribution import DistributionParameters, build_distribution
+from edged.decode.grid import Strides, level_sizes
 from edged.decode.parameters import parse
 from edged.decode.proposal import Proposal
 from edged.decode.scores import Activation

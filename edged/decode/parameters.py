@@ -31,7 +31,7 @@ def parse(record: type[T], parameters: Mapping[str, Parameter], decoder: str) ->
     for key, field in known.items():
         if key not in parameters and _required(field):
             raise ModelRejected(
-                f"decoder {decoder} needs the parameter {key}", hint=f"state it in the manifest: {_wanted(hints[key])}"
+                f"decoder {decoder} needs the parameter {key}", hint=f"state it in the manifest; it has to be {_wanted(hints[key])}"
             )
     return record(**parameters)
 

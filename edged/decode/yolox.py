@@ -11,14 +11,14 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Annotated
 
 import numpy as np
-from annotated_types import Ge, Le, MinLen
+from annotated_types import Ge, Le
 from numpy.typing import NDArray
 
 from edged.core.model import Parameter
 from edged.core.settings import settings
 from edged.core.tensor import TensorSpec
 from edged.decode.dense import Dense
-from edged.decode.grid import grid, level_sizes
+from edged.decode.grid import Strides, grid, level_sizes
 from edged.decode.layout import Layout, arrange
 from edged.decode.parameters import parse
 from edged.decode.proposal import Proposal
@@ -36,7 +36,7 @@ class YoloxParameters(SuppressionParameters):
     classes: Annotated[int, Ge(1), Le(65_536)]
     """How many classes the network tells apart."""
 
-    strides: Annotated[tuple[float, ...], MinLen(1), Ge(1)] = STRIDES
+    strides: Strides = STRIDES
     """Input pixels between the cells of each level, in the order in which levels are joined."""
 
     activation: Activation = "none"
