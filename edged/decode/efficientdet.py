@@ -51,7 +51,7 @@ class EfficientDetParameters(SuppressionParameters):
     scales_per_octave: Annotated[int, Ge(1), Le(8)] = SCALES_PER_OCTAVE
     """Sizes of anchors in a cell, from `anchor_scale` up to twice that."""
 
-    aspect_ratios: Annotated[tuple[float, ...], MinLen(1), Gt(0)] = ASPECT_RATIOS
+    aspect_ratios: Annotated[tuple[float, ...], MinLen(1), Gt(0), Le(100)] = ASPECT_RATIOS
     """Width by height of the anchors of each size."""
 
     activation: Activation = "sigmoid"
@@ -62,8 +62,9 @@ def build(parameters: Mapping[str, Parameter], inputs: Sequence[TensorSpec], out
     """Fit the decoder to a model; raises ModelRejected where its outputs do not fit."""
     chosen = parse(EfficientDetParameters, parameters, NAME)
     levels = grid(inputs, chosen.strides, NAME).levels
-    anchors = anchor_boxes(levels, chosen.anchor_scale, chosen.scales_per_octave, chosen.aspect_ratios)
     layout = Layout((("boxes", 4), ("classes", chosen.classes)), per_cell=chosen.scales_per_octave * len(chosen.aspect_ratios))
+    parts = arrange(NAME, outputs, layout, levels)
+    anchors = anchor_boxes(levels, chosen.anchor_scale, chosen.scales_per_octave, chosen.aspect_ratios)
 
     def corners(rows: NDArray[np.float32], index: NDArray[np.intp]) -> NDArray[np.float32]:
         at = anchors[index]
@@ -71,7 +72,7 @@ def build(parameters: Mapping[str, Parameter], inputs: Sequence[TensorSpec], out
         centre, half = at[:, :2] + shift * at[:, 2:], np.exp(growth) * at[:, 2:] / 2
         return np.concatenate([centre - half, centre + half], axis=1)
 
-    return Dense(arrange(NAME, outputs, layout, levels), outputs, corners, chosen, chosen.activation)
+    return Dense(parts, outputs, corners, chosen, chosen.activation)
 
 
 def anchor_boxes(
@@ -82,16 +83,8 @@ def anchor_boxes(
     Level by level, cell by cell, then size by size and ratio by ratio. The side of an anchor is counted in cells, and a cell is the
     input divided by the grid, also where the stride does not divide the input.
     """
-    sizes = np.array(
-        [
-            (
-                anchor_scale * 2 ** (scale / scales_per_octave) * ratio**0.5,
-                anchor_scale * 2 ** (scale / scales_per_octave) / ratio**0.5,
-            )
-            for scale in range(scales_per_octave)
-            for ratio in aspect_ratios
-        ]
-    )
+    sides = [anchor_scale * 2 ** (scale / scales_per_octave) for scale in range(scales_per_octave)]
+    sizes = np.array([(side * ratio**0.5, side / ratio**0.5) for side in sides for ratio in aspect_ratios])
     grids = []
     for rows, columns in levels:
         cell = np.array([1 / columns, 1 / rows])
@@ -107,13 +100,14 @@ def propose(inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec], op_name
     total = sum(rows * columns for rows, columns in levels) * n
     forms: tuple[tuple[int, list[tuple[int, ...]]], ...] = ((1, [(1, total)]), (n, [(1, *level) for level in levels]))
     for joined, grids in forms:
-        rest = list((Counter(spec.shape for spec in outputs) - Counter((*shape, 4 * joined) for shape in grids)).elements())
-        width = rest[0][-1] if rest and rest[0] else 0
+        boxes = Counter((*shape, 4 * joined) for shape in grids)
+        rest = Counter(spec.shape for spec in outputs) - boxes
+        width = max((shape[-1] for shape in rest if shape), default=0)
         if (
             levels
-            and sorted(rest) == sorted((*shape, width) for shape in grids)
-            and len(outputs) == 2 * len(grids)
+            and rest == Counter((*shape, width) for shape in grids)
             and width % joined == 0
+            and len(outputs) == 2 * len(grids)
         ):
             why = (
                 f"boxes and classes for the {total} anchors that EfficientDet has for this input; anchor_scale is 3 for most Lite "

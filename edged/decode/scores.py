@@ -81,10 +81,8 @@ class ScoreReader:
 
 def sigmoid(values: NDArray[np.float32]) -> NDArray[np.float32]:
     """The logistic function; float32 of the same shape, NaN where the input is."""
-    result: NDArray[np.float32] = (1 / (1 + np.exp(-np.clip(values, -LOGIT_LIMIT, LOGIT_LIMIT, dtype=np.float64)))).astype(
-        np.float32
-    )
-    return result
+    odds: NDArray[np.float64] = np.exp(np.clip(values, -LOGIT_LIMIT, LOGIT_LIMIT, dtype=np.float64))
+    return (odds / (1 + odds)).astype(np.float32)
 
 
 def logit(probability: float) -> float:

@@ -14,6 +14,7 @@ from edged.infer.bundle import load_bundle
 from edged.infer.manifest import format_manifest
 from edged.infer.preprocess import Preprocessor
 from edged.infer.settings import ModelSettings
+from edged.tooling.inspect import inspect
 from edged.vision.loader import load_bundled
 
 CELLS = ((3, 5), (5, 1), (1, 2))
@@ -72,6 +73,14 @@ def test_squares_have_the_boxes_that_the_weights_say(name: str, tmp_path: Path) 
     assert found.class_id.tolist() == [0, 1, 2]
     np.testing.assert_allclose(found.xyxy / 2, expected_boxes(), atol=family.tolerance_px)
     assert found.score.tolist() == pytest.approx([family.score] * 3, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    "name", ["YOLOv8", "YOLOv8 int8", "YOLOv11 raw heads", "YOLOv11 raw heads, apart", "NanoDet-Plus", "EfficientDet grids"]
+)
+def test_inspect_proposes_what_the_network_is(name: str, tmp_path: Path) -> None:
+    proposal = inspect(bundle_of(FAMILIES[name], tmp_path) / "net.tflite").proposal
+    assert (proposal.name, proposal.parameters["classes"]) == (FAMILIES[name].decoder, len(LABELS))
 
 
 def test_boxes_find_their_way_back_through_a_letterbox(tmp_path: Path) -> None:

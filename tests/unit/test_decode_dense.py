@@ -196,6 +196,7 @@ def test_any_numbers_decode_to_sane_detections(name: str, seed: int, extreme: fl
     numbers[rng.random(numbers.shape) < 0.1] = extreme
     found = decode(case, outputs_of(case, numbers, None), score_threshold=0.2, max_detections=50)
     assert len(found) <= 50
+    assert (found.xyxy.dtype, found.score.dtype, found.class_id.dtype) == (np.float32, np.float32, np.int32)
     assert np.isfinite(found.xyxy).all()
     assert (np.abs(found.xyxy) <= 2).all()
     assert (found.xyxy[:, :2] < found.xyxy[:, 2:]).all()

@@ -91,7 +91,7 @@ def test_boxes_and_classes_of_one_width_cannot_be_told_apart() -> None:
         registry.build(DecoderSpec("yolo_dfl", {"classes": 64}), INPUT, specs((1, 42, 64), (1, 42, 64)))
 
 
-@pytest.mark.parametrize("strides", [(), (8, 8, 16), (8.5, 16), (0, 8), (4096,)])
+@pytest.mark.parametrize("strides", [(), (8, 8, 16), (8.5, 16), (0, 8), (4096,), (8, float("inf")), (float("nan"),)])
 def test_strides_that_are_none_are_refused(strides: tuple[float, ...]) -> None:
     with pytest.raises(ModelRejected, match="strides"):
         registry.build(DecoderSpec("yolo_dfl", {"classes": 2, "strides": strides}), INPUT, specs((1, 42, 66)))
