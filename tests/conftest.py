@@ -5,7 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+hypothesis.settings.register_profile("edged", deadline=None)  # how long an example takes says how busy the machine is, no more
+hypothesis.settings.load_profile("edged")
 
 
 @pytest.fixture(scope="session")

@@ -166,7 +166,7 @@ def decode(case: Case, outputs: list[RawOutput], **more: Parameter) -> Detection
 
 
 @pytest.mark.parametrize("name", CASES)
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(seed=st.integers(0, 2**32 - 1), quantised=st.booleans(), threshold=st.floats(0.3, 0.95))
 def test_dense_decoders_do_what_a_loop_over_the_anchors_does(name: str, seed: int, quantised: bool, threshold: float) -> None:
     case, rng = CASES[name], np.random.default_rng(seed)
@@ -188,7 +188,7 @@ def test_dense_decoders_do_what_a_loop_over_the_anchors_does(name: str, seed: in
 
 
 @pytest.mark.parametrize("name", CASES)
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(0, 2**32 - 1), st.sampled_from([0.0, 1.0, -1.0, 1e3, 3e38, -3e38, np.inf, -np.inf, np.nan]))
 def test_any_numbers_decode_to_sane_detections(name: str, seed: int, extreme: float) -> None:
     case, rng = CASES[name], np.random.default_rng(seed)
