@@ -89,11 +89,12 @@ def _detect(model: LoadedModel, source: Path, broken: list[EdgedError]) -> Itera
     staged = np.zeros(model.engine.input.shape, model.engine.input.dtype)
     for file in _files(source):
         try:
+            state = model.engine.new_state()
             with open_source(file.name, SourceSettings(file=FileSettings(path=file, pace="fast"))) as opened:
                 for frame in opened:
                     placement = preprocess(frame.image, staged)
                     started = time.perf_counter()
-                    outputs = model.engine.infer(lambda tensor: np.copyto(tensor, staged))
+                    outputs = model.engine.infer(lambda tensor: np.copyto(tensor, staged), state)
                     inference_ms = (time.perf_counter() - started) * 1e3
                     seen = model.decoder(outputs)
                     yield str(file), frame, inference_ms, Detections(placement.to_source(seen.xyxy), seen.score, seen.class_id)

@@ -32,6 +32,18 @@ class DecoderSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class StateSpec:
+    """A tensor that a model hands on to itself: ``output`` of one inference is ``input`` of the camera's next.
+
+    Each is a tensor's name, or its position among the model's inputs or outputs. All elements begin with ``initial``.
+    """
+
+    input: str | int
+    output: str | int
+    initial: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class ModelManifest:
     """A model as its manifest (``model.toml``) or its TFLite metadata describes it.
 
@@ -48,6 +60,7 @@ class ModelManifest:
     decoder: DecoderSpec
     labels: tuple[str, ...] = ()
     description: str = ""
+    states: tuple[StateSpec, ...] = ()
 
     def label(self, class_id: int) -> str:
         """The name of a class, or its number where the manifest has none."""

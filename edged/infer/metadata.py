@@ -77,6 +77,11 @@ class Metadata:
         return next((output.score_threshold for output in self.outputs if output.score_threshold is not None), None)
 
     @property
+    def scores_classes(self) -> bool:
+        """Whether the file says of itself that it is a classifier: one output, and a label for each of its elements."""
+        return len(self.outputs) == 1 and bool(self.outputs[0].axis_labels)
+
+    @property
     def label_file(self) -> str:
         """The attached file that names the classes, "" if none does."""
         return next((name for output in self.outputs if (name := output.value_labels or output.axis_labels)), "")

@@ -7,6 +7,7 @@ as in ``edged.infer.metadata``.
 from __future__ import annotations
 
 import io
+import struct
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -16,6 +17,7 @@ import flatbuffers
 from edged.infer.graph import IDENTIFIER
 from edged.infer.runtime_check import tiny_model
 
+AXIS_LABELS = 2
 VALUE_LABELS = 3
 
 
@@ -41,9 +43,56 @@ def make_tflite(*, custom_operator: str = "", metadata: bytes | None = None, att
         entry.name, entry.buffer = "TFLITE_METADATA", len(model.buffers)
         model.buffers.append(buffer)
         model.metadata = [entry]
+    return _packed(model) + _zip(attached or {})
+
+
+def make_recurrent() -> bytes:
+    """A model with a state: the mean colour of a float32 picture [1, 4, 4, 3] is added to the float32 state [1, 3].
+
+    Inputs ``picture`` and ``before``; outputs ``scores`` and ``after``, both the sum. So a classifier of three colours is made whose
+    scores count the pictures that it saw.
+    """
+    from ai_edge_litert import schema_py_generated as schema
+
+    def tensor(name: str, shape: list[int], kind: int = schema.TensorType.FLOAT32, buffer: int = 0) -> object:
+        made = schema.TensorT()
+        made.name, made.shape, made.type, made.buffer = name, shape, kind, buffer
+        return made
+
+    def operator(code: int, inputs: list[int], output: int, options: object, kind: int) -> object:
+        made = schema.OperatorT()
+        made.opcodeIndex, made.inputs, made.outputs = code, inputs, [output]
+        made.builtinOptions, made.builtinOptionsType = options, kind
+        return made
+
+    axes = schema.BufferT()
+    axes.data = list(struct.pack("<2i", 1, 2))
+    mean, add = schema.OperatorCodeT(), schema.OperatorCodeT()
+    mean.builtinCode = mean.deprecatedBuiltinCode = schema.BuiltinOperator.MEAN
+    graph = schema.SubGraphT()
+    graph.tensors = [
+        tensor("picture", [1, 4, 4, 3]),
+        tensor("before", [1, 3]),
+        tensor("axes", [2], schema.TensorType.INT32, 1),
+        tensor("colour", [1, 3]),
+        tensor("scores", [1, 3]),
+        tensor("after", [1, 3]),
+    ]
+    graph.inputs, graph.outputs = [1, 0], [4, 5]
+    graph.operators = [
+        operator(0, [0, 2], 3, schema.ReducerOptionsT(), schema.BuiltinOptions.ReducerOptions),
+        operator(1, [3, 1], 4, schema.AddOptionsT(), schema.BuiltinOptions.AddOptions),
+        operator(1, [3, 1], 5, schema.AddOptionsT(), schema.BuiltinOptions.AddOptions),
+    ]
+    model = schema.ModelT()
+    model.version, model.operatorCodes, model.subgraphs, model.buffers = 3, [mean, add], [graph], [schema.BufferT(), axes]
+    return _packed(model)
+
+
+def _packed(model: Any) -> bytes:
     builder = flatbuffers.Builder(1024)
     builder.Finish(model.Pack(builder), IDENTIFIER)
-    return bytes(builder.Output()) + _zip(attached or {})
+    return bytes(builder.Output())
 
 
 def make_metadata(
@@ -55,8 +104,12 @@ def make_metadata(
     std: Sequence[float] = (127.5,),
     score_threshold: float | None = None,
     label_file: str = "",
+    label_kind: int = VALUE_LABELS,
 ) -> bytes:
-    """TFLite metadata with one input, normalised by ``mean`` and ``std``, and one output, scored and labelled as given."""
+    """TFLite metadata with one input, normalised by ``mean`` and ``std``, and one output, scored and labelled as given.
+
+    ``label_kind`` says what a line of ``label_file`` names: a value of the output, or one of its elements.
+    """
     builder = flatbuffers.Builder(1024)
     normalise = _table(builder, {0: _floats(builder, mean), 1: _floats(builder, std)})
     units = [_unit(builder, 1, normalise)]
@@ -65,7 +118,7 @@ def make_metadata(
     if score_threshold is not None:
         fields[4] = _vector(builder, [_unit(builder, 3, _threshold(builder, score_threshold))])
     if label_file:
-        file = _table(builder, {0: builder.CreateString(label_file)}, {2: ("Int8", VALUE_LABELS)})
+        file = _table(builder, {0: builder.CreateString(label_file)}, {2: ("Int8", label_kind)})
         fields[6] = _vector(builder, [file])
     classes = _table(builder, fields)
     subgraph = _table(builder, {2: _vector(builder, [image]), 3: _vector(builder, [classes])})

@@ -20,18 +20,21 @@ from edged.core.frame import Frame
 from edged.core.letterbox import Letterbox
 from edged.core.tensor import RawOutput
 from edged.infer.engine import Engine
+from edged.infer.state import State
 from edged.vision.mailbox import Bell
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Job:
-    """A prepared input; ``line`` is the position of its camera, ``staged`` the filled copy of the input tensor."""
+    """A prepared input; ``line`` is the position of its camera, ``staged`` the filled copy of the input tensor, ``state``
+    what the model knows of the camera."""
 
     line: int
     frame: Frame
     placement: Letterbox
     staged: NDArray[np.generic]
     engine: Engine
+    state: State
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,7 +99,7 @@ class Inference:
             usual = self._usual_ns.get(id(job.engine), 0)
             self.expected_end_ns = started + usual
             cpu = time.thread_time_ns()
-            outputs = job.engine.infer(partial(self._fill, job))
+            outputs = job.engine.infer(partial(self._fill, job), job.state)
             took = time.monotonic_ns() - started
             self._usual_ns[id(job.engine)] = (7 * usual + took) // 8 if usual else took
             self._done = Result(job, outputs, took, time.thread_time_ns() - cpu)

@@ -64,6 +64,7 @@ class Line:
         self.model = model
         self.over = self.ended = False
         self.jobs_in_flight = 0
+        self.state = model.engine.new_state()
         self._settings = settings
         self._report = report
         self._preprocess = Preprocessor(model.engine.input, model.manifest.input)
@@ -73,6 +74,7 @@ class Line:
         self._presence = Presence(self.camera, model.manifest.label, model.digest, run)
         self._video = AnnotatedVideo(settings.annotated) if settings.annotated else None
         self._live_at_ns = 0
+        self._prepared_ns = 0
         self._last_time = FrameTime(0, None)
         self._tracks: tuple[Track, ...] = ()
         self._spent = Spent()
@@ -81,8 +83,11 @@ class Line:
         self._age_ns = 0
 
     def prepare(self, frame: Frame) -> tuple[Letterbox, NDArray[np.generic]]:
-        """Fill a staging buffer with the frame; it stays the job's until ``finish``."""
+        """Fill a staging buffer with the frame; it stays the job's until ``finish``. ``state`` is what the job begins with."""
         cpu = time.thread_time_ns()
+        if frame.scene_ns < self._prepared_ns:  # a recording begins again, as the tracker notices too
+            self.state = self.model.engine.new_state()
+        self._prepared_ns = frame.scene_ns
         staged = self._buffers[0]
         self._buffers.reverse()
         placement = self._preprocess(frame.image, staged)
@@ -158,6 +163,7 @@ class Line:
             self.over = True
 
     def _close_objects(self, reason: LeaveReason) -> None:
+        self.state = self.model.engine.new_state()
         self._tracker.finish()
         for occurrence in self._presence.finish(reason, self._last_time):
             self._report.send(occurrence)

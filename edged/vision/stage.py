@@ -83,7 +83,7 @@ class Stage:
                 continue
             self._turn = index + 1
             placement, staged = line.prepare(frame)
-            self._inference.submit(Job(index, frame, placement, staged, line.model.engine))
+            self._inference.submit(Job(index, frame, placement, staged, line.model.engine, line.state))
             self._prepare_ns = time.monotonic_ns() - now
             return True
         return False

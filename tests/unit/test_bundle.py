@@ -15,7 +15,7 @@ from edged.core.model import DecoderSpec, InputSpec, ModelManifest
 from edged.infer import bundle as bundle_module
 from edged.infer.bundle import load_bundle, resolve
 from edged.infer.manifest import format_manifest, parse_manifest
-from edged.testing.tflite import make_metadata, make_tflite
+from edged.testing.tflite import AXIS_LABELS, make_metadata, make_tflite
 
 SSD = "TFLite_Detection_PostProcess"
 PLAIN = make_tflite()
@@ -164,6 +164,16 @@ def test_no_decoder_is_ever_guessed(tmp_path: Path) -> None:
     assert "edged model inspect" in message
     assert "--decoder" in message
     assert load_bundle(file, decoder="blazeface").manifest.decoder == DecoderSpec("blazeface")
+
+
+def test_labels_for_each_element_of_the_only_output_declare_a_classifier(tmp_path: Path) -> None:
+    path = tmp_path / "net.tflite"
+    metadata = make_metadata(label_file="l.txt", label_kind=AXIS_LABELS)
+    path.write_bytes(make_tflite(metadata=metadata, attached={"l.txt": b"open\nclosed"}))
+    found = load_bundle(path).manifest
+    assert (found.decoder, found.labels) == (DecoderSpec("classification"), ("open", "closed"))
+    path.write_bytes(make_tflite(metadata=make_metadata(label_file="l.txt"), attached={"l.txt": b"open\nclosed"}))
+    assert "does not say how its outputs read" in rejected(path)
 
 
 def test_labels_of_ones_own_do_without_those_that_quantising_dropped(tmp_path: Path) -> None:

@@ -103,14 +103,51 @@ def test_extreme_logits_do_not_overflow() -> None:
 
 @pytest.mark.parametrize("shapes", [[(1, 896, 16)], [(1, 896, 16), (1, 512, 1)], [(1, 2304, 16), (1, 2304, 1)], []])
 def test_other_outputs_are_refused(shapes: list[tuple[int, ...]]) -> None:
-    with pytest.raises(ModelRejected, match=r"expects an input \[1x128x128x3\]"):
+    with pytest.raises(ModelRejected, match=r"\[1x128x128x3\] with 896 or 512 \+ 384"):
         registry.build(DecoderSpec("blazeface"), INPUT, [TensorSpec("x", shape, "float32") for shape in shapes])
 
 
 def test_another_input_is_refused() -> None:
     outputs = [o.spec for o in Model().outputs()]
-    with pytest.raises(ModelRejected, match="1x256x256x3"):
-        registry.build(DecoderSpec("blazeface"), [TensorSpec("input", (1, 256, 256, 3), "float32")], outputs)
+    with pytest.raises(ModelRejected, match="1x160x160x3"):
+        registry.build(DecoderSpec("blazeface"), [TensorSpec("input", (1, 160, 160, 3), "float32")], outputs)
+
+
+@pytest.mark.parametrize(
+    ("side", "layouts", "anchor", "centre"),
+    [
+        (192, [(2304,)], 48 * 5 + 7, (7.5 / 48, 5.5 / 48)),
+        (256, [(896,), (512, 384)], 512 + 6 * 9, (1.5 / 8, 1.5 / 8)),
+    ],
+    ids=["full range", "back camera"],
+)
+def test_other_face_detectors_are_told_by_their_input(
+    side: int, layouts: list[tuple[int, ...]], anchor: int, centre: tuple[float, float]
+) -> None:
+    inputs = [TensorSpec("input", (1, side, side, 3), "float32")]
+    count = sum(layouts[0])
+    regressors, logits = np.zeros((count, 16), np.float32), np.full(count, -20, np.float32)
+    regressors[anchor, :4] = (0.1 * side, 0, 0.2 * side, 0.3 * side)
+    logits[anchor] = 4
+    for layout in layouts:
+        edges = np.cumsum((0, *layout))
+        arrays = [array for a, b in itertools.pairwise(edges) for array in (regressors[None, a:b], logits[None, a:b, None])]
+        outputs = [RawOutput(TensorSpec(str(n), array.shape, "float32"), array) for n, array in enumerate(arrays)]
+        found = registry.build(DecoderSpec("blazeface"), inputs, [o.spec for o in outputs])(outputs)
+        x, y = centre[0] + 0.1, centre[1]
+        assert found.xyxy.tolist() == [pytest.approx([x - 0.1, y - 0.15, x + 0.1, y + 0.15], abs=1e-6)]
+        assert registry.propose(inputs, [o.spec for o in outputs], ()).name == "blazeface"
+
+
+def test_quantised_parts_are_read_by_their_own_parameters() -> None:
+    model = Model()
+    model.see(3, (10, 10), (8, 8), 0.9)
+    model.see(600, (90, 90), (20, 20), 0.9)
+    plain, stored = model.outputs(split=True), []
+    for output, scale in zip(plain, (0.5, 0.1, 1.0, 0.2), strict=True):
+        spec = TensorSpec(output.spec.name, output.spec.shape, "int16", scale, 5)
+        stored.append(RawOutput(spec, (np.round(output.data / scale) + 5).astype(np.int16)))
+    np.testing.assert_allclose(decode(stored).xyxy, decode(plain).xyxy, atol=1 / 128)
 
 
 @settings(max_examples=60)

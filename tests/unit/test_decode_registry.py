@@ -23,7 +23,8 @@ TF1 = ssd([OPERATOR, f"{OPERATOR}:1", f"{OPERATOR}:2", f"{OPERATOR}:3"])
 
 def test_names() -> None:
     yolos = ("yolo", "yolo_dfl", "yolo_end2end", "yolox")
-    assert registry.names() == ("blazeface", "efficientdet", "nanodet", "ssd_corners", "ssd_postprocess", *yolos)
+    ssds = ("ssd_corners", "ssd_heads", "ssd_postprocess")
+    assert registry.names() == ("blazeface", "classification", "efficientdet", "nanodet", *ssds, *yolos)
 
 
 def test_an_unknown_decoder_names_the_nearest() -> None:
@@ -162,7 +163,7 @@ def test_what_only_resembles_them_is_not_proposed(shapes: list[tuple[int, ...]])
     assert registry.propose(picture(640, 640), outputs, ()).name is None
 
 
-@pytest.mark.parametrize("outputs", [FACE_OUTPUTS, [TensorSpec("p", (1, 1001), "uint8")], []])
+@pytest.mark.parametrize("outputs", [FACE_OUTPUTS, [TensorSpec("p", (1, 7, 7, 30), "uint8")], []])
 def test_nothing_is_proposed_for_what_nobody_knows(outputs: list[TensorSpec]) -> None:
     proposal = registry.propose(PICTURE, outputs, {"CONV_2D"})
     assert proposal.name is None
