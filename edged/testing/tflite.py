@@ -49,8 +49,8 @@ def make_tflite(*, custom_operator: str = "", metadata: bytes | None = None, att
 def make_recurrent() -> bytes:
     """A model with a state: the mean colour of a float32 picture [1, 4, 4, 3] is added to the float32 state [1, 3].
 
-    Inputs ``picture`` and ``before``; outputs ``scores`` and ``after``, both the sum. So a classifier of three colours is made whose
-    scores count the pictures that it saw.
+    Inputs ``before`` and ``picture``; outputs ``scores`` and ``after``, both the sum. So a classifier of three colours is made
+    whose scores count the pictures that it saw.
     """
     from ai_edge_litert import schema_py_generated as schema
 

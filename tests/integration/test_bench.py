@@ -35,5 +35,10 @@ def test_accuracy_finds_what_the_pictures_hold(test_data: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
-    assert len(result) == 3
-    assert all(0.15 < value < 1 for value in result.values())  # a quarter of the classes is found whole, the rest is too small
+    # Of the detectors' classes a quarter is found whole, the rest is too small; two of the four faces are small as well.
+    least = {"mAP@0.5": 0.15, "share of four faces": 0.5, "top 5 of three pictures": 1.0}
+    assert {found["measure"] for found in result.values()} == least.keys()
+    assert all(least[found["measure"]] <= found["value"] <= 1 for found in result.values()), result
+    assert sum(found["measure"] == "mAP@0.5" for found in result.values()) == 3
+    for name in ("blazeface-full", "blazeface-full-dense", "blazeface-back"):  # pulled by scripts/test
+        assert result[name]["value"] == 1
