@@ -85,7 +85,8 @@ def propose(inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec], op_name
     """Propose this decoder for one row of numbers from a picture; whether they are scores of classes its maker knows."""
     if not _fit(outputs) or outputs[0].shape[-1] < 2 or [len(spec.shape) for spec in inputs] != [4]:
         return None
-    activation = "none" if {"LOGISTIC", "SOFTMAX"} & set(op_names) else "softmax"
+    within_one = outputs[0].quantised and outputs[0].scale <= 1 / 255  # eight bits of it hold probabilities and nothing else
+    activation = "none" if within_one or {"LOGISTIC", "SOFTMAX"} & set(op_names) else "softmax"
     why = "a picture goes in and one row of numbers comes out, as of a classifier: check it, and the activation, on a picture"
     return Proposal(NAME, why, {"activation": activation})
 

@@ -16,6 +16,9 @@ from edged.core.tensor import TensorSpec
 from edged.decode.ssd_anchors import InputPx, Sizes, anchor_count, multiscale_sizes, place, ssd_sizes
 from edged.decode.suppression import SuppressionParameters
 
+MAX_LISTED = 32
+"""Strides or aspect ratios at most; no published network has more than seven. Their product is a number of anchors."""
+
 XYWH = {"yxhw": [1, 0, 3, 2], "xywh": [0, 1, 2, 3]}
 """Where centre x, centre y, width and height are, by ``box_order``."""
 
@@ -47,10 +50,10 @@ class HeadParameters(SuppressionParameters):
     box_order: Literal["yxhw", "xywh"] = "yxhw"
     """The order within a box, and within an anchor that is listed or put out: TensorFlow's, or that of most others."""
 
-    centre_scale: Annotated[float, Gt(0)] = 10.0
+    centre_scale: Annotated[float, Ge(0.01), Le(1000)] = 10.0
     """What offsets of the centre are divided by (`y_scale` and `x_scale` of the operator; 1 / variance 0.1)."""
 
-    size_scale: Annotated[float, Gt(0)] = 5.0
+    size_scale: Annotated[float, Ge(0.01), Le(1000)] = 5.0
     """What logarithms of the size are divided by (`h_scale` and `w_scale` of the operator; 1 / variance 0.2)."""
 
     anchors: tuple[float, ...] = ()
@@ -63,22 +66,22 @@ class HeadParameters(SuppressionParameters):
     strides: Annotated[tuple[float, ...], MinLen(1), Ge(1)] = (16, 32, 64, 128, 256, 512)
     """Pixels of the input for a cell of each feature map: the input's size by the map's."""
 
-    aspect_ratios: Annotated[tuple[float, ...], MinLen(1), Gt(0)] = (1, 2, 0.5, 3, 1 / 3)
+    aspect_ratios: Annotated[tuple[float, ...], MinLen(1), Ge(0.01), Le(100)] = (1, 2, 0.5, 3, 1 / 3)
     """Width by height of the anchors of a cell, in their order."""
 
-    min_scale: Annotated[float, Gt(0)] = 0.2
+    min_scale: Annotated[float, Gt(0), Le(10)] = 0.2
     """`ssd`: the size of anchors in the lowest layer, as a share of the input."""
 
-    max_scale: Annotated[float, Gt(0)] = 0.95
+    max_scale: Annotated[float, Gt(0), Le(10)] = 0.95
     """`ssd`: the same for the highest layer."""
 
-    interpolated_scale_aspect_ratio: Annotated[float, Ge(0)] = 1.0
+    interpolated_scale_aspect_ratio: Annotated[float, Ge(0), Le(100)] = 1.0
     """`ssd`: the aspect ratio of one more anchor, between the layer's size and the next one's; 0 for none."""
 
     reduce_boxes_in_lowest_layer: bool = True
     """`ssd`: whether the lowest layer has three anchors a cell only."""
 
-    anchor_scale: Annotated[float, Gt(0)] = 4.0
+    anchor_scale: Annotated[float, Gt(0), Le(100)] = 4.0
     """`multiscale`: the size of anchors in strides."""
 
     scales_per_octave: Annotated[int, Ge(1), Le(16)] = 2
@@ -93,10 +96,11 @@ def anchors_of(parameters: HeadParameters, inputs: Sequence[TensorSpec], count: 
     if parameters.anchors:
         return _listed(parameters, count, decoder)
     input_px = _input_px(inputs)
-    if input_px is None or any(stride % 1 for stride in parameters.strides):
+    lists = (parameters.strides, parameters.aspect_ratios)
+    if input_px is None or any(stride % 1 for stride in parameters.strides) or max(map(len, lists)) > MAX_LISTED:
         raise ModelRejected(
-            f"{decoder} makes no anchors for strides {parameters.strides} and inputs {'; '.join(map(str, inputs))}",
-            hint="strides are whole numbers, and the input [1, height, width, channels]",
+            f"{decoder} cannot make anchors for its strides and aspect_ratios and the inputs {'; '.join(map(str, inputs))}",
+            hint=f"strides are whole numbers, neither list is longer than {MAX_LISTED}, the input is [1, height, width, channels]",
         )
     strides, sizes = _strides(parameters), _sizes(parameters, input_px)
     made = anchor_count(input_px, strides, sizes)
@@ -123,7 +127,8 @@ def published(inputs: Sequence[TensorSpec], count: int) -> dict[str, Parameter] 
 
 
 def _listed(parameters: HeadParameters, count: int, decoder: str) -> NDArray[np.float32]:
-    anchors = np.array(parameters.anchors, np.float32)
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused
+        anchors = np.array(parameters.anchors).astype(np.float32)
     if len(anchors) != 4 * count or not np.isfinite(anchors).all():
         raise ModelRejected(
             f"{decoder}: {len(anchors)} numbers are listed as anchors, the model's {count} boxes need {4 * count}",

@@ -120,6 +120,8 @@ def manifest_skeleton(inspection: Inspection) -> str:
         notes.append("The file states no mean and std: add them to [input] if the network was trained on normalised pixels.")
     if not inspection.labels:
         notes.append('No labels in the file: fill in labels, or put labels_file = "labels.txt" in its place.')
+    if len(inspection.inputs) > 1:
+        notes.append("More than one input: each that an output comes back to needs a [[state]] with input, output and initial.")
     if inspection.edgetpu:
         notes.append('Compiled for the Edge TPU: add cpu = "FILE", what it was compiled from, to [files].')
     notes.append('[input] resize is "stretch" here; "letterbox" keeps the aspect ratio, if the network was trained so.')

@@ -11,7 +11,7 @@ import pytest
 from edged.cli import doctor, model
 from edged.core.errors import ModelRejected, PackageUnavailable
 from edged.infer.bundle import load_bundle
-from edged.testing.tflite import make_metadata, make_tflite
+from edged.testing.tflite import make_metadata, make_recurrent, make_tflite
 
 Run = Callable[..., tuple[int, str]]
 
@@ -83,7 +83,13 @@ def test_inspect_agrees_with_the_interpreter(run: Run, test_data: Path) -> None:
 def test_inspect_reads_for_people_too(run: Run, test_data: Path) -> None:
     status, text = run("model", "inspect", test_data / "models/mobilenet_v1_0.25_128_quant_edgetpu.tflite")
     assert status == 0
-    for words in ("edgetpu-custom-op 1", "compiled for it", "1001: background", "no proposal", "uint8 [1x128x128x3]"):
+    for words in (
+        "edgetpu-custom-op 1",
+        "compiled for it",
+        "1001: background",
+        "classification (activation = none)",
+        "uint8 [1x128x128x3]",
+    ):
         assert words in text
 
 
@@ -96,6 +102,12 @@ def test_the_manifest_that_inspect_writes_makes_a_bundle(run: Run, test_data: Pa
     from_manifest, from_file = load_bundle(tmp_path), load_bundle(file)
     assert from_manifest.manifest == from_file.manifest
     assert from_manifest.digest == from_file.digest
+
+
+def test_a_second_input_is_remarked_on(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "counter.tflite"
+    file.write_bytes(make_recurrent())
+    assert "[[state]]" in run("model", "inspect", file, "--manifest")[1]
 
 
 def test_names_in_a_hostile_file_cannot_leave_their_line(run: Run, tmp_path: Path) -> None:

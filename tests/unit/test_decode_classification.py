@@ -109,6 +109,8 @@ def test_a_picture_in_and_a_row_out_is_proposed_with_a_doubt() -> None:
     assert (proposal.name, proposal.parameters) == ("classification", {"activation": "none"})
     assert "check it" in proposal.why
     assert registry.propose(INPUT, row, {"CONV_2D"}).parameters == {"activation": "softmax"}
+    compiled = [TensorSpec("p", (1, 1001), "uint8", 1 / 256, 0)]
+    assert registry.propose(INPUT, compiled, {"edgetpu-custom-op"}).parameters == {"activation": "none"}
     assert registry.propose([TensorSpec("x", (1, 8), "float32")], row, set()).name is None
 
 
