@@ -93,7 +93,7 @@ class Engine:
         except (RuntimeError, ValueError) as error:
             raise ModelRejected(f"{self._where}: cannot be run: {_first_line(error)}") from error
         get, indexes = self._interpreter.get_tensor, self._output_indexes
-        state.values = [get(indexes[loop.output]) for loop in self._recurrence.loops]
+        state.values = self._recurrence.after([get(indexes[loop.output]) for loop in self._recurrence.loops])
         places = self._recurrence.results
         return [RawOutput(spec, get(indexes[place])) for spec, place in zip(self.outputs, places, strict=True)]
 

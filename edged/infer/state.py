@@ -2,7 +2,7 @@
 
 Rules: a state belongs to a camera, not to the engine that several cameras share; a new one is made whenever the scene may have
 changed in between (a camera lost, a recording begun again). Values go round as they are stored, so both ends of a loop have one
-number format.
+number format. A value that is not finite ends the memory, since it would never leave it.
 """
 
 from __future__ import annotations
@@ -65,6 +65,10 @@ class Recurrence:
     def begin(self) -> State:
         """The state before the first picture."""
         return State([np.full(self._inputs[loop.input].shape, loop.first, self._inputs[loop.input].dtype) for loop in self.loops])
+
+    def after(self, values: list[NDArray[np.generic]]) -> list[NDArray[np.generic]]:
+        """What a state holds after an inference put out ``values``, one for each loop: these, or the beginning again."""
+        return values if all(np.isfinite(value).all() for value in values) else self.begin().values
 
 
 def _loop(state: StateSpec, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec], where: str) -> Loop:
