@@ -34,8 +34,14 @@ class Network:
         self._shapes: list[Shape] = []
         self._operators: list[Any] = []
         self._buffers = [schema.BufferT()]
-        self._entry = self._tensor(shape, dtype, scale, zero_point)
-        self.input = self._entry if dtype == "float32" else self._operator("DEQUANTIZE", [self._entry], shape)
+        entry = self._tensor(shape, dtype, scale, zero_point)
+        self._entries = [entry]
+        self.input = entry if dtype == "float32" else self._operator("DEQUANTIZE", [entry], shape)
+
+    def further_input(self, shape: Shape) -> int:
+        """Another tensor that goes in, float32."""
+        self._entries.append(self._tensor(shape, "float32", 0.0, 0))
+        return self._entries[-1]
 
     def average(self, tensor: int, size: int) -> int:
         """The mean of every ``size`` x ``size`` block of pixels; rows and columns become fewer by that factor."""
@@ -55,8 +61,11 @@ class Network:
 
     def add(self, tensor: int, values: ArrayLike) -> int:
         """Plus a constant of the tensor's own shape."""
-        constant = self._constant(np.asarray(values, np.float32).reshape(self._shapes[tensor]))
-        return self._operator("ADD", [tensor, constant], self._shapes[tensor], self._schema.AddOptionsT())
+        return self.sum(tensor, self._constant(np.asarray(values, np.float32).reshape(self._shapes[tensor])))
+
+    def sum(self, one: int, other: int) -> int:
+        """Two tensors of one shape, number by number."""
+        return self._operator("ADD", [one, other], self._shapes[one], self._schema.AddOptionsT())
 
     def reshape(self, tensor: int, shape: Shape) -> int:
         """The same numbers in another shape."""
@@ -86,7 +95,7 @@ class Network:
         schema = self._schema
         graph, model = schema.SubGraphT(), schema.ModelT()
         graph.tensors, graph.operators = self._tensors, self._operators
-        graph.inputs, graph.outputs = [self._entry], list(outputs)
+        graph.inputs, graph.outputs = self._entries, list(outputs)
         model.version, model.subgraphs, model.buffers = 3, [graph], self._buffers
         model.operatorCodes = []
         for number in self._codes:

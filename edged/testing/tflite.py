@@ -7,7 +7,6 @@ as in ``edged.infer.metadata``.
 from __future__ import annotations
 
 import io
-import struct
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -43,56 +42,9 @@ def make_tflite(*, custom_operator: str = "", metadata: bytes | None = None, att
         entry.name, entry.buffer = "TFLITE_METADATA", len(model.buffers)
         model.buffers.append(buffer)
         model.metadata = [entry]
-    return _packed(model) + _zip(attached or {})
-
-
-def make_recurrent() -> bytes:
-    """A model with a state: the mean colour of a float32 picture [1, 4, 4, 3] is added to the float32 state [1, 3].
-
-    Inputs ``before`` and ``picture``; outputs ``scores`` and ``after``, both the sum. So a classifier of three colours is made
-    whose scores count the pictures that it saw.
-    """
-    from ai_edge_litert import schema_py_generated as schema
-
-    def tensor(name: str, shape: list[int], kind: int = schema.TensorType.FLOAT32, buffer: int = 0) -> object:
-        made = schema.TensorT()
-        made.name, made.shape, made.type, made.buffer = name, shape, kind, buffer
-        return made
-
-    def operator(code: int, inputs: list[int], output: int, options: object, kind: int) -> object:
-        made = schema.OperatorT()
-        made.opcodeIndex, made.inputs, made.outputs = code, inputs, [output]
-        made.builtinOptions, made.builtinOptionsType = options, kind
-        return made
-
-    axes = schema.BufferT()
-    axes.data = list(struct.pack("<2i", 1, 2))
-    mean, add = schema.OperatorCodeT(), schema.OperatorCodeT()
-    mean.builtinCode = mean.deprecatedBuiltinCode = schema.BuiltinOperator.MEAN
-    graph = schema.SubGraphT()
-    graph.tensors = [
-        tensor("picture", [1, 4, 4, 3]),
-        tensor("before", [1, 3]),
-        tensor("axes", [2], schema.TensorType.INT32, 1),
-        tensor("colour", [1, 3]),
-        tensor("scores", [1, 3]),
-        tensor("after", [1, 3]),
-    ]
-    graph.inputs, graph.outputs = [1, 0], [4, 5]
-    graph.operators = [
-        operator(0, [0, 2], 3, schema.ReducerOptionsT(), schema.BuiltinOptions.ReducerOptions),
-        operator(1, [3, 1], 4, schema.AddOptionsT(), schema.BuiltinOptions.AddOptions),
-        operator(1, [3, 1], 5, schema.AddOptionsT(), schema.BuiltinOptions.AddOptions),
-    ]
-    model = schema.ModelT()
-    model.version, model.operatorCodes, model.subgraphs, model.buffers = 3, [mean, add], [graph], [schema.BufferT(), axes]
-    return _packed(model)
-
-
-def _packed(model: Any) -> bytes:
     builder = flatbuffers.Builder(1024)
     builder.Finish(model.Pack(builder), IDENTIFIER)
-    return bytes(builder.Output())
+    return bytes(builder.Output()) + _zip(attached or {})
 
 
 def make_metadata(

@@ -11,7 +11,8 @@ import pytest
 from edged.cli import doctor, model
 from edged.core.errors import ModelRejected, PackageUnavailable
 from edged.infer.bundle import load_bundle
-from edged.testing.tflite import make_metadata, make_recurrent, make_tflite
+from edged.testing.network import Network
+from edged.testing.tflite import make_metadata, make_tflite
 
 Run = Callable[..., tuple[int, str]]
 
@@ -106,7 +107,8 @@ def test_the_manifest_that_inspect_writes_makes_a_bundle(run: Run, test_data: Pa
 
 def test_a_second_input_is_remarked_on(run: Run, tmp_path: Path) -> None:
     file = tmp_path / "counter.tflite"
-    file.write_bytes(make_recurrent())
+    network = Network((1, 4, 4, 3))
+    file.write_bytes(network.build([network.sum(network.input, network.further_input((1, 4, 4, 3)))]))
     assert "[[state]]" in run("model", "inspect", file, "--manifest")[1]
 
 

@@ -17,8 +17,8 @@ from edged.infer.engine import Engine
 from edged.infer.settings import ModelSettings
 from edged.sources.base import FrameSource
 from edged.sources.settings import SourceSettings, SyntheticSettings
+from edged.testing.network import Network
 from edged.testing.source import Deliver, Lose, Script, Step
-from edged.testing.tflite import make_recurrent
 from edged.tracking.settings import TrackerSettings
 from edged.vision import ipc
 from edged.vision.process import Vision
@@ -36,31 +36,39 @@ std = [2550]                        # a picture of full colour adds a tenth
 [decoder]
 name = "classification"
 """
-STATE = '[[state]]\ninput = "before"\noutput = "after"\n'
+STATE = '[[state]]\ninput = "t1"\noutput = 1\n'
+
+
+def counter() -> bytes:
+    """Adds the mean colour of each picture to its state; scores and the next state are both that sum."""
+    network = Network((1, 4, 4, 3))
+    before = network.further_input((1, 3))
+    colour = network.reshape(network.average(network.input, 4), (1, 3))
+    return network.build([network.sum(colour, before), network.sum(colour, before)])
 
 
 def bundle(at: Path, manifest: str = MANIFEST + STATE) -> Path:
-    (at / "counter.tflite").write_bytes(make_recurrent())
+    (at / "counter.tflite").write_bytes(counter())
     (at / "model.toml").write_text(manifest)
     return at
 
 
 def test_two_cameras_share_an_engine_and_not_what_it_remembers(tmp_path: Path) -> None:
     engine = Engine(load_bundle(bundle(tmp_path)), threads=1)
-    assert engine.input.name == "picture"
-    assert [spec.name for spec in engine.outputs] == ["scores"]
+    assert engine.input.shape == (1, 4, 4, 3)
+    assert len(engine.outputs) == 1
     door, hall = engine.new_state(), engine.new_state()
 
     def sees(value: float, state: object) -> float:
         (scores,) = engine.infer(lambda tensor: tensor.fill(value), state)  # type: ignore[arg-type]
-        assert (scores.data == scores.data[0, 0]).all() or np.isnan(value)
+        assert (scores.data == scores.data[0, 0]).all() or np.isnan(value)  # what nonsense becomes is the kernel's affair
         return float(scores.data[0, 0])
 
     assert [sees(1, door), sees(10, hall), sees(2, door), sees(20, hall), sees(3, door)] == [1, 10, 3, 30, 6]
     assert sees(5, engine.new_state()) == 5
     assert sees(5, None) == 5
     assert door.values[0].tolist() == [[6, 6, 6]]
-    assert np.isnan(sees(float("nan"), door))
+    assert not np.isfinite(sees(float("nan"), door))
     assert [sees(7, door), sees(3, hall)] == [7, 33]  # one camera's nonsense ends its own memory
 
 
@@ -71,7 +79,7 @@ def test_states_begin_as_the_manifest_says(tmp_path: Path) -> None:
 
 
 def test_a_second_input_that_nothing_comes_back_to_is_explained(tmp_path: Path) -> None:
-    with pytest.raises(ModelRejected, match=r"2 inputs for one picture: before.*picture.*\[\[state\]\]"):
+    with pytest.raises(ModelRejected, match=r"2 inputs for one picture: t0.*t1.*\[\[state\]\]"):
         Engine(load_bundle(bundle(tmp_path, MANIFEST)), threads=1)
 
 

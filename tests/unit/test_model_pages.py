@@ -95,9 +95,8 @@ def parameters_of(decoder: str) -> list[str]:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_links_lead_somewhere(page: Path) -> None:
-    allowed = {"ssd.md"}  # written beside these
     links = re.findall(r"\]\(([^)#:]+)\)", page.read_text())
-    assert all((page.parent / link).is_file() or link in allowed for link in links)
+    assert all((page.parent / link).is_file() for link in links)
 
 
 def decode(page: str, *arrays: np.ndarray) -> Detections:
