@@ -13,6 +13,7 @@ from edged.core.errors import ModelRejected
 from edged.core.model import Parameter
 from edged.core.settings import settings
 from edged.core.tensor import TensorSpec
+from edged.decode.grid import Strides
 from edged.decode.ssd_anchors import InputPx, Sizes, anchor_count, multiscale_sizes, place, ssd_sizes
 from edged.decode.suppression import SuppressionParameters
 
@@ -63,7 +64,7 @@ class HeadParameters(SuppressionParameters):
     anchor_generator: Literal["ssd", "multiscale"] = "ssd"
     """The scheme: `ssd_anchor_generator` or `multiscale_anchor_generator` of TensorFlow's configurations."""
 
-    strides: Annotated[tuple[float, ...], MinLen(1), Ge(1)] = (16, 32, 64, 128, 256, 512)
+    strides: Strides = (16, 32, 64, 128, 256, 512)
     """Pixels of the input for a cell of each feature map: the input's size by the map's."""
 
     aspect_ratios: Annotated[tuple[float, ...], MinLen(1), Ge(0.01), Le(100)] = (1, 2, 0.5, 3, 1 / 3)
