@@ -9,16 +9,16 @@ from __future__ import annotations
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import Self
+from typing import Any, Self
 
-import numpy as np
 from numpy.typing import NDArray
 
 from edged.core.frame import Frame
 from edged.sources.info import SourceInfo
+from edged.sources.pixels import Image, as_bgr
+from edged.sources.thinning import Thinning
 
-Image = NDArray[np.uint8]
-"""uint8 (height, width, 3), BGR."""
+__all__ = ["FrameSource", "Image"]
 
 
 class FrameSource(ABC):
@@ -58,6 +58,10 @@ class FrameSource(ABC):
             finally:
                 self._busy.release()
 
+    def thin(self, thinning: Thinning) -> bool:
+        """Leave out from now on what ``thinning`` does not take, before it is decoded; False if that is left to the reader."""
+        return False
+
     def __enter__(self) -> Self:
         return self
 
@@ -76,7 +80,9 @@ class FrameSource(ABC):
     def _release(self) -> None:
         """Give back what is held; called with the lock held, maybe more than once."""
 
-    def _frame(self, image: Image, captured_ns: int, media_ns: int | None) -> Frame:
+    def _frame(self, pixels: NDArray[Any], captured_ns: int, media_ns: int | None) -> Frame:
+        """The next frame, of pixels in any layout that ``as_bgr`` knows."""
+        image = as_bgr(pixels)
         image.flags.writeable = False
         frame = Frame(self._camera, self._seq, captured_ns, image, media_ns)
         self._seq += 1

@@ -12,16 +12,22 @@ from edged.sources.settings import FileSettings, SourceSettings, SyntheticSettin
 from edged.sources.synthetic import SyntheticRecording
 from edged.sources.v4l2 import open_v4l2
 from edged.sources.video import Video
+from edged.sources.viewed import ViewedSource
 
 
 def open_source(camera: str, settings: SourceSettings, first_seq: int = 0) -> FrameSource:
-    """Open the one source that ``settings`` names; its first frame is number ``first_seq``.
+    """Open the one source that ``settings`` names, and show its picture as they say; its first frame is number ``first_seq``.
 
     Raises CameraLost (trying again later may help) or SourceUnusable (it will not). ValueError for settings that
     ``source_problems`` objects to.
     """
     if problems := source_problems(settings):
         raise ValueError("; ".join(problems))
+    source = _open(camera, settings, first_seq)
+    return source if settings.picture is None else ViewedSource(source, settings.picture, camera, first_seq)
+
+
+def _open(camera: str, settings: SourceSettings, first_seq: int) -> FrameSource:
     if settings.file is not None:
         return _open_file(camera, settings.file, first_seq)
     if settings.synthetic is not None:

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Gt, Le, MinLen
 
 from edged.core.settings import settings
+from edged.sources.picture_settings import PictureSettings, picture_problems
 
 Pace = Literal["realtime", "fast"]
 """Whether a recording is delivered at the speed of its own clock, or as fast as it is asked for."""
@@ -96,6 +97,9 @@ class SourceSettings:
     synthetic: SyntheticSettings | None = None
     """A rendered scene."""
 
+    picture: PictureSettings | None = None
+    """Turned, cropped, masked, thinned; unset is the picture as it comes."""
+
     stall_after_s: Annotated[float, Gt(0), Le(3600)] = 5.0
     """Seconds without a frame after which the source counts as lost."""
 
@@ -115,6 +119,8 @@ def source_problems(settings: SourceSettings) -> tuple[str, ...]:
         problems.append(f"expected exactly one source of {', '.join(KINDS)}; found {found}")
     if settings.reopen_min_s > settings.reopen_max_s:
         problems.append(f"reopen_min_s ({settings.reopen_min_s:g}) is above reopen_max_s ({settings.reopen_max_s:g})")
+    if settings.picture is not None:
+        problems += picture_problems(settings.picture)
     return tuple(problems)
 
 

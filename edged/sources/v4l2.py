@@ -15,6 +15,7 @@ from edged.sources.base import FrameSource
 from edged.sources.devices import holders, query_capability
 from edged.sources.info import SourceInfo
 from edged.sources.settings import V4l2Settings
+from edged.sources.thinning import Thinning
 
 BUFFERS = 2
 """Driver buffers: one fills while the other is decoded. More would only hold older frames."""
@@ -57,21 +58,36 @@ class V4l2Source(FrameSource):
         super().__init__(camera, negotiate(capture, device, settings), first_seq)
         self._capture = capture
         self._device = device
+        self._thinning = Thinning(every=1, max_fps=None)
 
-    def _next(self) -> Frame:
+    def thin(self, thinning: Thinning) -> bool:
+        """As ``FrameSource.thin``: what is left out is given back to the driver unseen."""
+        self._thinning = thinning
+        return True
+
+    def _next(self) -> Frame | None:
         try:
             for _ in range(MAX_UNDECODABLE):
-                began = time.monotonic()
-                if not self._capture.grab():
-                    waited_s = time.monotonic() - began
-                    raise self._lost(f"no frame in {waited_s:.1f} s" if waited_s > SILENT_S else "stopped with an error")
-                captured_ns = capture_time_ns(self._capture.get(cv2.CAP_PROP_POS_MSEC), time.monotonic_ns())
+                if (captured_ns := self._grab()) is None:
+                    return None
                 decoded, image = self._capture.retrieve()
                 if decoded:
                     return self._frame(image, captured_ns, None)
         except cv2.error as error:
             raise self._lost(f"OpenCV: {error.err}") from error
         raise self._lost(f"{MAX_UNDECODABLE} frames in a row cannot be decoded")
+
+    def _grab(self) -> int | None:
+        """Take the next wanted buffer of the driver; its time of capture, or ``None`` if the source was closed meanwhile."""
+        while not self._closed.is_set():
+            began = time.monotonic()
+            if not self._capture.grab():
+                waited_s = time.monotonic() - began
+                raise self._lost(f"no frame in {waited_s:.1f} s" if waited_s > SILENT_S else "stopped with an error")
+            captured_ns = capture_time_ns(self._capture.get(cv2.CAP_PROP_POS_MSEC), time.monotonic_ns())
+            if self._thinning.takes(captured_ns):
+                return captured_ns
+        return None
 
     def _lost(self, reason: str) -> CameraLost:
         if not self._device.exists():
