@@ -63,6 +63,8 @@ def _shared(settings: Settings) -> Iterator[Problem]:
         if camera.v4l2 is not None:
             device = camera.v4l2.device
             uses.append((("cameras", name, "v4l2", "device"), f"/dev/video{device}" if isinstance(device, int) else device))
+        if camera.libcamera is not None:
+            uses.append((("cameras", name, "libcamera", "camera"), f"libcamera camera {camera.libcamera.camera}"))
         if camera.annotated is not None:
             uses.append((("cameras", name, "annotated"), str(camera.annotated)))
     for at, used in uses:

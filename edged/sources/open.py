@@ -6,6 +6,7 @@ from pathlib import Path
 
 from edged.core.errors import SourceUnusable
 from edged.sources.base import FrameSource
+from edged.sources.libcamera import open_libcamera
 from edged.sources.pictures import SUFFIXES, Pictures, pictures_of
 from edged.sources.recording import Recording, RecordingSource
 from edged.sources.settings import FileSettings, SourceSettings, SyntheticSettings, source_problems
@@ -32,6 +33,8 @@ def _open(camera: str, settings: SourceSettings, first_seq: int) -> FrameSource:
         return _open_file(camera, settings.file, first_seq)
     if settings.synthetic is not None:
         return _open_synthetic(camera, settings.synthetic, first_seq)
+    if settings.libcamera is not None:
+        return open_libcamera(camera, settings.libcamera, first_seq)
     assert settings.v4l2 is not None
     return open_v4l2(camera, settings.v4l2, first_seq)
 

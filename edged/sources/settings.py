@@ -55,6 +55,45 @@ class V4l2Settings:
 
 
 @settings
+class LibcameraSettings:
+    """A camera at the Pi's own connector (CSI), through picamera2, which Raspberry Pi OS has."""
+
+    camera: Annotated[int, Ge(0)] | Annotated[str, MinLen(1)] = 0
+    """An index or an id, as `edged camera list` shows them. An id stays right when a second camera is added."""
+
+    width: Annotated[int, Ge(64), Le(8192)] = 1280
+    """Pixels across to ask for; odd ones become even."""
+
+    height: Annotated[int, Ge(64), Le(8192)] = 720
+    """Pixels down to ask for; odd ones become even."""
+
+    fps: Annotated[float, Ge(1), Le(1000)] = 30.0
+    """Frames per second to ask for. A camera that is silent for 2 s counts as lost, so none can be asked for less than 1."""
+
+    sensor_mode: tuple[Annotated[int, Ge(64), Le(16384)], Annotated[int, Ge(64), Le(16384)]] | None = None
+    """Read the sensor in its mode of this width and height; `rpicam-hello --list-cameras` names them. Unset, libcamera takes one by
+    the size asked for, which on some sensors shows only the middle of what the lens sees."""
+
+    hflip: bool = False
+    """Swap left and right in the sensor, at no cost."""
+
+    vflip: bool = False
+    """Swap top and bottom in the sensor, at no cost; with `hflip`, a camera that hangs upside down is turned."""
+
+    exposure_us: Annotated[int, Ge(1), Le(60_000_000)] | None = None
+    """A fixed exposure time in microseconds; unset, the camera finds it."""
+
+    gain: Annotated[float, Ge(1), Le(64)] | None = None
+    """A fixed analogue gain; unset, the camera finds it."""
+
+    awb: Literal["auto", "incandescent", "tungsten", "fluorescent", "indoor", "daylight", "cloudy"] | None = None
+    """The light that white is balanced for; unset leaves it to the camera."""
+
+    focus: Literal["continuous"] | Annotated[float, Ge(0), Le(32)] | None = None
+    """"continuous", or a fixed distance in dioptres (1 / metres, 0 is infinity), for cameras whose lens moves."""
+
+
+@settings
 class SyntheticSettings:
     """Textured objects that move over a textured background: a source for trials without a camera, with known ground truth."""
 
@@ -80,7 +119,7 @@ class SyntheticSettings:
     """End after so many frames; unset runs for ever."""
 
 
-KINDS = ("file", "v4l2", "synthetic")
+KINDS = ("file", "v4l2", "libcamera", "synthetic")
 """The fields of ``SourceSettings`` of which exactly one is set."""
 
 
@@ -93,6 +132,9 @@ class SourceSettings:
 
     v4l2: V4l2Settings | None = None
     """A Video4Linux camera."""
+
+    libcamera: LibcameraSettings | None = None
+    """A camera at the Pi's own connector."""
 
     synthetic: SyntheticSettings | None = None
     """A rendered scene."""
@@ -130,4 +172,6 @@ def describe_source(settings: SourceSettings) -> str:
         return f"file {settings.file.path}"
     if settings.v4l2 is not None:
         return f"v4l2 {settings.v4l2.device}"
+    if settings.libcamera is not None:
+        return f"libcamera {settings.libcamera.camera}"
     return "synthetic"
