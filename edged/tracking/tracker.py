@@ -3,6 +3,7 @@
 Rules:
 - An id is given once. A track never changes its class.
 - Appearing and leaving take time and at least two frames each, so neither a flicker nor one missed frame is an event.
+- Nobody leaves because the picture changed: waiting begins anew at a cut, for a bounded time.
 - Everything runs on the scene's clock. If that goes back (a recording starts again) every track ends.
 - What is known of an object dies with its track.
 """
@@ -30,6 +31,10 @@ SECOND_BOX_IOU = 0.4
 """Boxes of one class that overlap so much are taken for one object: detectors that suppress at an IoU of 0.6 leave such pairs. A
 second box starts no track and keeps none alive; of two real objects that close the hidden one coasts until they part."""
 
+CUT_GRACE_NS = 3_000_000_000
+"""How long after it was last detected cuts may keep an object from leaving: what a camera takes to switch to night vision and find
+its exposure, generously. The bound is for flashing lights and panning cameras, whose cuts never end."""
+
 
 @dataclass(frozen=True, slots=True)
 class TrackUpdate:
@@ -54,6 +59,7 @@ class Tracker:
         self._high_by_class = high_by_class or {}
         self._rows = no_rows()
         self._scene_ns = 0
+        self._cut_ns = -CUT_GRACE_NS
         self._next_id = 1
         self.dropped = 0
 
@@ -68,6 +74,10 @@ class Tracker:
         ended += self._expire(scene_ns)
         self._start(detections, match, scene_ns)
         return TrackUpdate(tracks_of(self._rows[self._rows["confirmed"]]), ended)
+
+    def cut(self, scene_ns: int) -> None:
+        """Take note that the picture as a whole changed at ``scene_ns``; to be said before the ``update`` with that frame."""
+        self._cut_ns = scene_ns
 
     def finish(self) -> tuple[Track, ...]:
         """End every track; the confirmed ones are returned."""
@@ -134,7 +144,8 @@ class Tracker:
     def _expire(self, scene_ns: int) -> tuple[Track, ...]:
         """Cut out what is over: unconfirmed tracks at their first missed frame, confirmed ones when they left."""
         rows = self._rows
-        left = (rows["missed"] >= 2) & (scene_ns - rows["last_ns"] >= self._settings.leave_after_s * 1e9)
+        waited_since_ns = np.maximum(rows["last_ns"], np.minimum(self._cut_ns, rows["last_ns"] + CUT_GRACE_NS))
+        left = (rows["missed"] >= 2) & (scene_ns - waited_since_ns >= self._settings.leave_after_s * 1e9)
         over = np.where(rows["confirmed"], left, rows["missed"] > 0)
         if not over.any():
             return ()

@@ -18,6 +18,7 @@ from edged.core.frame import Frame
 from edged.core.letterbox import Letterbox
 from edged.core.track import Track
 from edged.infer.preprocess import Preprocessor
+from edged.tracking.cut import CutDetector
 from edged.tracking.settings import TrackerSettings
 from edged.tracking.tracker import Tracker
 from edged.vision import ipc
@@ -71,6 +72,7 @@ class Line:
         self._buffers = [np.zeros(model.engine.input.shape, model.engine.input.dtype) for _ in range(STAGING_BUFFERS)]
         self._wanted = _wanted_classes(self.camera, settings.labels, model)
         self._tracker = Tracker(tracking, model.label_thresholds)
+        self._cuts = CutDetector()
         self._presence = Presence(self.camera, model.manifest.label, model.digest, run)
         self._video = AnnotatedVideo(settings.annotated) if settings.annotated else None
         self._live_at_ns = 0
@@ -105,6 +107,8 @@ class Line:
         at = time.thread_time_ns()
         detections = self._detections(result)
         decoded = time.thread_time_ns()
+        if self._cuts.happened(frame.image, frame.scene_ns):
+            self._tracker.cut(frame.scene_ns)
         update = self._tracker.update(detections, frame.scene_ns)
         self._last_time = FrameTime(frame.captured_ns, frame.media_ns)
         self._tracks = update.tracks
