@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import stat
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -12,7 +13,7 @@ from edged.core.cv import cv2
 from edged.core.errors import CameraLost, SourceUnusable
 from edged.core.frame import Frame
 from edged.sources.base import FrameSource
-from edged.sources.devices import holders, query_capability
+from edged.sources.devices import DAEMON, holders, query_capability
 from edged.sources.info import SourceInfo
 from edged.sources.settings import V4l2Settings
 from edged.sources.thinning import Thinning
@@ -106,12 +107,19 @@ def open_v4l2(camera: str, settings: V4l2Settings, first_seq: int) -> V4l2Source
     capture = cv2.VideoCapture(str(device.resolve()), cv2.CAP_V4L2)
     if not capture.isOpened():
         capture.release()
-        others = ", ".join(holders(device))
-        raise CameraLost(
-            f"{device} cannot be opened" + (f", it is held by {others}" if others else ""),
-            hint=f"one program at a time can use a camera: `fuser -v {device}` names it",
-        )
+        raise _unopened(device, holders(device))
     return V4l2Source(camera, capture, device, settings, first_seq)
+
+
+def _unopened(device: Path, others: Sequence[str]) -> CameraLost:
+    if not others:  # or those of another user, whom we may not see
+        hint = f"one program at a time can use a camera: `sudo fuser -v {device}` names it"
+        return CameraLost(f"{device} cannot be opened", hint=hint)
+    ours = any(other.startswith(f"{DAEMON} ") for other in others)
+    hint = (
+        "stop the daemon meanwhile: `sudo systemctl stop edged`" if ours else "one program at a time can use a camera: end that one"
+    )
+    return CameraLost(f"{device} cannot be opened, it is held by {', '.join(others)}", hint=hint)
 
 
 def device_path(device: int | str) -> Path:
