@@ -24,6 +24,10 @@ EXPECTED = {
     "string_type": "text in quotes",
     "path_type": "a path in quotes",
     "dict_type": "a table",
+    "tuple_type": "a list in brackets",
+    "missing": "more items",
+    "too_short": "at least {min_length} items",
+    "too_long": "at most {max_length} items",
     "dataclass_type": "a table",
     "literal_error": "{expected}",
     "greater_than": "more than {gt:g}",
@@ -94,13 +98,14 @@ def _path(error: ErrorDetails, data: Mapping[str, Any]) -> KeyPath:
 
 def _text(path: KeyPath, errors: list[ErrorDetails], data: Mapping[str, Any], root: type) -> str:
     kind = errors[0]["type"]
-    if kind == "missing":
+    if kind == "missing" and errors[0]["loc"][-1] == path[-1]:  # else an item of a list
         return "missing, and has no default"
     if kind == "unexpected_keyword_argument":
         return _unknown(path, fields_at(root, path[:-1]))
     # Of a union, the member that had the right type says more than those that had not.
     telling = [error for error in errors if not error["type"].endswith("_type")] or errors
-    expected = " or ".join(EXPECTED.get(error["type"], error["msg"]).format_map(error.get("ctx", {})) for error in telling)
+    words = (EXPECTED.get(error["type"], error["msg"]).format_map(error.get("ctx", {})) for error in telling)
+    expected = " or ".join(dict.fromkeys(words))
     if errors[0]["loc"][-1] == "[key]":
         return f"expected {expected}"
     value: Any = data

@@ -127,7 +127,7 @@ port = 70000
         ("v4l2 = {device = true}", "cameras.door.v4l2.device: got true, expected a whole number or text in quotes"),
         ("v4l2 = {device = ''}", 'cameras.door.v4l2.device: got "", expected at least 1 characters'),
         ("reopen_min_s = 31", "cameras.door: reopen_min_s (31) is above reopen_max_s (30)"),
-        ("synthetic = {}", "cameras.door: expected exactly one source of file, v4l2, synthetic; found file and synthetic"),
+        ("synthetic = {}", "cameras.door: expected exactly one source of file, v4l2, libcamera, synthetic; found file and synthetic"),
         ("live_max = 2", "did you mean \"live_max_hz\"?"),
     ],
 )  # fmt: skip
@@ -138,7 +138,7 @@ def test_a_value_is_what_it_should_be_or_is_refused(tmp_path: Path, line: str, e
 
 def test_a_camera_needs_a_source_and_the_file_a_camera(tmp_path: Path) -> None:
     assert problems(tmp_path, '[models.m]\nbundle = "x"\n[cameras.a]\nmodel = "m"\n') == [
-        "3: cameras.a: expected exactly one source of file, v4l2, synthetic; found none"
+        "3: cameras.a: expected exactly one source of file, v4l2, libcamera, synthetic; found none"
     ]
     assert problems(tmp_path, "") == [" cameras: there is no camera, expected a table [cameras.NAME]"]
 

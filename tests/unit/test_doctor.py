@@ -14,7 +14,7 @@ from edged.daemon.doctor.parts import check_camera, check_devices, check_models
 from edged.daemon.doctor.storage import LEAST_FREE_MIB, check_disk, check_state_directory
 from edged.infer.settings import ModelSettings
 from edged.sources.devices import V4l2Camera
-from edged.sources.settings import FileSettings, SyntheticSettings, V4l2Settings
+from edged.sources.settings import FileSettings, LibcameraSettings, SyntheticSettings, V4l2Settings
 from edged.testing.tflite import make_metadata, make_tflite
 from edged.vision.settings import CameraSettings
 
@@ -150,6 +150,15 @@ def test_devices_are_listed_or_explained() -> None:
 def test_a_configured_camera_has_to_be_there(device: int | str, found: Sequence[V4l2Camera], status: str, words: str) -> None:
     finding = check_camera("door", CameraSettings(model="m", v4l2=V4l2Settings(device=device)), found)
     assert (finding.name, finding.status, words in finding.what) == ("camera door", status, True)
+
+
+def test_a_csi_camera_needs_picamera2(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    settings = CameraSettings(model="m", libcamera=LibcameraSettings())
+    missing = check_camera("door", settings, ())
+    assert (missing.status, "apt install python3-picamera2" in missing.fix) == ("fail", True)
+    (tmp_path / "picamera2.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    assert check_camera("door", settings, ()).status == "ok"
 
 
 def test_recordings_have_to_be_readable(tmp_path: Path) -> None:

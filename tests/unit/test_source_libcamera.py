@@ -17,6 +17,9 @@ from edged.sources.open import open_source
 from edged.sources.picture_settings import PictureSettings
 from edged.sources.settings import LibcameraSettings, SourceSettings
 from edged.testing.picamera2 import AGE_NS, AfModeEnum, AwbModeEnum, Sensor, modules
+from edged.vision.capture import Capture, Down, Up
+from edged.vision.mailbox import Bell
+from edged.vision.settings import CameraSettings
 
 RED = np.zeros((48, 64, 3), np.uint8)
 RED[:, :, 0] = 200
@@ -135,6 +138,25 @@ def test_a_busy_camera_says_so_and_many_tries_leave_nothing_open(connect) -> Non
     with opened() as source:
         assert source.read() is not None
     assert open_fds() <= before
+
+
+def test_a_capture_thread_mends_a_silent_camera(connect) -> None:
+    sensor = connect(Sensor([RED, RED, None, RED, RED]))
+    settings = CameraSettings(model="m", libcamera=LibcameraSettings(**SIZE), reopen_min_s=0.001, reopen_max_s=0.002)  # type: ignore[arg-type]
+    bell = Bell()
+    capture = Capture("door", settings, bell, open_source, every=True)
+    capture.start()
+    seqs: list[int] = []
+    while len(seqs) < 4:
+        if (frame := capture.mailbox.take()) is not None:
+            seqs.append(frame.seq)
+        else:
+            bell.wait(30)
+    capture.stop()
+    capture.join(30)
+    assert seqs == [0, 1, 2, 3]
+    assert [type(notice) for notice in capture.notices][:3] == [Up, Down, Up]
+    assert not sensor.busy
 
 
 @pytest.mark.parametrize(("wanted", "found"), [(1, "imx219"), ("/base/soc/i2c0mux/i2c@0/imx219@10", "imx219"), (0, "imx708")])

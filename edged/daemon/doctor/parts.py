@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 from edged.core.errors import EdgedError
@@ -11,6 +12,7 @@ from edged.daemon.doctor.finding import Finding
 from edged.infer.bundle import load_bundle, resolve
 from edged.infer.settings import ModelSettings
 from edged.sources.devices import V4l2Camera
+from edged.sources.settings import LibcameraSettings
 from edged.vision.settings import CameraSettings
 
 VIDEO_FIX = (
@@ -35,6 +37,8 @@ def check_camera(name: str, settings: CameraSettings, found: Sequence[V4l2Camera
     check = f"camera {name}"
     if settings.file is not None:
         return _check_path(check, settings.file.path)
+    if settings.libcamera is not None:
+        return _check_libcamera(check, settings.libcamera)
     if settings.v4l2 is None:
         return Finding(check, "ok", "synthetic")
     device = settings.v4l2.device
@@ -50,6 +54,18 @@ def check_camera(name: str, settings: CameraSettings, found: Sequence[V4l2Camera
     if not match.accessible:
         return Finding(check, "fail", f"{_named(match)}: no permission to open it", VIDEO_FIX)
     return Finding(check, "ok", _named(match))
+
+
+def _check_libcamera(check: str, settings: LibcameraSettings) -> Finding:
+    """Only whether picamera2 is there: looking for the camera itself would load it, and with it numpy, here."""
+    if find_spec("picamera2") is None:
+        return Finding(
+            check,
+            "fail",
+            "picamera2 is not installed, or not seen from this environment",
+            "`sudo apt install python3-picamera2`, and make the venv with --system-site-packages.",
+        )
+    return Finding(check, "ok", f"libcamera {settings.camera}; `edged camera list` looks for it")
 
 
 def check_models(models: Mapping[str, ModelSettings]) -> list[Finding]:
