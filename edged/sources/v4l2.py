@@ -112,14 +112,11 @@ def open_v4l2(camera: str, settings: V4l2Settings, first_seq: int) -> V4l2Source
 
 
 def _unopened(device: Path, others: Sequence[str]) -> CameraLost:
-    if not others:  # or those of another user, whom we may not see
-        hint = f"one program at a time can use a camera: `sudo fuser -v {device}` names it"
-        return CameraLost(f"{device} cannot be opened", hint=hint)
-    ours = any(other.startswith(f"{DAEMON} ") for other in others)
-    hint = (
-        "stop the daemon meanwhile: `sudo systemctl stop edged`" if ours else "one program at a time can use a camera: end that one"
-    )
-    return CameraLost(f"{device} cannot be opened, it is held by {', '.join(others)}", hint=hint)
+    """``others`` may be empty although somebody has it: another user's processes are not shown to us."""
+    hint = f"one program at a time can use a camera: `sudo fuser -v {device}` names it"
+    if any(other.startswith(f"{DAEMON} ") for other in others):
+        hint = "one program at a time can use a camera: stop the daemon meanwhile, `sudo systemctl stop edged`"
+    return CameraLost(f"{device} cannot be opened" + (f", it is held by {', '.join(others)}" if others else ""), hint=hint)
 
 
 def device_path(device: int | str) -> Path:

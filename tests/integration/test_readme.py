@@ -104,6 +104,13 @@ def test_check_and_doctor_approve_of_the_configuration(desk: Path, config: Path)
     assert "broker" in done.stdout
 
 
+def test_a_snapshot_is_taken_as_configured(desk: Path, config: Path) -> None:
+    assert run("edged camera list", desk).returncode == 0
+    done = run("edged camera snapshot door --config edged.toml", desk)
+    assert done.returncode == 0, done.stderr
+    assert cv2.imread(str(desk / "door.jpg")).size
+
+
 def test_daemon_and_tail_speak_to_each_other(desk: Path, config: Path, broker: Mosquitto) -> None:
     assert "edged run edged.toml" in COMMANDS  # what `running` does
     (tail,) = [command for command in COMMANDS if command == "edged tail --host broker.local --count 10"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from pathlib import Path
 
@@ -10,8 +11,11 @@ import pytest
 
 from edged.core.cv import cv2
 from edged.core.errors import CameraLost
+from edged.sources.picture_settings import PictureSettings
 from edged.sources.settings import V4l2Settings
+from edged.sources.thinning import Thinning
 from edged.sources.v4l2 import MAX_UNDECODABLE, V4l2Source, capture_time_ns, device_path
+from edged.sources.viewed import ViewedSource
 
 NOW_NS = 10**15
 
@@ -22,6 +26,7 @@ class Driver:
     def __init__(self, reads: list[str], size: tuple[int, int] = (1280, 720), fps: float = 30.0) -> None:
         self.reads = deque(reads)
         self.asked: list[tuple[int, float]] = []
+        self.grabs = 0
         self.released = False
         self.answers = {
             cv2.CAP_PROP_FRAME_WIDTH: float(size[0]),
@@ -31,6 +36,7 @@ class Driver:
         }
 
     def grab(self) -> bool:
+        self.grabs += 1
         if self.reads[0] == "raise":
             raise cv2.error("driver")
         return self.reads[0] != "error"
@@ -81,6 +87,32 @@ def test_frames_are_counted_and_live(node: Path) -> None:
     with source(Driver(["ok", "damaged", "ok"]), node, first_seq=40) as camera:
         frames = [camera.read(), camera.read()]
     assert [frame and (frame.seq, frame.media_ns, frame.width) for frame in frames] == [(40, None, 1280), (41, None, 1280)]
+
+
+def test_frames_that_are_left_out_are_not_decoded(node: Path) -> None:
+    driver = Driver(["ok", "damaged", "ok"])  # one for each that is decoded
+    settings = PictureSettings(every=3)
+    with ViewedSource(source(driver, node), settings, "door", 0) as camera:
+        assert camera.info.fps == 10.0
+        assert camera.info.description.endswith("thinned to 10 fps")
+        assert [frame and frame.seq for frame in (camera.read(), camera.read())] == [0, 1]
+    assert driver.grabs == 7  # of the third that is wanted the picture is damaged
+    assert not driver.reads
+
+
+def test_closing_ends_a_wait_for_the_next_wanted_frame(node: Path) -> None:
+    driver = Driver(["ok", "ok"])
+    camera = source(driver, node)
+    camera.thin(Thinning(every=1, max_fps=0.001))
+    assert camera.read() is not None
+    reader = threading.Thread(target=camera.read)
+    reader.start()
+    while driver.grabs < 10 and reader.is_alive():
+        pass
+    camera.close()
+    reader.join(timeout=30)
+    assert not reader.is_alive()
+    assert driver.released
 
 
 @pytest.mark.parametrize("reads", [["error"], ["raise"], ["damaged"] * MAX_UNDECODABLE])

@@ -132,3 +132,21 @@ def test_demo_with_a_camera(tmp_path: Path) -> None:
     assert demo.returncode == 0
     assert "640 x 480  video0 640x480 BGR3 at 25 fps" in shown
     assert cv2.VideoCapture(str(video)).read()[0]
+
+
+def test_a_snapshot_of_a_camera_that_the_daemon_has_says_so_and_is_taken_afterwards(site: Site, tmp_path: Path) -> None:
+    path = tmp_path / "door.jpg"
+    command = [*EDGED, "camera", "snapshot", "door", "--config", str(site.config), "-o", str(path)]
+    with running(site.config) as daemon:
+        daemon.wait_for("ready")
+        refused = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+        assert refused.returncode == 1
+        assert "/dev/video0 cannot be opened, it is held by edged (pid " in refused.stderr
+        assert "systemctl stop edged" in refused.stderr
+        listed = json.loads(
+            subprocess.run([*EDGED, "camera", "list", "--json"], capture_output=True, check=True, timeout=300).stdout
+        )
+        assert [camera["held_by"][0].split()[0] for camera in listed["cameras"] if camera["place"] == str(CAMERA)] == ["edged"]
+        assert daemon.stop() == 0
+    subprocess.run(command, check=True, timeout=300)
+    assert cv2.imread(str(path)).shape == (180, 320, 3)
