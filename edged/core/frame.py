@@ -14,7 +14,8 @@ class Frame:
 
     ``seq`` counts the frames that the source delivered, from 0, without gaps. ``captured_ns`` is CLOCK_MONOTONIC at capture,
     as close to the sensor as the source can tell. ``media_ns`` is the position in a recording, ``None`` for a live camera.
-    ``image`` is uint8 (height, width, 3) in BGR order, not to be written to.
+    ``image`` is uint8 (height, width, 3) in BGR order, turned, cropped and masked as its camera is set to, not to be written to;
+    "source-frame pixels" are its pixels.
     """
 
     camera: str
