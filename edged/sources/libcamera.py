@@ -90,7 +90,7 @@ class LibcameraSource(FrameSource):
     def _release(self) -> None:
         try:
             self._handle.close()  # ends its thread before it stops the camera; stop() first would wait behind a stuck job
-        except RuntimeError as error:
+        except (RuntimeError, OSError) as error:
             log.warning("%s cannot be closed: %s", self._name, _reason(error))
 
 
@@ -150,9 +150,9 @@ def _chosen(wanted: int | str) -> LibcameraCamera:
     for camera in found:
         if wanted in {camera.index, camera.id}:
             return camera
-    names = ", ".join(f"{camera.index} ({camera.model})" for camera in found) or "none"
+    names = ", ".join(f"{camera.index} ({camera.model})" for camera in found)
     raise CameraLost(
-        f"libcamera sees no camera {wanted}, only {names}" if found else f"libcamera sees no camera {wanted}, nor any other",
+        f"libcamera sees no camera {wanted}, {f'only {names}' if found else 'nor any other'}",
         hint="check the ribbon cable at both ends, with the power off; `rpicam-hello --list-cameras` should show it",
     )
 

@@ -12,34 +12,41 @@ MIN_AREA = 1e-6
 
 
 def polygon_problem(corners: Sequence[Point]) -> str:
-    """Why ``corners``, in order around it, do not enclose an area; empty if they do.
+    """Why ``corners``, in order around it, do not enclose one area; empty if they do.
 
-    Corners in a wrong order make sides that cross, and such a shape leaves open half of what it should hide.
+    Corners in a wrong order make sides that cross, and such a shape leaves open a part of what it should hide.
     """
-    if len(corners) < 3:
-        return f"{len(corners)} corners enclose nothing, at least 3 do"
-    if abs(_twice_area(corners)) / 2 < MIN_AREA and not _crosses_itself(corners):
-        return "its corners lie on one line"
-    if _crosses_itself(corners):
+    ring = [corner for corner, following in zip(corners, [*corners[1:], corners[0]], strict=True) if corner != following]
+    if len(ring) < 3:
+        return "fewer than 3 different corners enclose nothing"
+    sides = list(zip(ring, [*ring[1:], ring[0]], strict=True))
+    if any(_meet(*sides[i], *sides[j]) for i, j in combinations(range(len(sides)), 2) if j - i not in {1, len(sides) - 1}):
         return "its sides cross, list the corners in order around it"
+    if abs(sum(_cross(a, b) for a, b in sides)) / 2 < MIN_AREA:  # the shoelace formula
+        return "its corners lie on one line"
     return ""
 
 
-def _twice_area(corners: Sequence[Point]) -> float:
-    """The shoelace formula; its sign is the sense of rotation."""
-    return sum(a[0] * b[1] - b[0] * a[1] for a, b in zip(corners, [*corners[1:], corners[0]], strict=True))
+def _meet(a: Point, b: Point, c: Point, d: Point) -> bool:
+    """Whether the sides ab and cd have a point in common."""
+    of_c, of_d, of_a, of_b = _turn(a, b, c), _turn(a, b, d), _turn(c, d, a), _turn(c, d, b)
+    if of_c * of_d < 0 and of_a * of_b < 0:
+        return True
+    return any(
+        turn == 0 and _between(p, *side)
+        for turn, p, side in ((of_c, c, (a, b)), (of_d, d, (a, b)), (of_a, a, (c, d)), (of_b, b, (c, d)))
+    )
 
 
-def _crosses_itself(corners: Sequence[Point]) -> bool:
-    sides = list(zip(corners, [*corners[1:], corners[0]], strict=True))
-    return any(_cross(a, b, c, d) for (a, b), (c, d) in combinations(sides, 2))
+def _turn(a: Point, b: Point, p: Point) -> float:
+    """Which side of the line from ``a`` to ``b`` has ``p``, by its sign; 0 on the line."""
+    return _cross((b[0] - a[0], b[1] - a[1]), (p[0] - a[0], p[1] - a[1]))
 
 
-def _cross(a: Point, b: Point, c: Point, d: Point) -> bool:
-    """Whether the inner points of the sides ab and cd cross; sides that only touch do not."""
-    return _side(a, b, c) * _side(a, b, d) < 0 and _side(c, d, a) * _side(c, d, b) < 0
+def _cross(a: Point, b: Point) -> float:
+    return a[0] * b[1] - a[1] * b[0]
 
 
-def _side(a: Point, b: Point, p: Point) -> float:
-    """Positive left of the line from ``a`` to ``b``, negative right of it, 0 on it."""
-    return (b[0] - a[0]) * (p[1] - a[1]) - (b[1] - a[1]) * (p[0] - a[0])
+def _between(p: Point, a: Point, b: Point) -> bool:
+    """Whether ``p``, on the line through ``a`` and ``b``, is no farther than they are."""
+    return min(a[0], b[0]) <= p[0] <= max(a[0], b[0]) and min(a[1], b[1]) <= p[1] <= max(a[1], b[1])

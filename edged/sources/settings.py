@@ -80,8 +80,8 @@ class LibcameraSettings:
     vflip: bool = False
     """Swap top and bottom in the sensor, at no cost; with `hflip`, a camera that hangs upside down is turned."""
 
-    exposure_us: Annotated[int, Ge(1), Le(60_000_000)] | None = None
-    """A fixed exposure time in microseconds; unset, the camera finds it."""
+    exposure_us: Annotated[int, Ge(1), Le(1_000_000)] | None = None
+    """A fixed exposure time in microseconds, cut to what a frame lasts; unset, the camera finds it."""
 
     gain: Annotated[float, Ge(1), Le(64)] | None = None
     """A fixed analogue gain; unset, the camera finds it."""
