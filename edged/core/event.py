@@ -18,8 +18,8 @@ ClockQuality = Literal["synchronised", "unsynchronised"]
 """Whether the system clock was disciplined (NTP, PTP, GPS) when the event was stored; if not, its wall time may be years off."""
 
 LeaveReason = Literal["left", "source_lost", "stopped", "interrupted"]
-"""Why an object left: it was gone for longer than the tracker waits; its camera was lost; the daemon (or its camera) was stopped in
-good order; or the process that followed it died."""
+"""Why an object left: it was gone for longer than the tracker waits; its camera was lost, or began to send pictures of another
+size; the daemon (or its camera) was stopped in good order; or the process that followed it died."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -175,7 +175,9 @@ class Daemon:
                 happened = self._cameras.up(report)
             case ipc.CameraDown():
                 happened = self._cameras.down(report)
-                log.log(logging.WARNING if happened else logging.DEBUG, "camera %s: lost: %s", report.camera, report.reason)
+                hint = f" ({report.hint})" if report.hint else ""
+                level = logging.WARNING if happened else logging.DEBUG
+                log.log(level, "camera %s: lost: %s%s", report.camera, report.reason, hint)
             case ipc.CameraEnded():
                 log.info("camera %s: the recording has ended", report.camera)
                 self._cameras.ended(report)

@@ -6,7 +6,7 @@ import ssl
 from dataclasses import dataclass, field
 
 from edged.core.errors import SecretUnreadable
-from edged.mqtt.secrets import check_private, read_password
+from edged.core.secrets import check_private, read_secret
 from edged.mqtt.settings import MqttSettings, TlsSettings
 
 
@@ -38,7 +38,7 @@ def read_endpoint(settings: MqttSettings, client_id: str, will_topic: str, will:
         keepalive_s=settings.keepalive_s,
         client_id=settings.client_id or client_id,
         username=settings.username,
-        password=read_password(settings),
+        password=read_secret(settings.password_file, settings.password_credential),
         tls=None if settings.tls is None else tls_context(settings.tls),
         will_topic=will_topic,
         will=will,

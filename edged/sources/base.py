@@ -22,12 +22,16 @@ __all__ = ["FrameSource", "Image"]
 
 
 class FrameSource(ABC):
-    """An open source of frames of one camera; ``first_seq`` is the number of its first frame."""
+    """An open source of frames of one camera; ``first_seq`` is the number of its first frame.
+
+    ``damaged`` counts what could not be decoded and ``late`` what was too old to be handed out; neither has a number.
+    """
 
     def __init__(self, camera: str, info: SourceInfo, first_seq: int) -> None:
         self._camera = camera
         self._info = info
         self._seq = first_seq
+        self.damaged = self.late = 0
         self._closed = threading.Event()
         self._busy = threading.Lock()
 

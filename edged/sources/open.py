@@ -35,6 +35,10 @@ def _open(camera: str, settings: SourceSettings, first_seq: int) -> FrameSource:
         return _open_synthetic(camera, settings.synthetic, first_seq)
     if settings.libcamera is not None:
         return open_libcamera(camera, settings.libcamera, first_seq)
+    if settings.stream is not None:
+        from edged.sources.stream import open_stream  # 19 MB of FFmpeg that only network cameras need
+
+        return open_stream(camera, settings, settings.stream, first_seq)
     assert settings.v4l2 is not None
     return open_v4l2(camera, settings.v4l2, first_seq)
 

@@ -9,6 +9,7 @@ from annotated_types import Ge, Gt, Le, MinLen
 
 from edged.core.settings import settings
 from edged.sources.picture_settings import PictureSettings, picture_problems
+from edged.sources.stream_settings import StreamSettings, stream_problems
 
 Pace = Literal["realtime", "fast"]
 """Whether a recording is delivered at the speed of its own clock, or as fast as it is asked for."""
@@ -119,7 +120,7 @@ class SyntheticSettings:
     """End after so many frames; unset runs for ever."""
 
 
-KINDS = ("file", "v4l2", "libcamera", "synthetic")
+KINDS = ("file", "v4l2", "libcamera", "stream", "synthetic")
 """The fields of ``SourceSettings`` of which exactly one is set."""
 
 
@@ -136,6 +137,9 @@ class SourceSettings:
     libcamera: LibcameraSettings | None = None
     """A camera at the Pi's own connector."""
 
+    stream: StreamSettings | None = None
+    """A network camera."""
+
     synthetic: SyntheticSettings | None = None
     """A rendered scene."""
 
@@ -151,6 +155,11 @@ class SourceSettings:
     reopen_max_s: Annotated[float, Gt(0), Le(3600)] = 30.0
     """The longest wait before a lost source is opened again; waits grow up to this, with jitter."""
 
+    @property
+    def open_within_s(self) -> float:
+        """Seconds that opening may take before the source counts as silent."""
+        return self.stall_after_s if self.stream is None else max(self.stall_after_s, self.stream.open_within_s)
+
 
 def source_problems(settings: SourceSettings) -> tuple[str, ...]:
     """What is wrong with the combination of fields, one sentence each; empty if it can be used."""
@@ -163,6 +172,8 @@ def source_problems(settings: SourceSettings) -> tuple[str, ...]:
         problems.append(f"reopen_min_s ({settings.reopen_min_s:g}) is above reopen_max_s ({settings.reopen_max_s:g})")
     if settings.picture is not None:
         problems += picture_problems(settings.picture)
+    if settings.stream is not None:
+        problems.extend(stream_problems(settings.stream))
     return tuple(problems)
 
 
@@ -174,4 +185,6 @@ def describe_source(settings: SourceSettings) -> str:
         return f"v4l2 {settings.v4l2.device}"
     if settings.libcamera is not None:
         return f"libcamera {settings.libcamera.camera}"
+    if settings.stream is not None:
+        return f"stream {settings.stream.address}"
     return "synthetic"

@@ -74,6 +74,7 @@ class V4l2Source(FrameSource):
                 decoded, image = self._capture.retrieve()
                 if decoded:
                     return self._frame(image, captured_ns, None)
+                self.damaged += 1
         except cv2.error as error:
             raise self._lost(f"OpenCV: {error.err}") from error
         raise self._lost(f"{MAX_UNDECODABLE} frames in a row cannot be decoded")

@@ -33,9 +33,14 @@ HELD_NS = 10_000_000_000
 class Source(Protocol):
     """Where frames come from; ``edged.sources`` and ``edged.testing`` have them."""
 
+    damaged: int
+    """How many pictures could not be decoded."""
+    late: int
+    """How many were too old to be handed out."""
+
     @property
     def info(self) -> SourceInfo:
-        """What was negotiated."""
+        """What was negotiated; another object once the source sends something else, such as another size."""
 
     def read(self) -> Frame | None:
         """The next frame, ``None`` at the end of a recording; raises CameraLost (try again) or SourceUnusable (do not)."""
@@ -53,7 +58,7 @@ class OpenSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Up:
-    """The source delivers, from the frame ``seq`` on."""
+    """The source delivers this, from the frame ``seq`` on."""
 
     info: SourceInfo
     seq: int
@@ -98,8 +103,10 @@ class Capture:
         self._busy_since_ns = 0
         self._allowance_ns = int(settings.stall_after_s * 1e9)
         self._stalled = False
+        self._damaged = self._late = 0
         self._verdict = threading.Lock()
         self._delivered_ns = 0
+        self._captured_ns = 0
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"capture-{camera}", daemon=True)
 
@@ -136,6 +143,22 @@ class Capture:
         """Whether frames come, or came within the time that a stall is allowed."""
         return now_ns - self._delivered_ns <= self._allowance_ns
 
+    def age_ms(self, now_ns: int) -> float | None:
+        """How old the newest frame is; ``None`` before the first."""
+        return (now_ns - self._captured_ns) / 1e6 if self._captured_ns else None
+
+    @property
+    def damaged(self) -> int:
+        """Pictures that could not be decoded, of all openings together."""
+        source = self._source
+        return self._damaged + (source.damaged if source else 0)
+
+    @property
+    def late(self) -> int:
+        """Pictures that were too old to be handed out, of all openings together."""
+        source = self._source
+        return self._late + (source.late if source else 0)
+
     def _run(self) -> None:
         backoff = Backoff(self._settings.reopen_min_s, self._settings.reopen_max_s, random.random)
         while not self._stopping.is_set():
@@ -149,26 +172,28 @@ class Capture:
                 if not self._stalled and not self._stopping.is_set():
                     self._notice(Down(error, False, self._seq, time.monotonic_ns()))
             finally:
-                self._source = None
+                self._forget()
                 self._busy_since_ns = 0
             self._stopping.wait(backoff.next_delay_s())
 
     def _capture(self, backoff: Backoff) -> None:
         """Open the source and hand over its frames until it ends or is told to."""
         self._stalled = False
+        self._allowance_ns = int(self._settings.open_within_s * 1e9)
         self._busy_since_ns = time.monotonic_ns()
         with closing(self._open_source(self.camera, self._settings, first_seq=self._seq)) as source:
             self._source = source
             self.fps = source.info.fps or 0.0
             slow_ns = int(2e9 / self.fps) if self.fps else 0
             self._allowance_ns = max(int(self._settings.stall_after_s * 1e9), slow_ns)
-            opened = True
+            told: SourceInfo | None = None
             held_until_ns = time.monotonic_ns() + HELD_NS
             while (frame := self._next(source)) is not None:
-                if opened:
-                    opened = False
-                    self._notice(Up(source.info, frame.seq, frame.captured_ns))
+                if source.info is not told:
+                    told = source.info
+                    self._notice(Up(told, frame.seq, frame.captured_ns))
                 self.mailbox.put(frame)
+                self._captured_ns = frame.captured_ns
                 self._delivered_ns = time.monotonic_ns()
                 self._seq = frame.seq + 1
                 self.cpu_ns = time.thread_time_ns()
@@ -176,6 +201,13 @@ class Capture:
                     backoff.reset()
         if not self._stopping.is_set():
             self._notice(Ended(self._seq, time.monotonic_ns()))
+
+    def _forget(self) -> None:
+        """Keep the counters of a source that is closed."""
+        source, self._source = self._source, None
+        if source is not None:
+            self._damaged += source.damaged
+            self._late += source.late
 
     def _next(self, source: Source) -> Frame | None:
         """The next frame, or ``None`` at the end; the stall clock runs meanwhile."""

@@ -44,7 +44,7 @@ class ModelServes:
 
 @dataclass(frozen=True, slots=True)
 class CameraUp:
-    """A camera delivered its first frame since it was opened."""
+    """A camera delivered its first frame since it was opened, or its first of another size."""
 
     camera: str
     width: int
@@ -61,6 +61,8 @@ class CameraDown:
     camera: str
     reason: str
     at_ns: int
+    hint: str = ""
+    """What to do about it, one sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +121,12 @@ class CameraStats:
     """CPU time of the inference thread alone; with more threads the interpreter uses others besides."""
     age_ms: float
     """Capture to result of the last frame."""
+    newest_age_ms: float | None = None
+    """How old the newest captured frame is now, ``None`` before the first: grows while a camera is silent."""
+    damaged: int = 0
+    """Pictures that could not be decoded; not among ``captured``."""
+    late: int = 0
+    """Pictures that were too old to be worth anything when they came; not among ``captured``."""
 
 
 @dataclass(frozen=True, slots=True)

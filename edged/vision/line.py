@@ -83,6 +83,7 @@ class Line:
         self._inferred = 0
         self._live_unsent = 0
         self._age_ns = 0
+        self._size = (0, 0)
 
     def prepare(self, frame: Frame) -> tuple[Letterbox, NDArray[np.generic]]:
         """Fill a staging buffer with the frame; it stays the job's until ``finish``. ``state`` is what the job begins with."""
@@ -147,6 +148,9 @@ class Line:
         notice = notices.popleft()
         if isinstance(notice, Up):
             info = notice.info
+            if (info.width, info.height) != self._size:  # what was followed lies elsewhere now
+                self._close_objects("source_lost")
+                self._size = (info.width, info.height)
             self._report.send(ipc.CameraUp(self.camera, info.width, info.height, info.fps or None, info.description, notice.at_ns))
         else:
             self._end(notice)
@@ -160,7 +164,7 @@ class Line:
             return
         self._close_objects("source_lost")
         error = notice.error
-        self._report.send(ipc.CameraDown(self.camera, error.message, notice.at_ns))
+        self._report.send(ipc.CameraDown(self.camera, error.message, notice.at_ns, error.hint))
         if notice.final:
             if self._settings.required:
                 self._report.send(ipc.Fault(error.message, error.hint))
@@ -199,6 +203,9 @@ class Line:
             invoke_ms=spent.invoke_ns / 1e6,
             invoke_cpu_ms=spent.invoke_cpu_ns / 1e6,
             age_ms=self._age_ns / 1e6,
+            newest_age_ms=self.capture.age_ms(time.monotonic_ns()),
+            damaged=self.capture.damaged,
+            late=self.capture.late,
         )
 
     def _report_live(self, frame: Frame, result: Result) -> None:

@@ -138,7 +138,7 @@ def test_a_value_is_what_it_should_be_or_is_refused(tmp_path: Path, line: str, e
 
 def test_a_camera_needs_a_source_and_the_file_a_camera(tmp_path: Path) -> None:
     assert problems(tmp_path, '[models.m]\nbundle = "x"\n[cameras.a]\nmodel = "m"\n') == [
-        "3: cameras.a: expected exactly one source of file, v4l2, libcamera, synthetic; found none"
+        "3: cameras.a: expected exactly one source of file, v4l2, libcamera, stream, synthetic; found none"
     ]
     assert problems(tmp_path, "") == [" cameras: there is no camera, expected a table [cameras.NAME]"]
 

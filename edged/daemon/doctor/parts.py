@@ -9,6 +9,7 @@ from pathlib import Path
 from edged.core.errors import EdgedError
 from edged.core.model import ModelManifest
 from edged.daemon.doctor.finding import Finding
+from edged.daemon.doctor.stream import check_stream
 from edged.infer.bundle import load_bundle, resolve
 from edged.infer.settings import ModelSettings
 from edged.sources.devices import V4l2Camera
@@ -39,6 +40,8 @@ def check_camera(name: str, settings: CameraSettings, found: Sequence[V4l2Camera
         return _check_path(check, settings.file.path)
     if settings.libcamera is not None:
         return _check_libcamera(check, settings.libcamera)
+    if settings.stream is not None:
+        return check_stream(check, settings, settings.stream)
     if settings.v4l2 is None:
         return Finding(check, "ok", "synthetic")
     device = settings.v4l2.device

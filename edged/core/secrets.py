@@ -7,7 +7,6 @@ import stat
 from pathlib import Path
 
 from edged.core.errors import SecretUnreadable
-from edged.mqtt.settings import MqttSettings
 
 MAX_SECRET_BYTES = 65_535
 """What MQTT can carry as a password (5.0, section 1.5.6); a wrong path must not fill the memory either."""
@@ -15,13 +14,13 @@ MAX_SECRET_BYTES = 65_535
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
-def read_password(settings: MqttSettings) -> str | None:
-    """The password, ``None`` if none is set up; raises SecretUnreadable."""
-    if settings.password_file is not None:
-        check_private(settings.password_file)
-        return _read(settings.password_file)
-    if settings.password_credential is not None:
-        return _read(_credential(settings.password_credential))
+def read_secret(file: Path | None, credential: str | None) -> str | None:
+    """What ``file`` or the systemd ``credential`` holds, ``None`` if neither is set; raises SecretUnreadable."""
+    if file is not None:
+        check_private(file)
+        return _read(file)
+    if credential is not None:
+        return _read(_credential(credential))
     return None
 
 

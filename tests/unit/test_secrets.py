@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from edged.core.errors import SecretUnreadable
+from edged.core.secrets import read_secret
 from edged.mqtt.endpoint import read_endpoint
-from edged.mqtt.secrets import read_password
 from edged.mqtt.settings import MqttSettings, TlsSettings, mqtt_problems
 
 
@@ -19,11 +19,11 @@ def file(tmp_path: Path) -> Path:
 
 
 def from_file(path: Path) -> str | None:
-    return read_password(MqttSettings(host="broker", username="me", password_file=path))
+    return read_secret(path, None)
 
 
 def from_credential(name: str) -> str | None:
-    return read_password(MqttSettings(host="broker", username="me", password_credential=name))
+    return read_secret(None, name)
 
 
 def test_only_the_line_end_is_taken_off(file: Path) -> None:
@@ -31,7 +31,7 @@ def test_only_the_line_end_is_taken_off(file: Path) -> None:
 
 
 def test_no_password_is_none() -> None:
-    assert read_password(MqttSettings(host="broker")) is None
+    assert read_secret(None, None) is None
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o666])

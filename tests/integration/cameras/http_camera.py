@@ -1,0 +1,125 @@
+"""A network camera that speaks HTTP: MJPEG by multipart, and files (HLS playlists and their segments)."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self
+from urllib.request import parse_http_list, parse_keqv_list
+
+import cv2
+import numpy as np
+
+from cameras import barcode
+
+REALM, NONCE = "camera", "dcd98b7102dd2f0e"
+Auth = Literal["basic", "digest"]
+
+
+class HttpCamera:
+    """Serves until the end of its ``with``: /mjpeg at ``fps``, and what lies in ``directory``.
+
+    With ``auth`` every path wants ``user`` and ``password``. ``size`` may be changed while it serves, and ``silent`` set to hold
+    back frames. ``asked`` lists the paths that were asked for.
+    """
+
+    def __init__(
+        self, directory: Path | None = None, *, fps: float = 25, auth: Auth | None = None, user: str = "", password: str = ""
+    ) -> None:
+        self.size = (640, 480)
+        self.asked: list[str] = []
+        self.silent = threading.Event()
+        self._directory, self._auth, self._user, self._password = directory, auth, user, password
+        self._period_s = 1 / fps
+        self._leaving = threading.Event()
+        camera = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                camera._answer(self)
+
+            def log_message(self, *_: Any) -> None: ...
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._thread = threading.Thread(target=self._server.serve_forever)
+
+    @property
+    def port(self) -> int:
+        return self._server.server_address[1]
+
+    def url(self, path: str = "/mjpeg") -> str:
+        return f"http://127.0.0.1:{self.port}{path}"
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._leaving.set()
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()  # waits for the threads of the connections
+
+    def _answer(self, request: BaseHTTPRequestHandler) -> None:
+        self.asked.append(request.path)
+        if self._auth and not self._admits(request):
+            request.send_response(401)
+            challenge = (
+                f'Digest realm="{REALM}", nonce="{NONCE}", qop="auth"' if self._auth == "digest" else f'Basic realm="{REALM}"'
+            )
+            request.send_header("WWW-Authenticate", challenge)
+            request.end_headers()
+            return
+        name = request.path.split("?")[0].lstrip("/")
+        if name == "mjpeg":
+            self._stream(request)
+        elif self._directory is not None and (self._directory / name).is_file():
+            content = (self._directory / name).read_bytes()
+            request.send_response(200)
+            request.send_header("Content-Type", "application/vnd.apple.mpegurl" if name.endswith(".m3u8") else "video/mp2t")
+            request.send_header("Content-Length", str(len(content)))
+            request.end_headers()
+            request.wfile.write(content)
+        else:
+            request.send_error(404)
+
+    def _stream(self, request: BaseHTTPRequestHandler) -> None:
+        request.send_response(200)
+        request.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
+        request.end_headers()
+        try:
+            while not self._leaving.wait(self._period_s):
+                if not self.silent.is_set():
+                    picture = jpeg(barcode.now(), self.size)
+                    head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(picture)}\r\n\r\n"
+                    request.wfile.write(head.encode() + picture + b"\r\n")
+        except OSError:
+            return  # the viewer left
+
+    def _admits(self, request: BaseHTTPRequestHandler) -> bool:
+        scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+        if self._auth == "basic":
+            return scheme == "Basic" and base64.b64decode(given).decode() == f"{self._user}:{self._password}"
+        if scheme != "Digest":
+            return False
+        fields = parse_keqv_list(parse_http_list(given))
+        secret = _md5(f"{self._user}:{REALM}:{self._password}")
+        asked = _md5(f"{request.command}:{fields['uri']}")
+        expected = _md5(":".join((secret, NONCE, fields["nc"], fields["cnonce"], "auth", asked)))
+        return fields["username"] == self._user and fields["response"] == expected
+
+
+def jpeg(stamp: int, size: tuple[int, int]) -> bytes:
+    """A picture of ``size`` that carries ``stamp`` as a bar code."""
+    width, height = size
+    row = np.frombuffer(barcode.row(stamp, width), np.uint8)
+    encoded = cv2.imencode(".jpg", np.broadcast_to(row[None, :, None], (height, width, 3)))[1]
+    return encoded.tobytes()
+
+
+def _md5(text: str) -> str:
+    return hashlib.md5(text.encode()).hexdigest()

@@ -1,0 +1,83 @@
+"""The RTSP camera of ``rtsp_server.py`` as a process that can be frozen, killed and started again."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import pytest
+
+PYTHON = "/usr/bin/python3"
+SERVER = Path(__file__).with_name("rtsp_server.py")
+PROBE = "import gi; gi.require_version('GstRtspServer', '1.0'); from gi.repository import GstRtspServer"
+
+
+def require_rtsp_server() -> None:
+    """Skip where GStreamer's RTSP server is not installed, except in CI."""
+    try:
+        there = subprocess.run([PYTHON, "-c", PROBE], capture_output=True, check=False).returncode == 0
+    except OSError:
+        there = False
+    if not there:
+        message = "no GStreamer RTSP server: scripts/test says which packages it needs"
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(message)
+
+
+class RtspCamera:
+    """``with`` starts it and sees to its end; started again it listens on the same port.
+
+    ``options`` are those of ``rtsp_server.py``, ``wrapper`` a command that it is run by.
+    """
+
+    def __init__(self, *options: str, wrapper: Sequence[str] = (), address: str = "127.0.0.1") -> None:
+        self._command = [*wrapper, PYTHON, str(SERVER), "--address", address, *options]
+        self._address = address
+        self._process: subprocess.Popen[str]
+        self.port = 0
+
+    @property
+    def host(self) -> str:
+        return f"{self._address}:{self.port}"
+
+    @property
+    def url(self) -> str:
+        return f"rtsp://{self.host}/cam"
+
+    def start(self) -> None:
+        """Returns once it listens."""
+        command = [*self._command, "--port", str(self.port)]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert self._process.stdout
+        self.port = int(self._process.stdout.readline())
+
+    def order(self, order: str) -> None:
+        """One of those that ``rtsp_server.py`` takes."""
+        assert self._process.stdin
+        self._process.stdin.write(f"{order}\n")
+        self._process.stdin.flush()
+
+    def freeze(self) -> None:
+        """It holds its connections, and says nothing."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """It goes on."""
+        self._process.send_signal(signal.SIGCONT)
+
+    def kill(self) -> None:
+        """Its power is gone; the kernel tells its viewers."""
+        with self._process:
+            self._process.kill()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._process.poll() is None:
+            self.kill()
