@@ -1,7 +1,7 @@
 """``python -m edged.vision.attempt``: open one camera, whose settings come as JSON on stdin, and look at its first picture.
 
-Prints one JSON object: ``delivers``; ``what`` the source is, or what is wrong with it; and the ``hint`` what to do then. A process of
-its own for ``edged doctor``, which keeps numpy and native code out of itself.
+Prints one JSON object: ``delivers``; ``what`` the source is, or what is wrong with it; and the ``hint`` what to do then. A process
+of its own for ``edged doctor``, which keeps numpy and native code out of itself.
 """
 
 from __future__ import annotations

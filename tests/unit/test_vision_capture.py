@@ -13,6 +13,8 @@ import numpy as np
 from edged.core.errors import CameraLost, SourceUnusable
 from edged.core.frame import Frame
 from edged.sources.base import FrameSource
+from edged.sources.info import SourceInfo
+from edged.sources.stream_settings import StreamSettings
 from edged.testing.source import Deliver, Lose, Refuse, Script, Stall, Step
 from edged.vision.capture import WEDGED_AFTER_STALLS, Capture, Down, Ended, Up
 from edged.vision.mailbox import Bell
@@ -113,6 +115,68 @@ def test_open_that_never_comes_back_is_beyond_hope() -> None:
     capture.stop()
     release.set()
     capture.join(5)
+
+
+class Restless(FrameSource):
+    """Each opening damages a picture and comes too late with another, then sends two sizes and is lost."""
+
+    def __init__(self, camera: str, _settings: object, first_seq: int = 0) -> None:
+        super().__init__(camera, SourceInfo(64, 48, 30.0, "restless", live=True), first_seq)
+        self._sizes = [(64, 48), (64, 48), (32, 24)]
+
+    def _next(self) -> Frame:
+        if not self._sizes:
+            self.damaged, self.late = 1, 2
+            raise CameraLost("again")
+        width, height = self._sizes.pop(0)
+        if width != self._info.width:
+            self._info = replace(self._info, width=width, height=height)
+        return self._frame(np.zeros((height, width, 3), np.uint8), time.monotonic_ns(), None)
+
+    def _release(self) -> None: ...
+
+
+def test_another_size_is_told_before_its_first_frame_and_counters_outlive_openings() -> None:
+    bell = Bell()
+    capture = Capture("door", SETTINGS, bell, Restless, every=True)
+    assert capture.age_ms(5) is None
+    capture.start()
+    frames = frames_until(capture, bell, Down, 2)
+    capture.stop()
+    capture.join(5)
+    notices = list(capture.notices)[:6]
+    assert [type(notice) for notice in notices] == [Up, Up, Down] * 2
+    assert [(n.info.width, n.seq) for n in notices if isinstance(n, Up)] == [(64, 0), (32, 2), (64, 3), (32, 5)]
+    assert [frame.width for frame in frames][:6] == [64, 64, 32] * 2
+    assert capture.damaged >= 2
+    assert capture.late == 2 * capture.damaged
+    age_ms = capture.age_ms(time.monotonic_ns())
+    assert age_ms is not None
+    assert 0 < age_ms < 60_000
+
+
+def test_opening_has_its_own_bound() -> None:
+    entered, release = threading.Event(), threading.Event()
+
+    def open_slowly(camera: str, settings: object, *, first_seq: int) -> FrameSource:
+        entered.set()
+        release.wait()
+        return Restless(camera, settings, first_seq)
+
+    settings = replace(SETTINGS, stream=StreamSettings(url="rtsp://camera/x", open_timeout_s=5), stall_after_s=2)
+    bell = Bell()
+    capture = Capture("door", settings, bell, open_slowly, every=True)
+    capture.start()
+    assert entered.wait(5)
+    now = time.monotonic_ns()
+    assert capture.check_stall(now + 14_000_000_000)
+    assert not capture.notices
+    release.set()
+    frames_until(capture, bell, Up)
+    assert capture.check_stall(time.monotonic_ns())
+    capture.stop()
+    capture.join(5)
+    assert isinstance(capture.notices[0], Up)
 
 
 def test_waiting_for_a_slow_consumer_is_no_stall() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import ssl
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -28,7 +29,14 @@ class HttpCamera:
     """
 
     def __init__(
-        self, directory: Path | None = None, *, fps: float = 25, auth: Auth | None = None, user: str = "", password: str = ""
+        self,
+        directory: Path | None = None,
+        *,
+        fps: float = 25,
+        auth: Auth | None = None,
+        user: str = "",
+        password: str = "",
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.size = (640, 480)
         self.asked: list[str] = []
@@ -45,6 +53,8 @@ class HttpCamera:
             def log_message(self, *_: Any) -> None: ...
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        if tls:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever)
 
     @property
