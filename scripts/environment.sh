@@ -22,6 +22,9 @@ need_debian() {
   DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 }
 
+# A real network camera for tests and measurements.
+rtsp_server=(python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-{base,good,bad,ugly})
+
 # need_venv EXTRA...: edged with these extras in .venv, its commands first in PATH
 need_venv() {
   local python=${PYTHON:-python3} extras extra stamp

@@ -17,8 +17,9 @@ MAX_DELAY_NS = 5_000_000_000
 MAX_LATE_NS = 1_000_000_000
 """So late after its turn, a playlist was interrupted; it will not catch up, since its parts are made as time goes by."""
 
-WAITED_NS = 1_000_000
-"""A read that took so long had to wait for the network; a shorter one found what had already come."""
+WAITED_NS = 5_000_000
+"""A read that took so long had to wait for the network; a shorter one found what had already come, and waited for the interpreter
+lock at most."""
 
 BEHIND_NS = 500_000_000
 """Who has not had to wait for so long is behind: what is read is old, and newer things wait in the buffers."""

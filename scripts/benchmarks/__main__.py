@@ -8,9 +8,10 @@ import sys
 
 import accuracy
 import pipeline
+import stream
 from rich.console import Console
 
-MEASUREMENTS = {"pipeline": pipeline, "accuracy": accuracy}
+MEASUREMENTS = {"pipeline": pipeline, "accuracy": accuracy, "stream": stream}
 
 
 def main() -> int:

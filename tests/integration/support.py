@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import paho.mqtt.client as mqtt
+import pytest
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
@@ -190,3 +191,15 @@ def wait_until(condition: Callable[[], bool], what: str) -> None:
     while not condition():
         assert time.monotonic() < deadline, what
         time.sleep(0.02)
+
+
+def require_rtsp_server() -> None:
+    """Skip where GStreamer's RTSP server is not installed, except in CI."""
+    probe = "import gi; gi.require_version('GstRtspServer', '1.0'); from gi.repository import GstRtspServer"
+    try:
+        there = subprocess.run(["/usr/bin/python3", "-c", probe], capture_output=True, check=False).returncode == 0
+    except OSError:
+        there = False
+    if not there:
+        message = "no GStreamer RTSP server: scripts/test says which packages it needs"
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(message)

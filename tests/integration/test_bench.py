@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from support import require_rtsp_server
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "scripts" / "benchmarks"
 
@@ -42,3 +43,15 @@ def test_accuracy_finds_what_the_pictures_hold(test_data: Path) -> None:
     assert sum(found["measure"] == "mAP@0.5" for found in result.values()) == 3
     for name in ("blazeface-full", "blazeface-full-dense", "blazeface-back"):  # pulled by scripts/test
         assert result[name]["value"] == 1
+
+
+def test_stream_reads_the_clock_in_the_pictures() -> None:
+    require_rtsp_server()
+    command = [sys.executable, BENCHMARKS, "stream", "--json", "--seconds", "2"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert result["frames"] > 10
+    assert 0 <= result["age_p50_ms"] <= result["age_p95_ms"] <= result["age_max_ms"] < 60_000
+    assert 0 <= result["captured_late_p50_ms"] <= result["age_p50_ms"]
+    assert result["open_s"] < result["first_frame_s"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import socket
 import ssl
-import subprocess
 import threading
 import time
 import traceback
@@ -17,9 +16,11 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from authority import Authority
 from cameras import barcode
 from cameras.http_camera import Auth, HttpCamera
-from cameras.rtsp import RtspCamera, require_rtsp_server
+from cameras.rtsp import RtspCamera
+from support import require_rtsp_server
 
 from edged.core.errors import CameraLost
 from edged.core.frame import Frame
@@ -242,32 +243,33 @@ def test_a_killed_camera_is_lost_at_once(own_camera: RtspCamera) -> None:
             list(source)
 
 
-def make_certificate(directory: Path, name: str) -> tuple[Path, Path]:
-    """A certificate for localhost, and a file that holds its key too."""
-    certificate, key, both = directory / f"{name}.pem", directory / f"{name}.key", directory / f"{name}.both"
-    subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *subject]
-    subprocess.run([*command, "-keyout", key, "-out", certificate], check=True, capture_output=True)
+@pytest.fixture
+def authority(tmp_path: Path) -> Authority:
+    return Authority(tmp_path / "authority")
+
+
+def server_certificate(authority: Authority) -> Path:
+    """A file with a certificate for 127.0.0.1 and its key."""
+    certificate, key = authority.issue("camera", "127.0.0.1")
+    both = authority.directory / "camera.both"
     both.write_bytes(key.read_bytes() + certificate.read_bytes())
-    return certificate, both
+    return both
 
 
-def test_who_answers_over_tls_is_checked(tmp_path: Path) -> None:
+def test_who_answers_over_tls_is_checked(tmp_path: Path, authority: Authority) -> None:
     require_rtsp_server()
-    certificate, both = make_certificate(tmp_path, "camera")
-    with RtspCamera("--certificate", str(both)) as camera:
-        url = camera.url.replace("rtsp://127.0.0.1", "rtsps://localhost")
-        with watching(url, ca_file=certificate) as source:
+    with RtspCamera("--certificate", str(server_certificate(authority))) as camera:
+        url = camera.url.replace("rtsp:", "rtsps:")
+        with watching(url, ca_file=authority.certificate) as source:
             check_clock(list(itertools.islice(source, 2)))
         with watching(url, tls_verify=False) as source:
             next(iter(source))
-        stranger, _ = make_certificate(tmp_path, "stranger")
-        for wrong in (None, stranger):
+        for wrong in (None, Authority(tmp_path / "stranger").certificate):
             with pytest.raises(CameraLost) as caught:
                 watching(url, ca_file=wrong)
             assert "ca_file" in caught.value.hint
         with pytest.raises(CameraLost):
-            watching(url.replace("localhost", "127.0.0.1"), ca_file=certificate)
+            watching(url.replace("127.0.0.1", "localhost"), ca_file=authority.certificate)
         with pytest.raises(CameraLost, match="No such file"):
             watching(url, ca_file=tmp_path / "missing.pem")
 
@@ -282,6 +284,17 @@ def test_mjpeg_over_http(tmp_path: Path) -> None:
         camera.silent.set()
         with pytest.raises(CameraLost, match=r"is silent|no picture within"):
             list(source)
+
+
+def test_who_is_slower_than_the_camera_sees_fewer_pictures_and_none_that_are_old() -> None:
+    slow = threading.Event()
+    with HttpCamera(fps=50) as camera, watching(camera.url()) as source:
+        ages_ms = []
+        for frame in itertools.islice(source, 100):
+            ages_ms.append(barcode.age_ms(barcode.stamp_of(frame.image), barcode.now()))
+            slow.wait(0.06)  # what a slow processor would take: three pictures' time
+        assert source.late > 10
+        assert min(ages_ms[-20:]) < 1000  # else it would be 3 s by now
 
 
 def make_playlist(directory: Path, seconds: int, *, ended: bool) -> None:
@@ -333,18 +346,17 @@ def test_a_server_cannot_lead_us_to_our_own_files(trap: Path, name: str) -> None
         watching(camera.url(f"/{name}"), impatient, open_timeout_s=2)
 
 
-def test_hls_over_https_is_refused_while_its_parts_cannot_be_checked(tmp_path: Path) -> None:
+def test_hls_over_https_is_refused_while_its_parts_cannot_be_checked(tmp_path: Path, authority: Authority) -> None:
     make_playlist(tmp_path, 4, ended=True)
-    certificate, both = make_certificate(tmp_path, "camera")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(both)
+    context.load_cert_chain(server_certificate(authority))
     with HttpCamera(tmp_path, tls=context) as camera:
-        url = camera.url("/live.m3u8").replace("http://127.0.0.1", "https://localhost")
+        url = camera.url("/live.m3u8")
         with pytest.raises(CameraLost) as caught:
-            watching(url, ca_file=certificate)
+            watching(url, ca_file=authority.certificate)
         assert "tls_verify = false" in caught.value.hint
         assert camera.asked == ["/live.m3u8"]
         with watching(url, tls_verify=False) as source:
             next(iter(source))
-        with watching(camera.url().replace("http://127.0.0.1", "https://localhost"), ca_file=certificate) as source:
+        with watching(camera.url(), ca_file=authority.certificate) as source:
             check_clock(list(itertools.islice(source, 2)))

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import ssl
 import threading
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
@@ -53,6 +54,7 @@ class HttpCamera:
             def log_message(self, *_: Any) -> None: ...
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._scheme = "https" if tls else "http"
         if tls:
             self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever)
@@ -62,7 +64,7 @@ class HttpCamera:
         return self._server.server_address[1]
 
     def url(self, path: str = "/mjpeg") -> str:
-        return f"http://127.0.0.1:{self.port}{path}"
+        return f"{self._scheme}://127.0.0.1:{self.port}{path}"
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -101,14 +103,10 @@ class HttpCamera:
         request.send_response(200)
         request.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
         request.end_headers()
-        try:
+        with suppress(OSError):  # the viewer left
             while not self._leaving.wait(self._period_s):
                 if not self.silent.is_set():
-                    picture = jpeg(barcode.now(), self.size)
-                    head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(picture)}\r\n\r\n"
-                    request.wfile.write(head.encode() + picture + b"\r\n")
-        except OSError:
-            return  # the viewer left
+                    request.wfile.write(part(self.size))
 
     def _admits(self, request: BaseHTTPRequestHandler) -> bool:
         scheme, _, given = request.headers.get("Authorization", "").partition(" ")
@@ -123,12 +121,13 @@ class HttpCamera:
         return fields["username"] == self._user and fields["response"] == expected
 
 
-def jpeg(stamp: int, size: tuple[int, int]) -> bytes:
-    """A picture of ``size`` that carries ``stamp`` as a bar code."""
+def part(size: tuple[int, int]) -> bytes:
+    """A picture of ``size`` that carries the clock, as a part of a multipart document."""
     width, height = size
-    row = np.frombuffer(barcode.row(stamp, width), np.uint8)
-    encoded = cv2.imencode(".jpg", np.broadcast_to(row[None, :, None], (height, width, 3)))[1]
-    return encoded.tobytes()
+    row = np.frombuffer(barcode.row(barcode.now(), width), np.uint8)
+    picture = cv2.imencode(".jpg", np.broadcast_to(row[None, :, None], (height, width, 3)))[1].tobytes()
+    head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(picture)}\r\n\r\n"
+    return head.encode() + picture + b"\r\n"
 
 
 def _md5(text: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 from collections.abc import Sequence
@@ -10,22 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import pytest
-
 PYTHON = "/usr/bin/python3"
 SERVER = Path(__file__).with_name("rtsp_server.py")
-PROBE = "import gi; gi.require_version('GstRtspServer', '1.0'); from gi.repository import GstRtspServer"
-
-
-def require_rtsp_server() -> None:
-    """Skip where GStreamer's RTSP server is not installed, except in CI."""
-    try:
-        there = subprocess.run([PYTHON, "-c", PROBE], capture_output=True, check=False).returncode == 0
-    except OSError:
-        there = False
-    if not there:
-        message = "no GStreamer RTSP server: scripts/test says which packages it needs"
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(message)
 
 
 class RtspCamera:
