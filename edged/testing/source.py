@@ -49,7 +49,14 @@ class Refuse:
     error: CameraLost | SourceUnusable
 
 
-Step = Deliver | Stall | Lose | Refuse
+@dataclass(frozen=True, slots=True)
+class Announce:
+    """What is sent from now on, as a stream tells that changes its resolution."""
+
+    info: SourceInfo
+
+
+Step = Deliver | Stall | Lose | Refuse | Announce
 
 
 class Script:
@@ -93,6 +100,9 @@ class ScriptedSource(FrameSource):
                 return None
             case Lose(error):
                 raise error
+            case Announce(info):
+                self._info = info
+                return self._next()
             case Refuse():
                 raise AssertionError("the script refuses to open a source that is open")
 

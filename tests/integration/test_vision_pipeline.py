@@ -19,8 +19,9 @@ from edged.core.event import ObjectAppeared, ObjectLeft
 from edged.core.tensor import RawOutput
 from edged.infer.settings import ModelSettings
 from edged.sources.base import FrameSource
+from edged.sources.info import SourceInfo
 from edged.sources.settings import SourceSettings, SyntheticSettings
-from edged.testing.source import Deliver, Lose, Refuse, Script, Stall, Step
+from edged.testing.source import Announce, Deliver, Lose, Refuse, Script, Stall, Step
 from edged.tracking.settings import TrackerSettings
 from edged.vision import ipc
 from edged.vision.loader import load
@@ -80,6 +81,21 @@ def test_lost_camera_closes_its_objects_before_it_is_reported(test_data: Path, c
     assert (first.label, first.reason, second.reason) == ("cat", "source_lost", "stopped")
     assert first.best_score > 0.7
     assert first.object_id != second.object_id
+
+
+def test_objects_of_another_resolution_are_others(test_data: Path, cat: Deliver) -> None:
+    small = SourceInfo(width=256, height=170, fps=30.0, description="small", live=True)
+    smaller = Deliver(cv2.resize(cat.image, (small.width, small.height)))
+    steps: Sequence[Step] = [cat] * 4 + [Announce(small)] + [smaller] * 4
+    reports = reports_of(test_data, {"door": Script(steps)}, {"door": camera()})
+    story = [report for report in reports if not isinstance(report, ipc.Stats | ipc.ModelServes)]
+    appeared = [report for report in story if isinstance(report, ObjectAppeared)]
+    left = [report for report in story if isinstance(report, ObjectLeft)]
+    ups = [report for report in story if isinstance(report, ipc.CameraUp)]
+    assert [up.width for up in ups] == [64, 256]
+    assert story.index(left[0]) < story.index(ups[1]) < story.index(appeared[1])
+    assert [report.reason for report in left] == ["source_lost", "stopped"]
+    assert appeared[0].box[2] > small.width > appeared[1].box[2]
 
 
 def test_only_wanted_labels_are_followed(test_data: Path, cat: Deliver) -> None:
