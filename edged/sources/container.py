@@ -96,8 +96,8 @@ def options_of(stream: StreamSettings, within_s: float) -> dict[str, str]:
             # picture that the others build on, and the next such may be many seconds away.
             options |= {"probesize": "32", "analyzeduration": "0"}
     else:
-        options["rw_timeout"] = socket_timeout
-        options["format_whitelist"] = HTTP_FORMATS
+        options |= {"format_whitelist": HTTP_FORMATS, "rw_timeout": socket_timeout}
+        options["analyzeduration"] = "1000000"  # microseconds; for FLV, which may always hold one stream more, FFmpeg takes 5 s
     if scheme in {"rtsps", "https"} and stream.tls_verify:
         # FFmpeg asks for a playlist with these options, and for its parts without.
         options["format_whitelist"] = options["format_whitelist"].replace("hls,", "")

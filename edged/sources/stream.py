@@ -62,9 +62,8 @@ class StreamSource(FrameSource):
             asked_ns = time.monotonic_ns()
             packet = self._read()
             arrived_ns = time.monotonic_ns()
-            if (
-                arrived_ns - began_ns >= self._within_s * 1e9
-            ):  # a silent camera too: FFmpeg then gives the picture that it still held
+            # Whatever came: after so long a silence it is the picture that FFmpeg still held.
+            if arrived_ns - began_ns >= self._within_s * 1e9:
                 raise self._nothing(self.damaged - damaged, self.late - late)
             if packet.stream.index != self._video.index:
                 continue
@@ -108,7 +107,10 @@ class StreamSource(FrameSource):
     def _framed(self, picture: VideoFrame, arrived_ns: int) -> Frame:
         if (picture.width, picture.height) != (self._info.width, self._info.height):
             self._info = replace(self._info, width=picture.width, height=picture.height)
-        image = cast(Image, self._reformat.reformat(picture, format="bgr24", threads=1).to_ndarray())
+        try:
+            image = cast(Image, self._reformat.reformat(picture, format="bgr24", threads=1).to_ndarray())
+        except (av.FFmpegError, ValueError) as error:
+            raise CameraLost(f"{self._stream.address} sends pixels of an unknown format, {picture.format.name}") from error
         position_ns = self._position_ns(picture)
         if self._playout is None:
             captured_ns = self._clock.captured_ns(position_ns, arrived_ns)
@@ -126,7 +128,7 @@ class StreamSource(FrameSource):
 
     def _nothing(self, damaged: int, late: int) -> CameraLost:
         said = f"{self._stream.address} gave no picture within {self._within_s:g} s"
-        if late:
+        if late > damaged:
             return CameraLost(
                 f"{said}: {late} came faster than they can be decoded",
                 hint="take the camera's second, smaller stream, or fewer frames a second; a recording belongs under `file`",

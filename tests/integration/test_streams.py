@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from authority import Authority
 from cameras import barcode
-from cameras.http_camera import Auth, HttpCamera
+from cameras.http_camera import Auth, HttpCamera, jpeg
 from cameras.rtsp import RtspCamera
 from support import require_rtsp_server
 
@@ -284,6 +284,20 @@ def test_mjpeg_over_http(tmp_path: Path) -> None:
         camera.silent.set()
         with pytest.raises(CameraLost, match=r"is silent|no picture within"):
             list(source)
+
+
+@pytest.mark.parametrize("container", ["mpegts", "flv"])
+def test_other_containers_over_http(container: str) -> None:
+    with HttpCamera() as camera, watching(camera.url(f"/{container}")) as source:
+        check_clock(list(itertools.islice(source, 10)))
+        assert source.info.description.endswith("h264")
+
+
+def test_pictures_that_are_too_large_are_not_decoded() -> None:
+    with HttpCamera() as camera:
+        camera.picture = jpeg(np.zeros((6016, 6016), np.uint8))
+        with pytest.raises(CameraLost, match="were damaged"):
+            watching(camera.url(), SourceSettings(stall_after_s=3)).read()
 
 
 def test_who_is_slower_than_the_camera_sees_fewer_pictures_and_none_that_are_old() -> None:

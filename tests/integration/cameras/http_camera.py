@@ -7,26 +7,31 @@ import hashlib
 import ssl
 import threading
 from contextlib import suppress
+from fractions import Fraction
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 from urllib.request import parse_http_list, parse_keqv_list
 
+import av
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from cameras import barcode
 
 REALM, NONCE = "camera", "dcd98b7102dd2f0e"
+MIME_TYPES = {"mpegts": "video/mp2t", "flv": "video/x-flv"}
 Auth = Literal["basic", "digest"]
 
 
 class HttpCamera:
-    """Serves until the end of its ``with``: /mjpeg at ``fps``, and what lies in ``directory``.
+    """Serves until the end of its ``with``: /mjpeg, /mpegts and /flv at ``fps``, and what lies in ``directory``.
 
     With ``auth`` every path wants ``user`` and ``password``. ``size`` may be changed while it serves, and ``silent`` set to hold
-    back frames. ``asked`` lists the paths that were asked for.
+    back frames. ``asked`` lists the paths that were asked for; ``picture`` is the JPEG to send instead of the
+    clock.
     """
 
     def __init__(
@@ -40,6 +45,7 @@ class HttpCamera:
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self.size = (640, 480)
+        self.picture: bytes | None = None
         self.asked: list[str] = []
         self.silent = threading.Event()
         self._directory, self._auth, self._user, self._password = directory, auth, user, password
@@ -89,6 +95,8 @@ class HttpCamera:
         name = request.path.split("?")[0].lstrip("/")
         if name == "mjpeg":
             self._stream(request)
+        elif name in MIME_TYPES:
+            self._mux(request, name)
         elif self._directory is not None and (self._directory / name).is_file():
             content = (self._directory / name).read_bytes()
             request.send_response(200)
@@ -106,7 +114,24 @@ class HttpCamera:
         with suppress(OSError):  # the viewer left
             while not self._leaving.wait(self._period_s):
                 if not self.silent.is_set():
-                    request.wfile.write(part(self.size))
+                    request.wfile.write(part(self.picture or jpeg(drawn(self.size))))
+
+    def _mux(self, request: BaseHTTPRequestHandler, container: str) -> None:
+        """H.264 in ``container``, from its first picture on."""
+        request.send_response(200)
+        request.send_header("Content-Type", MIME_TYPES[container])
+        request.end_headers()
+        width, height = self.size
+        with suppress(OSError), av.open(_Sink(request), "w", format=container, options={"flush_packets": "1"}) as out:
+            video = out.add_stream("libx264", rate=round(1 / self._period_s))
+            video.width, video.height, video.pix_fmt = width, height, "yuv420p"
+            video.options = {"g": "25", "preset": "ultrafast", "tune": "zerolatency", "sliced-threads": "0", "threads": "1"}
+            video.codec_context.time_base = Fraction(1, 1000)
+            while not self._leaving.wait(self._period_s):
+                at = barcode.now()
+                picture = av.VideoFrame.from_ndarray(drawn(self.size), format="bgr24")
+                picture.pts, picture.time_base = at, video.codec_context.time_base
+                out.mux(video.encode(picture))
 
     def _admits(self, request: BaseHTTPRequestHandler) -> bool:
         scheme, _, given = request.headers.get("Authorization", "").partition(" ")
@@ -121,13 +146,32 @@ class HttpCamera:
         return fields["username"] == self._user and fields["response"] == expected
 
 
-def part(size: tuple[int, int]) -> bytes:
-    """A picture of ``size`` that carries the clock, as a part of a multipart document."""
-    width, height = size
-    row = np.frombuffer(barcode.row(barcode.now(), width), np.uint8)
-    picture = cv2.imencode(".jpg", np.broadcast_to(row[None, :, None], (height, width, 3)))[1].tobytes()
+def jpeg(image: NDArray[np.uint8]) -> bytes:
+    return cv2.imencode(".jpg", image)[1].tobytes()
+
+
+def part(picture: bytes) -> bytes:
+    """A JPEG as a part of a multipart document."""
     head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(picture)}\r\n\r\n"
     return head.encode() + picture + b"\r\n"
+
+
+def drawn(size: tuple[int, int]) -> NDArray[np.uint8]:
+    """A picture that carries the clock, uint8 (height, width, 3)."""
+    width, height = size
+    row = np.frombuffer(barcode.row(barcode.now(), width), np.uint8)
+    return np.ascontiguousarray(np.broadcast_to(row[None, :, None], (height, width, 3)))
+
+
+class _Sink:
+    """What a muxer writes into: the answer to ``request``."""
+
+    def __init__(self, request: BaseHTTPRequestHandler) -> None:
+        self._request = request
+
+    def write(self, data: bytes) -> int:
+        self._request.wfile.write(data)
+        return len(data)
 
 
 def _md5(text: str) -> str:
