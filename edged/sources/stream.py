@@ -27,6 +27,7 @@ from edged.sources.info import SourceInfo
 from edged.sources.settings import SourceSettings
 from edged.sources.stream_clock import Backlog, CaptureClock, Playout
 from edged.sources.stream_settings import StreamSettings
+from edged.sources.thinning import Thinning
 
 READ_SHARE = 0.8
 """Of the time after which a camera counts as stalled: the reader, who knows why there is no picture, is to say so first."""
@@ -52,25 +53,35 @@ class StreamSource(FrameSource):
         self._packets = cast("Generator[Packet[Stream], None, None]", container.demux())
         self._within_s = within_s
         self._reformat = VideoReformatter()
+        self._thinning = Thinning(every=1, max_fps=None)
         self._clock, self._backlog = CaptureClock(), Backlog()
         self._playout = Playout() if container.format.name == "hls" else None
 
+    def thin(self, thinning: Thinning) -> bool:
+        """As ``FrameSource.thin``: what is left out is decoded, since others build on it, but not converted."""
+        self._thinning = thinning
+        return True
+
     def _next(self) -> Frame | None:
-        began_ns = time.monotonic_ns()
+        sound_ns = time.monotonic_ns()
         damaged, late = self.damaged, self.late
         while not self._closed.is_set():
             asked_ns = time.monotonic_ns()
             packet = self._read()
             arrived_ns = time.monotonic_ns()
             # Whatever came: after so long a silence it is the picture that FFmpeg still held.
-            if arrived_ns - began_ns >= self._within_s * 1e9:
+            if arrived_ns - sound_ns >= self._within_s * 1e9:
                 raise self._nothing(self.damaged - damaged, self.late - late)
             if packet.stream.index != self._video.index:
                 continue
             behind = self._playout is None and self._backlog.note(asked_ns, arrived_ns)
             picture = self._decode(packet, behind)
-            if picture is not None:
-                return self._framed(picture, arrived_ns)
+            if picture is None:
+                continue
+            sound_ns = arrived_ns
+            captured_ns = self._captured_ns(picture, arrived_ns)
+            if self._thinning.takes(captured_ns):
+                return self._frame(self._pixels(picture), captured_ns, None)
         return None
 
     def _read(self) -> Packet[Stream]:
@@ -104,21 +115,23 @@ class StreamSource(FrameSource):
             return None
         return picture
 
-    def _framed(self, picture: VideoFrame, arrived_ns: int) -> Frame:
+    def _captured_ns(self, picture: VideoFrame, arrived_ns: int) -> int:
+        """When the picture was taken, as far as one can tell; of a playlist, once it is due."""
+        position_ns = self._position_ns(picture)
+        if self._playout is None:
+            return self._clock.captured_ns(position_ns, arrived_ns)
+        due_ns = self._playout.due_ns(position_ns, arrived_ns)
+        self._closed.wait(max(0, due_ns - time.monotonic_ns()) / 1e9)
+        return self._clock.captured_ns(None, due_ns)
+
+    def _pixels(self, picture: VideoFrame) -> Image:
+        """In BGR; notes another size."""
         if (picture.width, picture.height) != (self._info.width, self._info.height):
             self._info = replace(self._info, width=picture.width, height=picture.height)
         try:
-            image = cast(Image, self._reformat.reformat(picture, format="bgr24", threads=1).to_ndarray())
+            return cast(Image, self._reformat.reformat(picture, format="bgr24", threads=1).to_ndarray())
         except (av.FFmpegError, ValueError) as error:
             raise CameraLost(f"{self._stream.address} sends pixels of an unknown format, {picture.format.name}") from error
-        position_ns = self._position_ns(picture)
-        if self._playout is None:
-            captured_ns = self._clock.captured_ns(position_ns, arrived_ns)
-        else:
-            due_ns = self._playout.due_ns(position_ns, arrived_ns)
-            self._closed.wait(max(0, due_ns - time.monotonic_ns()) / 1e9)
-            captured_ns = self._clock.captured_ns(None, due_ns)
-        return self._frame(image, captured_ns, None)
 
     def _position_ns(self, picture: VideoFrame) -> int | None:
         """Where the stream places the picture, ``None`` if it does not say."""

@@ -15,7 +15,8 @@ class ViewedSource(FrameSource):
     """``source`` as ``settings`` want it shown. Owns it: closed with this, or where making this raises SourceUnusable."""
 
     def __init__(self, source: FrameSource, settings: PictureSettings, camera: str, first_seq: int) -> None:
-        self._source = source
+        self._source, self._settings = source, settings
+        self._captured = source.info
         self._view = View(settings)
         thinning = Thinning(settings.every, settings.max_fps)
         self._thinning = None if source.thin(thinning) else thinning
@@ -31,10 +32,19 @@ class ViewedSource(FrameSource):
         super().close()
 
     def _next(self) -> Frame | None:
-        while (frame := self._source.read()) is not None:
+        while (frame := self._read()) is not None:
             if self._thinning is None or self._thinning.takes(frame.scene_ns):
+                if self._source.info is not self._captured:  # another size, say
+                    self._captured = self._source.info
+                    self._info = _info(self._captured, self._view, self._settings)
                 return self._frame(self._view(frame.image), frame.captured_ns, frame.media_ns)
         return None
+
+    def _read(self) -> Frame | None:
+        try:
+            return self._source.read()
+        finally:
+            self.damaged, self.late = self._source.damaged, self._source.late
 
     def _release(self) -> None:
         self._source.close()

@@ -26,6 +26,7 @@ from edged.core.errors import CameraLost
 from edged.core.frame import Frame
 from edged.sources.base import FrameSource
 from edged.sources.open import open_source
+from edged.sources.picture_settings import PictureSettings
 from edged.sources.settings import SourceSettings
 from edged.sources.stream_settings import HwAccel, StreamSettings
 
@@ -185,6 +186,17 @@ def test_another_resolution_in_mid_stream(own_camera: RtspCamera) -> None:
             assert (source.info.width, source.info.height) == (width, height) == (frames[-1].width, frames[-1].height)
             assert source.info is not before
         check_clock(frames)
+
+
+def test_a_picture_is_shown_as_wanted_at_any_resolution(own_camera: RtspCamera) -> None:
+    shown = PictureSettings(rotate=90, max_fps=5)
+    with watching(own_camera.url, replace(PATIENT, picture=shown)) as source:
+        frames = list(itertools.islice(source, 5))
+        assert (source.info.width, source.info.height) == (480, 640) == (frames[0].width, frames[0].height)
+        assert frames[-1].captured_ns - frames[0].captured_ns > 600_000_000
+        own_camera.order("size 320x256")
+        frames_until(source, lambda frame: frame.width == 256)
+        assert (source.info.width, source.info.height) == (256, 320)
 
 
 def test_damaged_pictures_are_passed_over_and_counted(own_camera: RtspCamera) -> None:

@@ -97,7 +97,7 @@ def test_configuration_loads_without_numpy_and_opencv() -> None:
     code = (
         "import sys, pathlib, edged.config.load as l\n"
         f"l.load(pathlib.Path({str(EXAMPLES[0])!r}))\n"
-        "print(sorted({'numpy', 'cv2', 'ai_edge_litert'} & set(sys.modules)))"
+        "print(sorted({'numpy', 'cv2', 'av', 'ai_edge_litert'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
