@@ -1,7 +1,8 @@
 """The one thread that owns the database connection, and how commits are grouped.
 
 A commit costs an fsync and, on flash, about 20 kB of writes however small it is. The first write after a pause is committed at
-once; those that come within 200 ms of a commit share the next one. Reads are answered between commits.
+once; those that come within 200 ms of a commit share the next one, unless one of them is urgent. Reads are answered between
+commits.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from edged.core.errors import EdgedError, StoreFailed
 from edged.store.db import mark_clean, open_database, primary_code, store_failed
@@ -43,13 +44,15 @@ Work = Callable[[sqlite3.Connection], T]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Job:
-    """Work for the thread. ``events`` counts towards the size of a group; ``write`` wants a transaction (shared with others)."""
+class Job(Generic[T]):
+    """Work for the thread. ``events`` counts towards the size of a group; ``write`` wants a transaction (shared with others), and
+    ``urgent`` wants it now."""
 
-    work: Work[Any]
-    future: asyncio.Future[Any]
+    work: Work[T]
+    future: asyncio.Future[T]
     events: int
     write: bool
+    urgent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +72,8 @@ class Writer:
         self._committed = committed
         self._idle_s = idle_s
         self._loop = asyncio.get_running_loop()
-        self._jobs: queue.SimpleQueue[Job | Stop] = queue.SimpleQueue()
-        self._taken: list[Job] = []
+        self._jobs: queue.SimpleQueue[Job[Any] | Stop] = queue.SimpleQueue()
+        self._taken: list[Job[Any]] = []
         self._closed = False
         self._failure: StoreFailed | None = None
         self._opened = self._loop.create_future()
@@ -93,25 +96,25 @@ class Writer:
             self._failure = self._failure or StoreFailed(f"event store {self._path} did not close within {deadline_s:g} s")
             self._abandon()
 
-    async def write(self, work: Work[T], *, events: int) -> T:
+    async def write(self, work: Work[T], *, events: int, urgent: bool = False) -> T:
         """Run ``work`` in a transaction, with others; returns after the commit. Raises StoreFailed.
 
-        ``work`` may run more than once: a transaction that found no room is rolled back and tried again.
+        ``urgent`` commits at once what was gathered so far. ``work`` may run more than once: a transaction that found no room is
+        rolled back and tried again.
         """
-        return await self._submit(work, events=events, write=True)
+        return await self._submit(Job(work, self._loop.create_future(), events, write=True, urgent=urgent))
 
     async def read(self, work: Work[T]) -> T:
         """Run ``work`` between commits. Raises StoreFailed."""
-        return await self._submit(work, events=0, write=False)
+        return await self._submit(Job(work, self._loop.create_future(), events=0, write=False))
 
-    async def _submit(self, work: Work[T], *, events: int, write: bool) -> T:
+    async def _submit(self, job: Job[T]) -> T:
         if self._failure is not None:
             raise self._failure
         if self._closed:
             raise StoreFailed(f"event store {self._path} is closed")
-        future: asyncio.Future[T] = self._loop.create_future()
-        self._jobs.put(Job(work, future, events, write))
-        return await future
+        self._jobs.put(job)
+        return await job.future
 
     # What follows runs in the thread.
 
@@ -159,25 +162,25 @@ class Writer:
             if stop:
                 return
 
-    def _gather(self, db: sqlite3.Connection, first: Job, until_s: float) -> bool:
+    def _gather(self, db: sqlite3.Connection, first: Job[Any], until_s: float) -> bool:
         """Take ``first`` and what arrives until then (or is there already) as the next group; ``True`` if it is the last."""
         self._taken = [first]
-        events = first.events
+        events, urgent = first.events, first.urgent
         while events < GROUP_EVENTS:
             try:
-                job = self._jobs.get(timeout=max(0.0, until_s - time.monotonic()))
+                job = self._jobs.get(timeout=0.0 if urgent else max(0.0, until_s - time.monotonic()))
             except queue.Empty:
                 return False
             if isinstance(job, Stop):
                 return True
             if job.write:
                 self._taken.append(job)
-                events += job.events
+                events, urgent = events + job.events, urgent or job.urgent
             else:
                 self._read(db, job)
         return False
 
-    def _read(self, db: sqlite3.Connection, job: Job) -> None:
+    def _read(self, db: sqlite3.Connection, job: Job[Any]) -> None:
         self._taken.append(job)
         try:
             result = job.work(db)
@@ -213,7 +216,7 @@ class Writer:
                 raise
             return False
 
-    def _transact(self, db: sqlite3.Connection, jobs: Iterable[Job]) -> list[Any]:
+    def _transact(self, db: sqlite3.Connection, jobs: Iterable[Job[Any]]) -> list[Any]:
         db.execute("BEGIN IMMEDIATE")
         try:
             results = [job.work(db) for job in jobs]
