@@ -85,6 +85,11 @@ class Daemon:
         self._process.kill()
         self.wait()
 
+    def abandon(self) -> None:
+        """Kill it if it still runs."""
+        if self._process.poll() is None:
+            self.kill()
+
     def stop(self) -> int:
         """SIGTERM; the exit status."""
         self.signal(signal.SIGTERM)
@@ -99,8 +104,7 @@ def running(config: Path, environment: dict[str, str] | None = None) -> Iterator
     try:
         yield daemon
     finally:
-        if daemon._process.poll() is None:
-            daemon.kill()
+        daemon.abandon()
 
 
 class Subscriber:
