@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -32,7 +33,7 @@ IDLE_S = 60.0
 """How often age and reserve are looked after while nothing is written."""
 
 ROOM_ATTEMPTS = 20
-"""Each attempt drops a hundredth of the store; a transaction that does not fit then is larger than the store is meant to be."""
+"""Each attempt drops twice as many; a transaction that does not fit then is larger than the store is meant to be."""
 
 
 class StoreFull(StoreFailed):
@@ -126,10 +127,8 @@ class Writer:
                 self._tell(self._opened, None)
                 self._serve(db, room)
                 mark_clean(db)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             self._failure = store_failed(self._path, error)
-        except OSError as error:
-            self._failure = StoreFailed(f"event store {self._path}: {error.strerror}")
         except StoreFailed as error:
             self._failure = error
         finally:
@@ -194,27 +193,28 @@ class Writer:
         """One transaction for the jobs taken (or none: upkeep alone); where there is no room for it, the oldest events go."""
         for attempt in range(ROOM_ATTEMPTS):
             try:
-                results = self._transact(db, self._taken)
+                self._settle(self._transact(db, self._taken))
                 if attempt:
-                    room.hold()
-                self._settle(results)
+                    self._relieve(room.restore, db)
                 return
             except sqlite3.OperationalError as error:
                 if primary_code(error) != sqlite3.SQLITE_FULL:
                     raise
-            if not self._make_room(db, room):
+            if not self._relieve(partial(room.make, attempt=attempt), db):
                 break
         for job in self._taken:
             self._tell(job.future, StoreFull(f"event store {self._path}: no room for more", hint="free space on the disk"))
         self._taken = []
 
-    def _make_room(self, db: sqlite3.Connection, room: Room) -> bool:
+    @staticmethod
+    def _relieve(measure: Work[bool | None], db: sqlite3.Connection) -> bool | None:
+        """Take a measure against want of room; ``None`` where there is none for the measure itself."""
         try:
-            return room.make(db)
+            return measure(db)
         except sqlite3.OperationalError as error:
             if primary_code(error) != sqlite3.SQLITE_FULL:
                 raise
-            return False
+            return None
 
     def _transact(self, db: sqlite3.Connection, jobs: Iterable[Job[Any]]) -> list[Any]:
         db.execute("BEGIN IMMEDIATE")

@@ -1,7 +1,7 @@
 """SIGKILL at random moments to the main process, the vision process and the broker of a running daemon, while events flow.
 
-Three cameras see a hundred lights that go on and off at once, so that events come in bursts of hundreds. Between daemon and broker
-stands a gate that opens only when the subscriber is back: what the subscriber misses is then the daemon's fault, not the broker's.
+Between daemon and broker stands a gate that opens only when the subscriber is back: what the subscriber misses is then the daemon's
+fault, not the broker's.
 """
 
 from __future__ import annotations
@@ -19,8 +19,6 @@ from contextlib import AsyncExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import cv2
-import numpy as np
 from broker import Gate, Listener, clock, settings_for
 from broker import running as running_beside
 from support import Daemon, stored_ids
@@ -29,7 +27,7 @@ from edged.mqtt.publisher import Publisher
 from edged.store.settings import StoreSettings
 from edged.store.store import Store
 from edged.testing.broker import Mosquitto
-from edged.testing.detector import write_bundle
+from faults.lights import write_config
 from faults.tally import Tally
 
 FLOW = 50
@@ -42,7 +40,6 @@ PATIENCE_S = 180
 """How long events may stay away on a busy machine: restart, back-off, backlog. No measure of speed."""
 
 MAX_REPEATS = 20
-OBJECTS = 100
 CAMERAS = ("door", "gate", "yard")
 
 
@@ -90,7 +87,7 @@ class Scene:
         self._listener = Listener()
         self._listening = AsyncExitStack()
         self._taken = 0
-        self._daemon = Daemon(self._write_config(directory))
+        self._daemon = Daemon(write_config(directory, self.state, CAMERAS, gate.port, self.jsonl))
 
     async def start(self) -> None:
         await self._listen()
@@ -165,35 +162,6 @@ class Scene:
             produced, delivered, dropped, queued, last_seq = db.execute(query).fetchone()
         if not produced == delivered + dropped + queued == last_seq:
             self.problems.append(f"{when}: produced {produced} of {last_seq}, delivered {delivered} + {dropped} + {queued}")
-
-    def _write_config(self, directory: Path) -> Path:
-        bundle, pictures = write_bundle(directory / "lights", OBJECTS), directory / "pictures"
-        pictures.mkdir()
-        for number, brightness in enumerate([255, 255, 0, 0, 0]):  # an object leaves when it was gone for a second
-            cv2.imwrite(str(pictures / f"{number}.png"), np.full((8, 8 * OBJECTS, 3), brightness, np.uint8))
-        cameras = "".join(
-            f'[cameras.{name}]\nmodel = "lights"\nlive_max_hz = 0\n'
-            f'file = {{ path = "{pictures}", pace = "realtime", loop = true, pictures_per_s = 2 }}\n'
-            for name in CAMERAS
-        )
-        config = directory / "edged.toml"
-        config.write_text(f"""
-            [device]
-            name = "pi"
-            state_directory = "{self.state}"
-            [models.lights]
-            bundle = "{bundle}"
-            [tracking]
-            appear_after_s = 0
-            leave_after_s = 1
-            {cameras}
-            [mqtt]
-            host = "127.0.0.1"
-            port = {self.gate.port}
-            [sinks]
-            jsonl = "{self.jsonl}"
-        """)
-        return config
 
 
 async def run(plan: Plan, directory: Path, on_fault: Callable[[int, Tally], None]) -> Outcome:
