@@ -7,10 +7,11 @@ import json
 import sys
 
 import accuracy
+import delivery
 import pipeline
 from rich.console import Console
 
-MEASUREMENTS = {"pipeline": pipeline, "accuracy": accuracy}
+MEASUREMENTS = {"pipeline": pipeline, "accuracy": accuracy, "delivery": delivery}
 
 
 def main() -> int:

@@ -42,3 +42,12 @@ def test_accuracy_finds_what_the_pictures_hold(test_data: Path) -> None:
     assert sum(found["measure"] == "mAP@0.5" for found in result.values()) == 3
     for name in ("blazeface-full", "blazeface-full-dense", "blazeface-back"):  # pulled by scripts/test
         assert result[name]["value"] == 1
+
+
+def test_delivery_reports_what_it_promises() -> None:
+    command = [sys.executable, BENCHMARKS, "delivery", "--json", "--events", "200", "--seconds", "0.4"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert result.keys() == {"backlog", "at once", "300 a second", "50 a second", "5 a second"}
+    assert all(numbers["events_per_s"] > 0 and numbers["bytes_per_event"] >= 0 for numbers in result.values())
