@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -23,7 +26,16 @@ def scratch(tmp_path: Path) -> Path:
 def test_killed_at_any_call_the_store_is_as_before_or_after_the_step(scratch: Path) -> None:
     outcome = calls.run(scratch, EVERY_NTH, lambda *_: None)
     assert outcome.problems == []
-    assert outcome.killed.total() == outcome.points > 20
+    assert sum(outcome.killed.values()) == outcome.points > 20
+
+
+def test_the_script_says_what_it_found() -> None:
+    command = [sys.executable, "-m", "faults", "calls", "--every", "1000", "--json"]
+    done = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert sum(result["killed"].values()) == result["points"] > 5
+    assert result["problems"] == []
 
 
 def test_steps_that_are_not_one_transaction_are_noticed(scratch: Path, tmp_path: Path) -> None:

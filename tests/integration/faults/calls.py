@@ -68,7 +68,7 @@ class Outcome:
     """``killed`` says how many workers died, by call; the others had ended before."""
 
     points: int = 0
-    killed: Counter[str] = field(default_factory=Counter)
+    killed: dict[str, int] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 
 
@@ -175,7 +175,7 @@ def run(scratch: Path, step: int, on_point: Callable[[int, int], None], environm
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for point, (killed, problems) in zip(points, pool.map(bench.kill_at, points), strict=True):
             outcome.points += 1
-            outcome.killed[point.call] += killed
+            outcome.killed[point.call] = outcome.killed.get(point.call, 0) + killed
             outcome.problems += problems
             on_point(outcome.points, len(points))
     return outcome
