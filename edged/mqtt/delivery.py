@@ -99,7 +99,7 @@ class Delivery:
         Cancelled half-way it leaves the list as it was: settled twice does no harm, but forgotten they would all be sent again.
         """
         seqs, self._acknowledged = self._acknowledged, []
-        if not (seqs or urgent):
+        if not (seqs or (urgent and self._uncommitted)):
             return
         try:
             await self._outbox.acknowledge(seqs, urgent=urgent)

@@ -33,6 +33,7 @@ class Room:
         self._limit_bytes = settings.max_mb * BYTES_PER_MB
         self._reserve = Reserve(path)
         self._short = False
+        self._owed = False  # the reserve was given up and is to be put aside again
         self._reserve.give_up()  # opening writes a little, which a full disk would refuse
 
     def settle(self, db: sqlite3.Connection) -> None:
@@ -53,6 +54,7 @@ class Room:
         if disk_is_full:
             self._say(short=True)
         reserve = self._reserve.give_up()
+        self._owed |= reserve
         _checkpoint(db)  # a journal that could not be copied for want of space holds what the dropping needs
         if disk_is_full and reserve:
             return True
@@ -62,12 +64,13 @@ class Room:
         return dropped
 
     def restore(self, db: sqlite3.Connection) -> None:
-        """Put the reserve aside again after it was needed, in exchange for the oldest events: without it the day would come on
-        which nothing can be dropped. Given up after what a transaction may have taken: then somebody else was quicker.
+        """Put the reserve aside again after ``make`` gave it up, in exchange for the oldest events: without it the day would come
+        on which nothing can be dropped. Not for more than a transaction may have taken: then somebody else was quicker.
 
         Raises sqlite3.OperationalError (SQLITE_FULL) where not even that is possible.
         """
-        if self._reserve.hold():
+        owed, self._owed = self._owed, False
+        if self._reserve.hold() or not owed:
             return
         _checkpoint(db)
         least_bytes = _file_bytes(db) - GROUP_BYTES
