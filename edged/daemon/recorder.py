@@ -61,7 +61,7 @@ class Recorder:
                 batch.append(self._queue.get_nowait())
             try:
                 self._tell(await self._store.append(batch))
-                self._full = False
+                self._recover()
             except StoreFull as error:
                 self._lose(len(batch), error)
             for _ in batch:
@@ -89,6 +89,11 @@ class Recorder:
         if not self._full:
             self._full = True
             log.error("events are lost until there is room: %s", error)
+
+    def _recover(self) -> None:
+        if self._full:
+            self._full = False
+            log.warning("the store takes events again; %d were lost to the full disk since the start", self.lost)
 
     def _tell(self, events: Sequence[Event]) -> None:
         for event in events:

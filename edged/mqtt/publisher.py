@@ -23,6 +23,7 @@ from edged.mqtt.retained import Retained
 from edged.mqtt.session import ProtocolRefused, Session, Unanswered
 from edged.mqtt.settings import MqttSettings
 from edged.mqtt.stats import Meter, PublisherStats
+from edged.mqtt.suspicion import Suspicion
 from edged.mqtt.tasks import run_together
 from edged.mqtt.timing import Timing
 from edged.mqtt.topics import OFFLINE, ONLINE, Topics
@@ -57,6 +58,7 @@ class Publisher:
         self._version = VersionChoice(settings.protocol)
         self._session: Session | None = None
         self._settled = asyncio.Event()
+        self._suspicion = Suspicion()
         self._said: type[EdgedError] | None = None
         self._retry = Backoff(timing.retry_min_s, timing.retry_max_s, random)
         self._refused = Backoff(timing.refused_min_s, timing.refused_max_s, random)
@@ -130,7 +132,15 @@ class Publisher:
     async def _serve(self, session: Session) -> None:
         since_s = asyncio.get_running_loop().time()
         self._on_connected(session)
-        delivery = Delivery(self._outbox, self._topics, session, self._meter, backoff=self._offer_again, settled=self._settled)
+        delivery = Delivery(
+            self._outbox,
+            self._topics,
+            session,
+            self._meter,
+            backoff=self._offer_again,
+            suspicion=self._suspicion,
+            settled=self._settled,
+        )
         try:
             await run_together(self._retained.publish(session), delivery.run(), session.lost())
         except asyncio.CancelledError:

@@ -6,6 +6,8 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.reasoncodes import ReasonCode
 
 FIRST_REFUSAL = 0x80
+TOO_LARGE = 0x95
+"""A reason to hang up rather than an answer; ours to a message that the broker would hang up on."""
 
 
 def is_refusal(reason: int) -> bool:
@@ -15,7 +17,8 @@ def is_refusal(reason: int) -> bool:
 
 def describe(reason: int) -> str:
     """The code in the specification's words."""
+    packet = PacketTypes.DISCONNECT if reason == TOO_LARGE else PacketTypes.PUBACK
     try:
-        return f"{ReasonCode(PacketTypes.PUBACK, identifier=reason)} (0x{reason:02x})"
+        return f"{ReasonCode(packet, identifier=reason)} (0x{reason:02x})"
     except KeyError:
         return f"unknown reason 0x{reason:02x}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import ssl
 import struct
 from collections.abc import AsyncIterator
@@ -24,11 +25,18 @@ from paho.mqtt.reasoncodes import ReasonCode
 from edged.core.errors import BrokerRefused, BrokerUnreachable
 from edged.mqtt.dial import dial
 from edged.mqtt.endpoint import Endpoint
+from edged.mqtt.reason import TOO_LARGE
 from edged.mqtt.timing import Timing
 from edged.mqtt.version import ProtocolVersion
 
 WINDOW = 20
 """Messages on their way at most: mosquitto's own default, and what is sent twice at most after a connection is lost."""
+
+HEADER_BYTES = 5 + 2 + 2 + 1
+"""Of a PUBLISH at most, besides topic and payload: type and length, topic length, packet identifier, no properties."""
+
+NO_LIMIT_BYTES = 1 << 28
+"""What MQTT can express at all."""
 
 TICK_S = 1.0
 
@@ -54,8 +62,9 @@ class Session:
         self._tick_s = min(TICK_S, timing.acknowledge_s / 4)
         self._ticker: asyncio.TimerHandle | None = None
         self._window = asyncio.Semaphore(WINDOW)
+        self._max_packet_bytes = NO_LIMIT_BYTES
         self._unacknowledged: dict[int, tuple[asyncio.Future[int], float]] = {}
-        self._accepted: asyncio.Future[int] = self._loop.create_future()
+        self._accepted: asyncio.Future[Properties | None] = self._loop.create_future()
         self._ended: asyncio.Future[None] = self._loop.create_future()
         # Whoever cares awaits them; that nobody does is no fault.
         self._accepted.add_done_callback(_look_at)
@@ -87,11 +96,15 @@ class Session:
         """Send with QoS 1 as soon as the window has room.
 
         Returns the future of the acknowledgement's reason code (always 0 with 3.1.1). It raises BrokerUnreachable if the
-        connection is lost before, as does this call.
+        connection is lost before, as does this call. What is larger than the broker takes is refused here: sent, it would end
+        the connection, and the next one, and with it everything behind it.
         """
-        await self._window.acquire()
         acknowledgement: asyncio.Future[int] = self._loop.create_future()
         acknowledgement.add_done_callback(_look_at)
+        if not self._fits(topic, payload):
+            acknowledgement.set_result(TOO_LARGE)
+            return acknowledgement
+        await self._window.acquire()
         if not self._ended.done():
             info = self._client.publish(topic, payload, qos=1, retain=retain)
             if info.rc == MQTTErrorCode.MQTT_ERR_SUCCESS:
@@ -104,7 +117,7 @@ class Session:
 
     def offer(self, topic: str, payload: bytes) -> bool:
         """Send with QoS 0 if nothing is waiting to be sent; ``False`` if it was dropped."""
-        if self._ended.done() or self._client.want_write():
+        if self._ended.done() or self._client.want_write() or not self._fits(topic, payload):
             return False
         return self._client.publish(topic, payload, qos=0).rc == MQTTErrorCode.MQTT_ERR_SUCCESS
 
@@ -113,6 +126,9 @@ class Session:
         self._client.disconnect()
         with contextlib.suppress(BrokerUnreachable):
             await self.lost()
+
+    def _fits(self, topic: str, payload: bytes) -> bool:
+        return HEADER_BYTES + len(topic.encode()) + len(payload) <= self._max_packet_bytes
 
     # Connecting and closing
 
@@ -155,12 +171,13 @@ class Session:
         address = self._endpoint.address
         try:
             async with asyncio.timeout(self._timing.connect_s):
-                receive_maximum = await self._accepted
+                limits = await self._accepted
         except TimeoutError as error:
             raise Unanswered(
                 f"{address} does not answer CONNECT within {self._timing.connect_s:g} s", hint="is it an MQTT broker?"
             ) from error
-        self._window = asyncio.Semaphore(min(WINDOW, receive_maximum))
+        self._window = asyncio.Semaphore(min(WINDOW, getattr(limits, "ReceiveMaximum", WINDOW)))
+        self._max_packet_bytes = getattr(limits, "MaximumPacketSize", NO_LIMIT_BYTES)
 
     def _hang_up(self, error: BrokerUnreachable) -> None:
         """Close the socket, whatever state the connection is in."""
@@ -190,6 +207,10 @@ class Session:
 
     def _on_readable(self) -> None:
         try:
+            if isinstance(sock := self._client.socket(), socket.socket):
+                # Brokers hold a second small packet back until the kernel here has acknowledged the first (Nagle), which it puts
+                # off by up to 40 ms unless it is asked again after each read. A full window would wait so long each time.
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
             self._client.loop_read()
             while isinstance(sock := self._client.socket(), ssl.SSLSocket) and sock.pending():
                 self._client.loop_read()  # decrypted already: the loop will not see these bytes on the socket
@@ -215,7 +236,7 @@ class Session:
         if self._accepted.done():
             return
         if not reason.is_failure:
-            self._accepted.set_result(getattr(properties, "ReceiveMaximum", WINDOW))
+            self._accepted.set_result(properties)
             return
         self._end(_refusal(self._endpoint, reason))
 
@@ -228,6 +249,9 @@ class Session:
         elif flags.is_disconnect_packet_from_server:
             hint = "another client uses the same client_id" if str(reason) == "Session taken over" else ""
             self._end(BrokerUnreachable(f"{address} closed the connection: {reason}", hint=hint))
+        elif str(reason) == "Unspecified error":  # paho's word for a socket that was closed
+            hint = f"if that happens again and again, another client may use the client_id {self._endpoint.client_id!r}"
+            self._end(BrokerUnreachable(f"the connection to {address} is lost: it was closed without a reason", hint=hint))
         else:
             self._end(BrokerUnreachable(f"the connection to {address} is lost: {reason}"))
 

@@ -6,6 +6,7 @@ schema, a file that is broken is moved aside and said, never deleted unseen.
 
 from __future__ import annotations
 
+import errno
 import logging
 import secrets
 import sqlite3
@@ -44,14 +45,26 @@ CREATE TABLE open_object (
 ) STRICT, WITHOUT ROWID;
 """
 
+FREE_SPACE = "free space on the disk"
+MAKE_WRITABLE = "the file and its directory must be writable for the user that edged runs as, and the disk not be mounted read-only"
+FAILING = "the medium may be failing; see the kernel's log"
+
 HINTS = {
-    sqlite3.SQLITE_FULL: "free space on the disk",
+    sqlite3.SQLITE_FULL: FREE_SPACE,
     sqlite3.SQLITE_BUSY: "another process holds the database; stop it",
     sqlite3.SQLITE_CANTOPEN: "the directory must exist and belong to the user that edged runs as",
-    sqlite3.SQLITE_READONLY: "the file and its directory must be writable for the user that edged runs as",
-    sqlite3.SQLITE_PERM: "the file and its directory must be writable for the user that edged runs as",
-    sqlite3.SQLITE_IOERR: "the medium may be failing; see the kernel's log",
+    sqlite3.SQLITE_READONLY: MAKE_WRITABLE,
+    sqlite3.SQLITE_PERM: MAKE_WRITABLE,
+    sqlite3.SQLITE_IOERR: FAILING,
     sqlite3.SQLITE_CORRUPT: "restart edged: it moves the broken file aside and begins a new one",
+}
+
+SYSTEM_HINTS = {
+    errno.ENOSPC: FREE_SPACE,
+    errno.EROFS: MAKE_WRITABLE,
+    errno.EACCES: MAKE_WRITABLE,
+    errno.EPERM: MAKE_WRITABLE,
+    errno.EIO: FAILING,
 }
 
 
@@ -65,8 +78,10 @@ def primary_code(error: sqlite3.Error) -> int:
     return code if code < 0 else code & 0xFF
 
 
-def store_failed(path: Path, error: sqlite3.Error) -> StoreFailed:
+def store_failed(path: Path, error: sqlite3.Error | OSError) -> StoreFailed:
     """The same fault in edged's words."""
+    if isinstance(error, OSError):
+        return StoreFailed(f"event store {path}: {error.strerror}", hint=SYSTEM_HINTS.get(error.errno or 0, ""))
     return StoreFailed(f"event store {path}: {error}", hint=HINTS.get(primary_code(error), ""))
 
 
@@ -81,10 +96,8 @@ def open_database(path: Path) -> sqlite3.Connection:
         except BrokenFile as error:
             _move_aside(path, str(error))
             return _open(path)
-    except sqlite3.Error as error:
+    except (sqlite3.Error, OSError) as error:
         raise store_failed(path, error) from error
-    except OSError as error:
-        raise StoreFailed(f"event store {path}: {error.strerror}") from error
 
 
 def mark_clean(db: sqlite3.Connection) -> None:

@@ -52,7 +52,8 @@ def read_pending(db: sqlite3.Connection, identity: Identity, after_seq: int, lim
 
 def settle_delivered(db: sqlite3.Connection, seqs: Collection[int]) -> None:
     """Take acknowledged events out of the outbox; numbers that are not there (any more) count nothing."""
-    db.execute("UPDATE ledger SET delivered = delivered + ?", (_remove(db, seqs),))
+    if removed := _remove(db, seqs):
+        db.execute("UPDATE ledger SET delivered = delivered + ?", (removed,))
 
 
 def settle_dropped(db: sqlite3.Connection, seqs: Collection[int]) -> None:

@@ -33,6 +33,10 @@ class Reserve:
             os.close(fd)
         return True
 
-    def give_up(self) -> None:
-        """Free the blocks."""
-        self._path.unlink(missing_ok=True)
+    def give_up(self) -> bool:
+        """Free the blocks; whether there were any."""
+        try:
+            self._path.unlink()
+        except FileNotFoundError:
+            return False
+        return True

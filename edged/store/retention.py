@@ -13,7 +13,6 @@ ROWS_PER_SWEEP = 200
 ROOM_FRACTION = 100
 """Making room drops one event in so many, so that it is seldom and one transaction stays short."""
 
-MIN_DROP = 100
 MS_PER_DAY = 86_400_000
 
 
@@ -33,14 +32,15 @@ def drop_oldest(db: sqlite3.Connection, boundary: int) -> int:
     return undelivered
 
 
-def drop_some(db: sqlite3.Connection) -> int | None:
-    """Drop the oldest hundredth, in its own transaction; returns how many were undelivered, ``None`` if nothing is left."""
+def drop_some(db: sqlite3.Connection, at_least: int) -> int | None:
+    """Drop the oldest hundredth, or this many, in a transaction of its own; returns how many were undelivered, ``None`` if nothing
+    is left."""
     first, last = _range(db)
     if last < first:
         return None
     db.execute("BEGIN IMMEDIATE")
     try:
-        undelivered = drop_oldest(db, min(last, first - 1 + max(MIN_DROP, (last - first + 1) // ROOM_FRACTION)))
+        undelivered = drop_oldest(db, min(last, first - 1 + max(at_least, (last - first + 1) // ROOM_FRACTION)))
         db.execute("COMMIT")
     finally:
         if db.in_transaction:

@@ -20,12 +20,15 @@ from edged.store import events, outbox, retention
 from edged.store.events import Encoded, Identity
 from edged.store.outbox import OutboxCounts
 from edged.store.settings import StoreSettings
-from edged.store.writer import Writer
+from edged.store.writer import StoreFull, Writer
 
 log = logging.getLogger(__name__)
 
 APPENDS_WAITING = 256
 """Appends that may wait for their commit; the next caller waits before its events are taken. Nothing is dropped here."""
+
+FULL_RETRY_S = 1.0
+"""How long an acknowledgement waits for room on a full disk before it looks again."""
 
 CLOSE_S = 5.0
 """A commit takes some tens of milliseconds; a card that needs longer than this for the last ones is failing."""
@@ -102,12 +105,16 @@ class Store:
             return found.events
         for error in found.unreadable.values():
             log.error("event store: dropped: %s", error)
-        await self._writer.write(partial(outbox.settle_dropped, seqs=tuple(found.unreadable)), events=0)
+        await self._settle(partial(outbox.settle_dropped, seqs=tuple(found.unreadable)), urgent=False)
         return found.events or await self.pending(after_seq, limit)
 
-    async def acknowledge(self, seqs: Collection[int]) -> None:
-        """Take events out of the outbox that the broker has acknowledged."""
-        await self._writer.write(partial(outbox.settle_delivered, seqs=tuple(seqs)), events=0)
+    async def acknowledge(self, seqs: Collection[int], *, urgent: bool = False) -> None:
+        """Take events out of the outbox that the broker has acknowledged; returns after that is committed.
+
+        ``urgent`` does not wait for others to share the commit, and lets what waits for it already be committed as well. On a full
+        disk it waits for room: an acknowledgement that is not noted would be published again.
+        """
+        await self._settle(partial(outbox.settle_delivered, seqs=tuple(seqs)), urgent=urgent)
 
     async def wait_for_outbox(self) -> None:
         """Return when events were committed since this last returned. For one consumer, who looks at ``pending`` first."""
@@ -117,6 +124,15 @@ class Store:
     async def counts(self) -> OutboxCounts:
         """What became of the events that were meant for the broker."""
         return await self._writer.read(outbox.read_counts)
+
+    async def _settle(self, work: Callable[[sqlite3.Connection], None], *, urgent: bool) -> None:
+        while True:
+            try:
+                await self._writer.write(work, events=0, urgent=urgent)
+            except StoreFull:
+                await asyncio.sleep(FULL_RETRY_S)
+            else:
+                return
 
     def _sweep(self, db: sqlite3.Connection) -> None:
         retention.sweep(db, self._settings, self._clock())

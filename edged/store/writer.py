@@ -1,7 +1,8 @@
 """The one thread that owns the database connection, and how commits are grouped.
 
 A commit costs an fsync and, on flash, about 20 kB of writes however small it is. The first write after a pause is committed at
-once; those that come within 200 ms of a commit share the next one. Reads are answered between commits.
+once; those that come within 200 ms of a commit share the next one, unless one of them is urgent. Reads are answered between
+commits.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from edged.core.errors import EdgedError, StoreFailed
 from edged.store.db import mark_clean, open_database, primary_code, store_failed
@@ -31,7 +33,7 @@ IDLE_S = 60.0
 """How often age and reserve are looked after while nothing is written."""
 
 ROOM_ATTEMPTS = 20
-"""Each attempt drops a hundredth of the store; a transaction that does not fit then is larger than the store is meant to be."""
+"""Each attempt drops twice as many; a transaction that does not fit then is larger than the store is meant to be."""
 
 
 class StoreFull(StoreFailed):
@@ -43,13 +45,15 @@ Work = Callable[[sqlite3.Connection], T]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Job:
-    """Work for the thread. ``events`` counts towards the size of a group; ``write`` wants a transaction (shared with others)."""
+class Job(Generic[T]):
+    """Work for the thread. ``events`` counts towards the size of a group; ``write`` wants a transaction (shared with others), and
+    ``urgent`` wants it now."""
 
-    work: Work[Any]
-    future: asyncio.Future[Any]
+    work: Work[T]
+    future: asyncio.Future[T]
     events: int
     write: bool
+    urgent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +73,8 @@ class Writer:
         self._committed = committed
         self._idle_s = idle_s
         self._loop = asyncio.get_running_loop()
-        self._jobs: queue.SimpleQueue[Job | Stop] = queue.SimpleQueue()
-        self._taken: list[Job] = []
+        self._jobs: queue.SimpleQueue[Job[Any] | Stop] = queue.SimpleQueue()
+        self._taken: list[Job[Any]] = []
         self._closed = False
         self._failure: StoreFailed | None = None
         self._opened = self._loop.create_future()
@@ -93,25 +97,25 @@ class Writer:
             self._failure = self._failure or StoreFailed(f"event store {self._path} did not close within {deadline_s:g} s")
             self._abandon()
 
-    async def write(self, work: Work[T], *, events: int) -> T:
+    async def write(self, work: Work[T], *, events: int, urgent: bool = False) -> T:
         """Run ``work`` in a transaction, with others; returns after the commit. Raises StoreFailed.
 
-        ``work`` may run more than once: a transaction that found no room is rolled back and tried again.
+        ``urgent`` commits at once what was gathered so far. ``work`` may run more than once: a transaction that found no room is
+        rolled back and tried again.
         """
-        return await self._submit(work, events=events, write=True)
+        return await self._submit(Job(work, self._loop.create_future(), events, write=True, urgent=urgent))
 
     async def read(self, work: Work[T]) -> T:
         """Run ``work`` between commits. Raises StoreFailed."""
-        return await self._submit(work, events=0, write=False)
+        return await self._submit(Job(work, self._loop.create_future(), events=0, write=False))
 
-    async def _submit(self, work: Work[T], *, events: int, write: bool) -> T:
+    async def _submit(self, job: Job[T]) -> T:
         if self._failure is not None:
             raise self._failure
         if self._closed:
             raise StoreFailed(f"event store {self._path} is closed")
-        future: asyncio.Future[T] = self._loop.create_future()
-        self._jobs.put(Job(work, future, events, write))
-        return await future
+        self._jobs.put(job)
+        return await job.future
 
     # What follows runs in the thread.
 
@@ -123,10 +127,8 @@ class Writer:
                 self._tell(self._opened, None)
                 self._serve(db, room)
                 mark_clean(db)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             self._failure = store_failed(self._path, error)
-        except OSError as error:
-            self._failure = StoreFailed(f"event store {self._path}: {error.strerror}")
         except StoreFailed as error:
             self._failure = error
         finally:
@@ -159,25 +161,25 @@ class Writer:
             if stop:
                 return
 
-    def _gather(self, db: sqlite3.Connection, first: Job, until_s: float) -> bool:
+    def _gather(self, db: sqlite3.Connection, first: Job[Any], until_s: float) -> bool:
         """Take ``first`` and what arrives until then (or is there already) as the next group; ``True`` if it is the last."""
         self._taken = [first]
-        events = first.events
+        events, urgent = first.events, first.urgent
         while events < GROUP_EVENTS:
             try:
-                job = self._jobs.get(timeout=max(0.0, until_s - time.monotonic()))
+                job = self._jobs.get(timeout=0.0 if urgent else max(0.0, until_s - time.monotonic()))
             except queue.Empty:
                 return False
             if isinstance(job, Stop):
                 return True
             if job.write:
                 self._taken.append(job)
-                events += job.events
+                events, urgent = events + job.events, urgent or job.urgent
             else:
                 self._read(db, job)
         return False
 
-    def _read(self, db: sqlite3.Connection, job: Job) -> None:
+    def _read(self, db: sqlite3.Connection, job: Job[Any]) -> None:
         self._taken.append(job)
         try:
             result = job.work(db)
@@ -191,29 +193,30 @@ class Writer:
         """One transaction for the jobs taken (or none: upkeep alone); where there is no room for it, the oldest events go."""
         for attempt in range(ROOM_ATTEMPTS):
             try:
-                results = self._transact(db, self._taken)
+                self._settle(self._transact(db, self._taken))
                 if attempt:
-                    room.hold()
-                self._settle(results)
+                    self._relieve(room.restore, db)
                 return
             except sqlite3.OperationalError as error:
                 if primary_code(error) != sqlite3.SQLITE_FULL:
                     raise
-            if not self._make_room(db, room):
+            if not self._relieve(partial(room.make, attempt=attempt), db):
                 break
         for job in self._taken:
             self._tell(job.future, StoreFull(f"event store {self._path}: no room for more", hint="free space on the disk"))
         self._taken = []
 
-    def _make_room(self, db: sqlite3.Connection, room: Room) -> bool:
+    @staticmethod
+    def _relieve(measure: Work[bool | None], db: sqlite3.Connection) -> bool | None:
+        """Take a measure against want of room; ``None`` where there is none for the measure itself."""
         try:
-            return room.make(db)
+            return measure(db)
         except sqlite3.OperationalError as error:
             if primary_code(error) != sqlite3.SQLITE_FULL:
                 raise
-            return False
+            return None
 
-    def _transact(self, db: sqlite3.Connection, jobs: Iterable[Job]) -> list[Any]:
+    def _transact(self, db: sqlite3.Connection, jobs: Iterable[Job[Any]]) -> list[Any]:
         db.execute("BEGIN IMMEDIATE")
         try:
             results = [job.work(db) for job in jobs]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -87,9 +88,23 @@ class Mosquitto:
     def stop(self) -> None:
         """End it in good order (SIGTERM)."""
         if self._process is not None:
+            self.thaw()
             self._process.terminate()
             self._process.wait()
             self._process = None
+
+    def freeze(self) -> None:
+        """Let it hang (SIGSTOP): connections stay open, and nothing is answered."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on (SIGCONT)."""
+        self._signal(signal.SIGCONT)
+
+    def allow(self, acl: str) -> None:
+        """Replace the access control file and have it read (SIGHUP)."""
+        self._write("acl", acl)
+        self._signal(signal.SIGHUP)
 
     def kill(self) -> None:
         """End it at once (SIGKILL)."""
@@ -97,6 +112,10 @@ class Mosquitto:
             self._process.kill()
             self._process.wait()
             self._process = None
+
+    def _signal(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
 
     def _answers(self) -> bool:
         try:

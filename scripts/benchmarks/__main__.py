@@ -7,11 +7,12 @@ import json
 import sys
 
 import accuracy
+import delivery
 import pipeline
 import stream
 from rich.console import Console
 
-MEASUREMENTS = {"pipeline": pipeline, "accuracy": accuracy, "stream": stream}
+MEASUREMENTS = {"pipeline": pipeline, "accuracy": accuracy, "stream": stream, "delivery": delivery}
 
 
 def main() -> int:

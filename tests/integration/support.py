@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -28,8 +28,9 @@ PATIENCE_S = 60
 class Daemon:
     """``edged run`` on a configuration; what it writes to stderr is kept."""
 
-    def __init__(self, config: Path, environment: dict[str, str] | None = None) -> None:
+    def __init__(self, config: Path, environment: dict[str, str] | None = None, prefix: Sequence[str] = ()) -> None:
         self.config = config
+        self._prefix = prefix
         self._environment = {**os.environ, **(environment or {})}
         self._process: subprocess.Popen[str]
         self.log: list[str] = []
@@ -37,7 +38,7 @@ class Daemon:
 
     def start(self) -> None:
         """Start it; returns at once."""
-        command = [sys.executable, "-m", "edged", "run", "--verbose", str(self.config)]
+        command = [*self._prefix, sys.executable, "-m", "edged", "run", "--verbose", str(self.config)]
         self._process = subprocess.Popen(command, env=self._environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self._reader = threading.Thread(target=self._read, args=(self._process.stderr,))
         self._reader.start()
@@ -86,6 +87,11 @@ class Daemon:
         self._process.kill()
         self.wait()
 
+    def abandon(self) -> None:
+        """Kill it if it still runs."""
+        if self._process.poll() is None:
+            self.kill()
+
     def stop(self) -> int:
         """SIGTERM; the exit status."""
         self.signal(signal.SIGTERM)
@@ -93,15 +99,14 @@ class Daemon:
 
 
 @contextmanager
-def running(config: Path, environment: dict[str, str] | None = None) -> Iterator[Daemon]:
-    """A daemon that is gone afterwards, whatever happens."""
-    daemon = Daemon(config, environment)
+def running(config: Path, environment: dict[str, str] | None = None, prefix: Sequence[str] = ()) -> Iterator[Daemon]:
+    """A daemon that is gone afterwards, whatever happens. ``prefix`` is a command that becomes it in the end."""
+    daemon = Daemon(config, environment, prefix)
     daemon.start()
     try:
         yield daemon
     finally:
-        if daemon._process.poll() is None:
-            daemon.kill()
+        daemon.abandon()
 
 
 class Subscriber:

@@ -55,3 +55,12 @@ def test_stream_reads_the_clock_in_the_pictures() -> None:
     assert 0 <= result["age_p50_ms"] <= result["age_p95_ms"] <= result["age_max_ms"] < 60_000
     assert 0 <= result["captured_late_p50_ms"] <= result["age_p50_ms"]
     assert result["open_s"] < result["first_frame_s"]
+
+
+def test_delivery_reports_what_it_promises() -> None:
+    command = [sys.executable, BENCHMARKS, "delivery", "--json", "--events", "200", "--seconds", "0.4"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert result.keys() == {"backlog", "at once", "300 a second", "50 a second", "5 a second"}
+    assert all(numbers["events_per_s"] > 0 and numbers["bytes_per_event"] >= 0 for numbers in result.values())

@@ -90,7 +90,7 @@ async def _give(recorder: Recorder, count: int) -> None:
         await recorder.put(lost(number))
 
 
-async def test_full_disk_loses_counts_and_goes_on() -> None:
+async def test_full_disk_loses_counts_and_goes_on(caplog: pytest.LogCaptureFixture) -> None:
     async with recording() as (recorder, shelf, sink):
         shelf.full = True
         await recorder.put(lost(1))
@@ -101,6 +101,8 @@ async def test_full_disk_loses_counts_and_goes_on() -> None:
         await recorder.put(lost(3))
         await recorder.drain()
         assert (recorder.lost, sink.reasons) == (2, ["3"])
+    assert [record.levelname for record in caplog.records] == ["ERROR", "WARNING"]
+    assert "2 were lost" in caplog.text
 
 
 async def test_full_disk_does_not_stop_the_closing_of_objects() -> None:

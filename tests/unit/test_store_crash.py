@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import signal
 import sqlite3
 import subprocess
@@ -146,15 +145,6 @@ def test_sigkill_loses_nothing_that_append_returned(tmp_path: Path, max_events: 
             assert counts.produced == max(stored)
 
     asyncio.run(identity())
-
-
-@pytest.fixture
-def mounting() -> list[str]:
-    """A command prefix under which a file system can be mounted without harm to anyone else."""
-    prefix = ["unshare", "--user", "--map-root-user", "--mount"]
-    if shutil.which("unshare") is None or subprocess.run([*prefix, "true"], capture_output=True, check=False).returncode:
-        pytest.skip("no user namespaces here")
-    return prefix
 
 
 def on_a_small_disk(mounting: list[str], directory: Path, program: str) -> tuple[list[int], str]:

@@ -95,6 +95,18 @@ async def test_appends_at_one_time_share_commits(path: Path) -> None:
         assert readings - 300 in range(3, 7)  # one more reading a transaction, for retention: 300 events in groups of 100
 
 
+async def test_an_urgent_acknowledgement_is_committed_at_once_with_what_waited(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edged.store.writer.GROUP_S", 3600.0)
+    async with opened(path) as store:
+        await store.append([lost(), lost()])  # the first is committed at once, what comes after it waits for company
+        patient = asyncio.create_task(store.acknowledge([1]))
+        waiting = asyncio.create_task(store.append([lost()]))
+        await asyncio.sleep(0)
+        await store.acknowledge([2], urgent=True)
+        await asyncio.gather(patient, waiting)
+        assert committed(path, "SELECT seq FROM outbox") == [(3,)]
+
+
 async def test_nothing_to_append_is_no_commit(path: Path) -> None:
     async with opened(path) as store:
         assert await store.append([]) == ()

@@ -42,9 +42,12 @@ def check_camera(name: str, settings: CameraSettings, found: Sequence[V4l2Camera
         return _check_libcamera(check, settings.libcamera)
     if settings.stream is not None:
         return check_stream(check, settings, settings.stream)
-    if settings.v4l2 is None:
-        return Finding(check, "ok", "synthetic")
-    device = settings.v4l2.device
+    if settings.v4l2 is not None:
+        return _check_v4l2(check, settings.v4l2.device, found)
+    return Finding(check, "ok", "synthetic")
+
+
+def _check_v4l2(check: str, device: int | str, found: Sequence[V4l2Camera]) -> Finding:
     wanted = Path(f"/dev/video{device}") if isinstance(device, int) else Path(device)
     match = next((camera for camera in found if wanted in {camera.device, camera.by_id}), None)
     if match is None and wanted.exists():

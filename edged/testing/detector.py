@@ -1,0 +1,82 @@
+"""A detector that is fast and does what it is told: it sees an object wherever a picture is bright. For tests that need events by
+the hundred, or a model without a download.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import flatbuffers
+import numpy as np
+from numpy.typing import NDArray
+
+from edged.infer.graph import IDENTIFIER
+
+MANIFEST = """\
+name = "brightness"
+version = "1"
+labels = ["light"]
+[files]
+cpu = "brightness.tflite"
+[input]
+mean = [0.0]
+std = [255.0]
+[decoder]
+name = "ssd_postprocess"
+output_order = "boxes,classes,scores,count"
+"""
+
+
+def write_bundle(directory: Path, objects: int) -> Path:
+    """Make a bundle in ``directory``. A picture is shrunk to ``objects`` pixels in a row, each of which is an object's score."""
+    directory.mkdir()
+    (directory / "model.toml").write_text(MANIFEST)
+    (directory / "brightness.tflite").write_bytes(brightness_model(objects))
+    return directory
+
+
+def brightness_model(objects: int) -> bytes:
+    """A .tflite: from float32 [1, 1, ``objects``, 3] in 0..1 to boxes, classes, scores and count (``edged.decode.ssd``).
+
+    Scores are the means over the colours; everything else is constant.
+    """
+    from ai_edge_litert import schema_py_generated as schema
+
+    left = np.arange(objects, dtype=np.float32) / objects
+    boxes = np.stack([np.full(objects, 0.25), left, np.full(objects, 0.75), left + 0.9 / objects], axis=1)
+    constants = [boxes[None], np.zeros((1, objects)), np.array([objects])]
+    buffers = [schema.BufferT(), *(_buffer(schema, values.astype(np.float32)) for values in constants)]
+    buffers.append(_buffer(schema, np.array([1, 3], np.int32)))
+    tensors = [
+        _tensor(schema, "image", [1, 1, objects, 3], 0),
+        _tensor(schema, "boxes", [1, objects, 4], 1),
+        _tensor(schema, "classes", [1, objects], 2),
+        _tensor(schema, "count", [1], 3),
+        _tensor(schema, "height and colours", [2], 4, schema.TensorType.INT32),
+        _tensor(schema, "scores", [1, objects], 0),
+    ]
+    operator = schema.OperatorT()
+    operator.opcodeIndex, operator.inputs, operator.outputs = 0, [0, 4], [5]
+    operator.builtinOptionsType, operator.builtinOptions = schema.BuiltinOptions.ReducerOptions, schema.ReducerOptionsT()
+    graph = schema.SubGraphT()
+    graph.tensors, graph.inputs, graph.outputs, graph.operators = tensors, [0], [1, 2, 5, 3], [operator]
+    code = schema.OperatorCodeT()
+    code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.MEAN
+    model = schema.ModelT()
+    model.version, model.operatorCodes, model.subgraphs, model.buffers = 3, [code], [graph], buffers
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(model.Pack(builder), IDENTIFIER)
+    return bytes(builder.Output())
+
+
+def _buffer(schema: Any, values: NDArray[Any]) -> Any:
+    made = schema.BufferT()
+    made.data = np.frombuffer(values.tobytes(), np.uint8)
+    return made
+
+
+def _tensor(schema: Any, name: str, shape: list[int], buffer: int, kind: int = 0) -> Any:
+    made = schema.TensorT()
+    made.name, made.shape, made.type, made.buffer = name, shape, kind, buffer
+    return made

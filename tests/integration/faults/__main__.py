@@ -1,0 +1,77 @@
+"""``scripts/faults NAME [--json]``: faults at full size, too slow for every run of the tests."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import dataclasses
+import json
+import secrets
+import sys
+import tempfile
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from faults import calls, kills
+from faults.tally import Tally
+
+
+def main() -> int:
+    top = argparse.ArgumentParser(prog="scripts/faults", description="See whether edged keeps its promises under faults.")
+    names = top.add_subparsers(dest="name", metavar="NAME", required=True, title="faults")
+    one = names.add_parser("kills", help="SIGKILL at random moments to a running daemon and its broker, while events flow")
+    one.add_argument("--count", type=int, default=100, help="kills of the main and the vision process (default %(default)s)")
+    one.add_argument("--broker", type=int, default=20, help="kills of the broker (default %(default)s)")
+    one.add_argument("--seed", type=int, help="decides who is killed when; one is drawn and printed if none is given")
+    two = names.add_parser("calls", help="SIGKILL at every system call by which the store changes its files")
+    two.add_argument("--every", type=int, default=1, metavar="N", help="only every N-th of each call (default %(default)s)")
+    for parser in (one, two):
+        parser.add_argument("--json", action="store_true", help="one JSON object, nothing else, on stdout")
+    arguments = top.parse_args()
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with tempfile.TemporaryDirectory(prefix="edged-faults-") as name, Progress(*columns, console=Console(stderr=True)) as progress:
+        outcome = {"kills": run_kills, "calls": run_calls}[arguments.name](arguments, Path(name), progress)
+    if arguments.json:
+        print(json.dumps(dataclasses.asdict(outcome)))
+    else:
+        show(arguments.name, outcome)
+    return 1 if outcome.problems else 0
+
+
+def run_kills(arguments: argparse.Namespace, directory: Path, progress: Progress) -> kills.Outcome:
+    seed = secrets.randbelow(1 << 32) if arguments.seed is None else arguments.seed
+    plan = kills.Plan(arguments.count // 2, arguments.count - arguments.count // 2, arguments.broker, seed)
+    task = progress.add_task(f"kills, seed {seed}", total=arguments.count + arguments.broker)
+
+    def tell(done: int, tally: Tally) -> None:
+        events, repeats = len(tally.ids), max(tally.repeats)
+        progress.update(task, completed=done, description=f"kills, seed {seed}: {events} events, {repeats} repeats at most")
+
+    return asyncio.run(kills.run(plan, directory, tell))
+
+
+def run_calls(arguments: argparse.Namespace, directory: Path, progress: Progress) -> calls.Outcome:
+    task = progress.add_task("calls")
+    return calls.run(directory, arguments.every, lambda done, of: progress.update(task, completed=done, total=of))
+
+
+def show(name: str, outcome: kills.Outcome | calls.Outcome) -> None:
+    table = Table(title=f"scripts/faults {name}", title_justify="left", show_header=False)
+    for field, value in dataclasses.asdict(outcome).items():
+        if isinstance(value, dict):
+            for part, count in sorted(value.items()):
+                table.add_row(f"{field}: {part}", str(count))
+        elif field != "problems":
+            table.add_row(field.replace("_", " "), f"{value:.0f}" if isinstance(value, float) else str(value))
+    console = Console()
+    console.print(table)
+    for problem in outcome.problems:
+        console.print(f"[red]broken promise:[/] {problem}")
+    if not outcome.problems:
+        console.print("[green]every promise was kept")
+
+
+sys.exit(main())
