@@ -17,7 +17,8 @@ from edged.infer.bundle import DETECTION_OPERATOR, MAX_MODEL_BYTES, declared_dec
 from edged.infer.flatbuffer import Table
 from edged.infer.graph import EDGETPU_OP, Graph, OperatorKind
 from edged.infer.manifest import format_manifest
-from edged.infer.metadata import Metadata, read_labels, read_metadata, shown
+from edged.infer.metadata import Metadata, read_labels, read_metadata
+from edged.infer.text import shown
 
 _MAX_DIMENSIONS = 16
 _MAX_CHANNELS = 65_536
