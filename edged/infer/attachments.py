@@ -76,7 +76,9 @@ def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo, what: str) -> bytes:
     with archive.open(info) as member:
         content = member.read(MAX_MEMBER_BYTES + 1)
     if len(content) > MAX_MEMBER_BYTES:
-        raise ModelRejected(f"{what}: the attached file {info.filename!r} is larger than {MAX_MEMBER_BYTES} bytes", fault="oversized")
+        raise ModelRejected(
+            f"{what}: the attached file {info.filename!r} is larger than {MAX_MEMBER_BYTES} bytes", fault="oversized"
+        )
     return content
 
 
@@ -86,4 +88,6 @@ def is_plain_name(name: str) -> bool:
 
 
 def _damaged(what: str, error: Exception) -> ModelRejected:
-    return ModelRejected(f"{what}: the files attached to it are damaged: {quoted(str(error)) or type(error).__name__}", fault="corrupt")
+    return ModelRejected(
+        f"{what}: the files attached to it are damaged: {quoted(str(error)) or type(error).__name__}", fault="corrupt"
+    )

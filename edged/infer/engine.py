@@ -102,9 +102,8 @@ class Engine:
 
         resolver = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES if delegate == "none" else OpResolverType.AUTO
         try:
-            interpreter = Interpreter(
-                model_path=os.fspath(bundle.paths["cpu"]), num_threads=threads, experimental_op_resolver_type=resolver
-            )
+            with bundle.pinned("cpu") as path:
+                interpreter = Interpreter(model_path=path, num_threads=threads, experimental_op_resolver_type=resolver)
             interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             hint = (

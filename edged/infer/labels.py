@@ -26,7 +26,9 @@ def parse_labels(data: bytes, where: str) -> tuple[str, ...]:
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ModelRejected(f"{where}: byte {error.start} is not UTF-8", hint="Save the labels as UTF-8, one a line.", fault="wrong type") from error
+        raise ModelRejected(
+            f"{where}: byte {error.start} is not UTF-8", hint="Save the labels as UTF-8, one a line.", fault="wrong type"
+        ) from error
     lines = (line.strip() for line in text.rstrip().split("\n"))
     return checked_labels(["" if line == _NO_CLASS else line for line in lines], where)
 

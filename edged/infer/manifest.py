@@ -96,7 +96,8 @@ def parse_manifest(data: bytes, where: str) -> tuple[ModelManifest, str | None]:
     try:
         file = msgspec.convert(raw, ManifestFile)
     except msgspec.ValidationError as error:
-        raise ModelRejected(f"{where}: {quoted(str(error))}", hint="edged/infer/DESIGN.md shows every key of model.toml.") from error
+        reason = quoted(str(error))
+        raise ModelRejected(f"{where}: {reason}", hint="edged/infer/DESIGN.md shows every key of model.toml.") from error
     return _manifest(file, where), file.labels_file
 
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from edged.core.errors import ModelRejected
 from edged.core.model import DecoderSpec, InputSpec, ModelManifest
-from edged.infer import bundle as bundle_module
 from edged.infer.bundle import load_bundle, resolve
+from edged.infer.files import MAX_MODEL_BYTES
 from edged.infer.manifest import format_manifest, parse_manifest
 from edged.testing.tflite import AXIS_LABELS, make_metadata, make_tflite
 
@@ -190,13 +190,13 @@ def test_a_file_for_the_edge_tpu_is_only_half_a_model(tmp_path: Path) -> None:
     assert "Edge TPU" in rejected(file)
 
 
-def test_what_is_no_regular_file_or_too_large_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_no_regular_file_or_too_large_is_not_read(tmp_path: Path) -> None:
     assert "not a file" in rejected(Path("/dev/zero"))
     assert "cannot be read" in rejected(tmp_path / "absent.tflite")
     assert "cannot be read" in rejected(Path("nul\0.tflite"))
     file = tmp_path / "disk.tflite"
     file.touch()
-    os.truncate(file, bundle_module.MAX_MODEL_BYTES + 1)  # sparse: takes no space
+    os.truncate(file, MAX_MODEL_BYTES + 1)  # sparse: takes no space
     assert "at most 536870912 are read" in rejected(file)
 
 
