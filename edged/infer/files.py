@@ -30,7 +30,7 @@ def read_stamped(path: Path, limit: int) -> tuple[bytes, Stamp]:
     try:
         with _open_limited(path, limit) as file:
             stamp = _stamp(file)
-            return file.read(limit), stamp
+            return file.read(os.fstat(file.fileno()).st_size), stamp  # read(limit) would set the limit aside as memory
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         raise unreadable(path, error) from error
 
