@@ -20,6 +20,8 @@ from edged.infer.probe.records import Measures, Passed, Remark, Request
 
 Say = Callable[[Remark], object]
 
+SMALLER = "Use a smaller model, or one with a smaller input."
+
 
 def examine(request: Request, say: Say) -> None:
     """Try the model; says what passed, and the measures at the end. Raises ModelRejected, DelegateFailed or MemoryError."""
@@ -27,7 +29,7 @@ def examine(request: Request, say: Say) -> None:
     workspace = _graph(bundle, say)
     _memory(request, workspace, say)
     started = time.perf_counter()
-    engine = Engine(bundle, threads=request.settings.threads, delegate=request.settings.delegate)
+    engine = _load(request, bundle, workspace)
     load_ms = (time.perf_counter() - started) * 1e3 - engine.info.self_test_ms
     info = engine.info
     say(Passed("load", f"{info.runtime}, {info.delegate} takes {info.delegate_nodes} nodes, {info.threads} threads"))
@@ -79,10 +81,23 @@ def _memory(request: Request, workspace: Workspace, say: Say) -> None:
         raise ModelRejected(
             f"{request.path}: its tensor {workspace.largest_name!r} alone takes {_mb(workspace.largest_bytes)} MB, "
             f"{_mb(request.memory_bytes)} MB are there",
-            hint="Use a smaller model, or one with a smaller input.",
+            hint=SMALLER,
             fault="does not fit memory",
         )
     say(Passed("memory", f"tensors take {_mb(workspace.largest_bytes)} to {_mb(workspace.total_bytes)} MB"))
+
+
+def _load(request: Request, bundle: Bundle, workspace: Workspace) -> Engine:
+    """Load and try the model; where memory runs out over it, the numbers are in the refusal."""
+    try:
+        return Engine(bundle, threads=request.settings.threads, delegate=request.settings.delegate)
+    except (ModelRejected, MemoryError) as error:
+        if isinstance(error, ModelRejected) and error.fault != "does not fit memory":
+            raise
+        needed = f"{_mb(workspace.largest_bytes)} to {_mb(workspace.total_bytes)} MB for its tensors, besides weights"
+        raise ModelRejected(
+            f"{request.path}: needs {needed}; {_mb(request.memory_bytes)} MB are there", hint=SMALLER, fault="does not fit memory"
+        ) from error
 
 
 def _mb(size_bytes: int) -> str:
