@@ -1,4 +1,4 @@
-"""``edged model inspect | list | pull``: what a model file is, and the models that edged knows where to get."""
+"""``edged model inspect | verify | list | pull``: what a model is, whether it runs, and which ones edged can fetch."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edged.cli import verify
 from edged.cli.terminal import err, out
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 def register(verbs: Verbs) -> None:
     """Add the verb."""
-    verb = verbs.add_parser("model", help="inspect a model file; list and pull the models of the catalogue")
+    verb = verbs.add_parser("model", help="inspect and verify models; list and pull those of the catalogue")
     actions = verb.add_subparsers(title="actions", metavar="ACTION", required=True)
 
     look = actions.add_parser("inspect", help="say what is in a .tflite file, without running it")
@@ -30,6 +31,8 @@ def register(verbs: Verbs) -> None:
     form.add_argument("--json", action="store_true", help="one JSON object")
     form.add_argument("--manifest", action="store_true", help="a model.toml for the file, to read through and keep beside it")
     look.set_defaults(run=run_inspect)
+
+    verify.register(actions)
 
     names = actions.add_parser("list", help="the catalogue, and what of it was pulled")
     names.add_argument("--json", action="store_true", help="one JSON object")

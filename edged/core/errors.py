@@ -6,6 +6,25 @@ exception is translated once, at the edge where it arises.
 
 from __future__ import annotations
 
+from typing import Literal
+
+ModelFault = Literal[
+    "unreadable",
+    "wrong type",
+    "oversized",
+    "truncated",
+    "corrupt",
+    "unsupported op",
+    "does not fit memory",
+    "hanging",
+    "crashing",
+    "changed",
+    "delegate",
+    "unfit",
+]
+"""Why a model is refused, in the words that `edged model verify` prints. ``unfit``: whole, but not what edged or its manifest
+expects; ``changed``: not the files that were checked before."""
+
 
 class EdgedError(Exception):
     """Root of every error that edged raises on purpose.
@@ -31,7 +50,11 @@ class ConfigInvalid(EdgedError):
 
 
 class ModelRejected(EdgedError):
-    """A model, manifest or metadata does not fit what edged (or its manifest) expects."""
+    """A model, manifest or metadata does not fit what edged (or its manifest) expects; ``fault`` sorts the reasons."""
+
+    def __init__(self, message: str, *, hint: str = "", fault: ModelFault = "unfit") -> None:
+        super().__init__(message, hint=hint)
+        self.fault = fault
 
 
 class DelegateFailed(EdgedError):
@@ -75,7 +98,7 @@ class VisionFailed(EdgedError):
 
 
 class ProcessNotStarted(EdgedError):
-    """The system would not start the vision process."""
+    """The system would not start a process, or ended it before it could work."""
 
 
 class OutputUnwritable(EdgedError):

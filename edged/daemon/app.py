@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Protocol
 
 from edged.config.schema import Settings
-from edged.core.errors import EdgedError, OutputUnwritable, VisionFailed
+from edged.core.errors import DelegateFailed, EdgedError, ModelRejected, OutputUnwritable, VisionFailed
 from edged.core.event import Event, ModelChanged, ObjectAppeared, ObjectLeft, SourceBack, SourceLost
+from edged.daemon.admission import Admission
 from edged.daemon.cameras import Cameras
 from edged.daemon.clock import read_clock
 from edged.daemon.health import Health
@@ -52,7 +53,14 @@ class Daemon:
     """The running whole. Listens to the vision process and passes on what it hears."""
 
     def __init__(
-        self, settings: Settings, store: Store, publisher: Publisher | None, sinks: Sequence[Sink], views: Sequence[View]
+        self,
+        settings: Settings,
+        store: Store,
+        publisher: Publisher | None,
+        sinks: Sequence[Sink],
+        views: Sequence[View],
+        *,
+        admission: Admission,
     ) -> None:
         self._store = store
         self._publisher = publisher
@@ -64,8 +72,8 @@ class Daemon:
         self._notifier = Notifier()
         self._ready = self._stopping = False
         self._deadline = asyncio.timeout(None)  # runs once the daemon is to leave
-        vision = VisionSettings(cameras=settings.cameras, models=settings.models, tracking=settings.tracking, run="")
-        self._supervisor = Supervisor(vision, self._health, self)
+        vision = VisionSettings(cameras=settings.cameras, models=settings.models, tracking=settings.tracking, identities={}, run="")
+        self._supervisor = Supervisor(vision, admission, self._health, self)
 
     def stop(self) -> None:
         """Leave in good order, within a deadline; ``run`` returns when everything is safe."""
@@ -95,7 +103,7 @@ class Daemon:
         finally:
             self._notifier.close()
 
-    async def _serve(self) -> VisionFailed | None:
+    async def _serve(self) -> EdgedError | None:
         """Keep the vision process running, and see what it said into the store; returns the fault that ended it, if one did."""
         fault = None
         try:
@@ -105,7 +113,7 @@ class Daemon:
                 self._publish_cameras()
                 try:
                     await self._supervisor.run()
-                except VisionFailed as error:
+                except (VisionFailed, ModelRejected, DelegateFailed) as error:
                     fault = error
                     self._hurry()
                     await self._recorder.close_interrupted(time.monotonic_ns())
@@ -232,7 +240,7 @@ async def serve(settings: Settings, views: Sequence[View] = ()) -> None:
         publisher = (
             Publisher(settings.mqtt, settings.device.fleet, settings.device.name, store, read_clock) if settings.mqtt else None
         )
-        daemon = Daemon(settings, store, publisher, sinks, views)
+        daemon = Daemon(settings, store, publisher, sinks, views, admission=Admission(directory))
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, daemon.stop)

@@ -16,6 +16,7 @@ from typing import Protocol
 
 from edged.core.backoff import Backoff
 from edged.core.errors import ProcessNotStarted, ProtocolViolated, VisionFailed
+from edged.daemon.admission import Admission
 from edged.daemon.child import VisionProcess
 from edged.daemon.health import Health
 from edged.vision import ipc
@@ -43,8 +44,9 @@ class Listener(Protocol):
 class Supervisor:
     """Starts, watches, stops and restarts the vision process."""
 
-    def __init__(self, settings: VisionSettings, health: Health, listener: Listener) -> None:
+    def __init__(self, settings: VisionSettings, admission: Admission, health: Health, listener: Listener) -> None:
         self._settings = settings
+        self._admission = admission
         self._health = health
         self._listener = listener
         self._stop = asyncio.Event()
@@ -77,11 +79,14 @@ class Supervisor:
 
     async def _live(self) -> str | None:
         """One life of the vision process; ``None`` if it finished, else how it died."""
-        settings = dataclasses.replace(self._settings, run=secrets.token_hex(3))
         self._beating_since_s = None
         self._health.vision_changed()
         finished = False
         try:
+            admitted = await self._admitted()
+            if admitted is None:
+                return None
+            settings = dataclasses.replace(admitted, run=secrets.token_hex(3))
             async with VisionProcess(settings) as child:
                 stopper = asyncio.create_task(self._stop_child(child))
                 try:
@@ -98,6 +103,17 @@ class Supervisor:
         finally:
             self._health.vision_changed()
         return None if finished else child.exit
+
+    async def _admitted(self) -> VisionSettings | None:
+        """The settings, once their models may be loaded; ``None`` if stopped meanwhile."""
+        trying, stopping = asyncio.create_task(self._admission.admit(self._settings)), asyncio.create_task(self._stop.wait())
+        try:
+            await asyncio.wait([trying, stopping], return_when=asyncio.FIRST_COMPLETED)
+            return await trying if trying.done() else None
+        finally:
+            stopping.cancel()
+            trying.cancel()
+            await asyncio.wait([trying, stopping])
 
     async def _heed(self, report: ipc.Report, child: VisionProcess) -> None:
         self._check_names(report)

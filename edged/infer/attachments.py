@@ -12,6 +12,7 @@ import zipfile
 import zlib
 
 from edged.core.errors import ModelRejected
+from edged.infer.text import quoted
 
 WINDOW_BYTES = 4 << 20
 """How much of the end is searched. A ZIP directory that fills it has about 90,000 entries, which bounds time and memory; the label
@@ -27,9 +28,10 @@ _FOREIGN = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, Val
 
 def member_names(data: bytes, what: str) -> tuple[str, ...]:
     """The names of the attached files, none if there is no ZIP; raises ModelRejected for one that is damaged or absurd."""
-    if not zipfile.is_zipfile(window := _window(data)):
-        return ()
+    window = _window(data)
     try:
+        if not zipfile.is_zipfile(window):
+            return ()
         with zipfile.ZipFile(window) as archive:
             return tuple(info.filename for info in _members(archive, what))
     except _FOREIGN as error:
@@ -61,10 +63,10 @@ def _window(data: bytes) -> io.BytesIO:
 def _members(archive: zipfile.ZipFile, what: str) -> list[zipfile.ZipInfo]:
     members = archive.infolist()
     if len(members) > MAX_MEMBERS:
-        raise ModelRejected(f"{what}: {len(members)} attached files; at most {MAX_MEMBERS} make sense")
+        raise ModelRejected(f"{what}: {len(members)} attached files; at most {MAX_MEMBERS} make sense", fault="oversized")
     for info in members:
         if not is_plain_name(info.filename):
-            raise ModelRejected(f"{what}: the attached file {info.filename!r} has no plain name")
+            raise ModelRejected(f"{what}: the attached file {quoted(info.filename)!r} has no plain name")
     return members
 
 
@@ -74,7 +76,9 @@ def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo, what: str) -> bytes:
     with archive.open(info) as member:
         content = member.read(MAX_MEMBER_BYTES + 1)
     if len(content) > MAX_MEMBER_BYTES:
-        raise ModelRejected(f"{what}: the attached file {info.filename!r} is larger than {MAX_MEMBER_BYTES} bytes")
+        raise ModelRejected(
+            f"{what}: the attached file {info.filename!r} is larger than {MAX_MEMBER_BYTES} bytes", fault="oversized"
+        )
     return content
 
 
@@ -84,4 +88,6 @@ def is_plain_name(name: str) -> bool:
 
 
 def _damaged(what: str, error: Exception) -> ModelRejected:
-    return ModelRejected(f"{what}: the files attached to it are damaged: {error or type(error).__name__}")
+    return ModelRejected(
+        f"{what}: the files attached to it are damaged: {quoted(str(error)) or type(error).__name__}", fault="corrupt"
+    )

@@ -3,17 +3,17 @@
 The rules that this file keeps:
 
 - The decoder is declared (by the manifest, the caller, or the graph's own post-processing operator), never guessed from shapes.
-- A file is what its digest says: what the manifest states is checked, what it leaves open is computed.
+- A file is what its digest says: what the manifest states is checked, what it leaves open is computed, and what is loaded later
+  (``Bundle.pinned``) is the file that was hashed, whatever its name leads to by then.
 - No numpy and no interpreter: the main process reads bundles too.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
-import stat
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from io import BufferedReader
 from pathlib import Path
 
 from edged.core.errors import ModelRejected
@@ -22,16 +22,14 @@ from edged.infer import catalogue
 from edged.infer.anchors import MAX_BYTES as MAX_ANCHOR_BYTES
 from edged.infer.anchors import PARAMETER as ANCHORS_FILE
 from edged.infer.anchors import parse_anchors
-from edged.infer.graph import EDGETPU_OP, IDENTIFIER, Graph
+from edged.infer.files import MAX_MODEL_BYTES, Stamp, hash_model, pinned, read_limited, read_stamped, unreadable
+from edged.infer.graph import EDGETPU_OP, Graph
 from edged.infer.labels import MAX_BYTES as MAX_LABEL_BYTES
 from edged.infer.labels import parse_labels
 from edged.infer.manifest import FILE_NAME, parse_manifest
 from edged.infer.manifest import MAX_BYTES as MAX_MANIFEST_BYTES
 from edged.infer.metadata import Metadata, read_labels, read_metadata
 from edged.infer.settings import is_path
-
-MAX_MODEL_BYTES = 512 << 20
-"""No model that a Pi can run is larger; a path that leads to a disk image must not fill the memory."""
 
 DETECTION_OPERATOR = "TFLite_Detection_PostProcess"
 DETECTION_ROLES = ("boxes", "classes", "scores", "count")
@@ -43,12 +41,19 @@ class Bundle:
     """A model, checked as far as that goes without running it.
 
     ``paths`` maps each variant of the manifest to its file; ``manifest.sha256`` holds the digests of all of them. ``digest``, that
-    of the ``cpu`` variant, stands for the model in events.
+    of the ``cpu`` variant, stands for the model in events. ``identity`` stands for every byte that the bundle consists of, manifest
+    and labels included.
     """
 
     manifest: ModelManifest
     paths: dict[str, Path]
     digest: str
+    identity: str
+    stamps: dict[str, Stamp]
+
+    def pinned(self, variant: str) -> AbstractContextManager[str]:
+        """A path to the very file that was hashed as ``variant``, good for the length of the ``with``; raises ModelRejected."""
+        return pinned(self.paths[variant], self.stamps[variant])
 
 
 def load_bundle(path: Path, labels_file: Path | None = None, decoder: str | None = None) -> Bundle:
@@ -64,6 +69,13 @@ def load_bundle(path: Path, labels_file: Path | None = None, decoder: str | None
             bundle = replace(bundle, manifest=replace(bundle.manifest, decoder=DecoderSpec(decoder)))
         return bundle
     return _from_file(path, labels, decoder)
+
+
+def identify(path: Path) -> str:
+    """The ``identity`` of the bundle at ``path`` without parsing a model file, for the main process; raises ModelRejected."""
+    if _is_directory(path):
+        return _from_directory(path, None).identity
+    return _identity([("file", hash_model(path)[0])])
 
 
 def resolve(reference: str, base: Path | None = None) -> Path:
@@ -90,57 +102,64 @@ def resolve(reference: str, base: Path | None = None) -> Path:
     return path
 
 
-def read_limited(path: Path, limit: int) -> bytes:
-    """The bytes of a regular file of at most ``limit`` bytes; raises ModelRejected."""
-    try:
-        with _open_limited(path, limit) as file:
-            return file.read(limit)
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        raise _unreadable(path, error) from error
+class _Beside:
+    """The small files of a bundle's directory; ``digests`` holds the name and sha256 of each that was read."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.digests: list[tuple[str, str]] = []
+
+    def read(self, name: str, limit: int) -> tuple[bytes, str]:
+        """Bytes and path; raises ModelRejected."""
+        path = self.directory / name
+        content = read_limited(path, limit)
+        self.digests.append((name, hashlib.sha256(content).hexdigest()))
+        return content, str(path)
 
 
 def _from_directory(directory: Path, labels: tuple[str, ...] | None) -> Bundle:
-    file = directory / FILE_NAME
-    if not file.is_file():
+    if not (directory / FILE_NAME).is_file():
         raise ModelRejected(
             f"{directory}: no {FILE_NAME} in this directory",
             hint=f"`edged model inspect FILE.tflite --manifest > {FILE_NAME}` writes one to complete.",
         )
-    manifest, labels_name = parse_manifest(read_limited(file, MAX_MANIFEST_BYTES), str(file))
+    beside = _Beside(directory)
+    manifest, labels_name = parse_manifest(*beside.read(FILE_NAME, MAX_MANIFEST_BYTES))
     if labels is None and labels_name is not None:
-        beside = directory / labels_name
-        labels = parse_labels(read_limited(beside, MAX_LABEL_BYTES), str(beside))
+        labels = parse_labels(*beside.read(labels_name, MAX_LABEL_BYTES))
     paths = {variant: directory / name for variant, name in manifest.files.items()}
-    found = {variant: _digest(file) for variant, file in paths.items()}
+    hashed = {variant: hash_model(file) for variant, file in paths.items()}
+    found = {variant: digest for variant, (digest, _) in hashed.items()}
     for variant, stated in manifest.sha256.items():
         if found[variant] != stated:
             raise ModelRejected(
                 f"{paths[variant]}: sha256 is {found[variant]}, the manifest states {stated}",
                 hint="The file is damaged, or was replaced without its manifest.",
+                fault="corrupt",
             )
     manifest = replace(
         manifest,
         sha256=found,
         labels=manifest.labels if labels is None else labels,
-        decoder=_with_anchors(manifest.decoder, directory),
+        decoder=_with_anchors(manifest.decoder, beside),
     )
-    return Bundle(manifest, paths, found["cpu"])
+    stamps = {variant: stamp for variant, (_, stamp) in hashed.items()}
+    return Bundle(manifest, paths, found["cpu"], _identity([*beside.digests, *found.items()]), stamps)
 
 
-def _with_anchors(decoder: DecoderSpec, directory: Path) -> DecoderSpec:
+def _with_anchors(decoder: DecoderSpec, beside: _Beside) -> DecoderSpec:
     """``decoder`` with the anchors of the file that it names, if it names one."""
     parameters = dict(decoder.parameters)
     name = parameters.pop(ANCHORS_FILE, None)
     if name is None:
         return decoder
     if "anchors" in parameters:
-        raise ModelRejected(f"{directory / FILE_NAME}: both anchors and {ANCHORS_FILE} are given; keep one of them")
-    beside = directory / str(name)
-    return DecoderSpec(decoder.name, {**parameters, "anchors": parse_anchors(read_limited(beside, MAX_ANCHOR_BYTES), str(beside))})
+        raise ModelRejected(f"{beside.directory / FILE_NAME}: both anchors and {ANCHORS_FILE} are given; keep one of them")
+    return DecoderSpec(decoder.name, {**parameters, "anchors": parse_anchors(*beside.read(str(name), MAX_ANCHOR_BYTES))})
 
 
 def _from_file(path: Path, labels: tuple[str, ...] | None, decoder: str | None) -> Bundle:
-    data = read_limited(path, MAX_MODEL_BYTES)
+    data, stamp = read_stamped(path, MAX_MODEL_BYTES)
     what = str(path)
     graph = Graph.read(data, what)
     if EDGETPU_OP in graph.custom_operators():
@@ -163,7 +182,7 @@ def _from_file(path: Path, labels: tuple[str, ...] | None, decoder: str | None) 
         decoder=_decoder(declared_decoder(graph) or _declared_by(metadata), metadata, decoder, path),
         labels=labels,
     )
-    return Bundle(manifest, {"cpu": path}, digest)
+    return Bundle(manifest, {"cpu": path}, digest, _identity([("file", digest)]), {"cpu": stamp})
 
 
 def _input(metadata: Metadata | None) -> InputSpec:
@@ -204,36 +223,13 @@ def _decoder(declared: DecoderSpec | None, metadata: Metadata | None, asked: str
     return DecoderSpec(name, parameters)
 
 
-def _digest(path: Path) -> str:
-    """SHA-256 of a model file, read once and never held in memory whole."""
-    try:
-        with _open_limited(path, MAX_MODEL_BYTES) as file:
-            if file.read(8)[4:] != IDENTIFIER:
-                raise ModelRejected(f"{path}: this is no .tflite file")
-            file.seek(0)
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        raise _unreadable(path, error) from error
-
-
-def _open_limited(path: Path, limit: int) -> BufferedReader:
-    file = path.open("rb")
-    status = os.fstat(file.fileno())
-    if stat.S_ISREG(status.st_mode) and status.st_size <= limit:
-        return file
-    file.close()
-    if not stat.S_ISREG(status.st_mode):
-        raise ModelRejected(f"{path}: this is not a file")
-    raise ModelRejected(f"{path}: {status.st_size} bytes; at most {limit} are read")
+def _identity(parts: Iterable[tuple[str, str]]) -> str:
+    """SHA-256 over the roles and digests of the files that make up a bundle."""
+    return hashlib.sha256("".join(f"{role} {digest}\n" for role, digest in parts).encode()).hexdigest()
 
 
 def _is_directory(path: Path) -> bool:
     try:
         return path.is_dir()
     except (OSError, ValueError) as error:
-        raise _unreadable(path, error) from error
-
-
-def _unreadable(path: Path, error: OSError | ValueError) -> ModelRejected:
-    reason = error.strerror if isinstance(error, OSError) else str(error)
-    return ModelRejected(f"{path}: cannot be read: {reason}")
+        raise unreadable(path, error) from error

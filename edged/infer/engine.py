@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 from edged.core.errors import DelegateFailed, ModelRejected
 from edged.core.tensor import RawOutput, TensorSpec
 from edged.infer.bundle import Bundle
-from edged.infer.graph import EDGETPU_OP
+from edged.infer.refusal import checked_tensor, refused
 from edged.infer.settings import Delegate
 from edged.infer.state import Recurrence, State
+from edged.infer.text import quoted
 
 MAX_THREADS = 4
 """XNNPACK gains little beyond four threads on the models that fit an edge device, and a Pi has no more cores."""
@@ -54,7 +55,7 @@ class Engine:
         self._where = f"model {bundle.manifest.name} ({bundle.paths['cpu']})"
         self._interpreter = self._load(bundle, threads or default_threads(), delegate)
         taken, given = self._interpreter.get_input_details(), self._interpreter.get_output_details()
-        inputs, outputs = [_spec(detail) for detail in taken], [_spec(detail) for detail in given]
+        inputs, outputs = ([checked_tensor(self._where, _spec(detail)) for detail in details] for details in (taken, given))
         self._recurrence = Recurrence(bundle.manifest.states, inputs, outputs, self._where)
         self.input = inputs[self._recurrence.picture]
         self.outputs = tuple(outputs[place] for place in self._recurrence.results)
@@ -84,35 +85,31 @@ class Engine:
         ``state`` is that of the camera, and is brought up to date; without one, the model sees its first picture. Outputs that
         belong to the state are not among those returned.
         """
-        fill(self._interpreter.tensor(self._input_indexes[self._recurrence.picture])())
         state = state or self.new_state()
-        for loop, value in zip(self._recurrence.loops, state.values, strict=True):
-            self._interpreter.set_tensor(self._input_indexes[loop.input], value)
-        try:
-            self._interpreter.invoke()
-        except (RuntimeError, ValueError) as error:
-            raise ModelRejected(f"{self._where}: cannot be run: {_first_line(error)}") from error
         get, indexes = self._interpreter.get_tensor, self._output_indexes
-        state.values = self._recurrence.after([get(indexes[loop.output]) for loop in self._recurrence.loops])
-        places = self._recurrence.results
-        return [RawOutput(spec, get(indexes[place])) for spec, place in zip(self.outputs, places, strict=True)]
+        try:
+            fill(self._interpreter.tensor(self._input_indexes[self._recurrence.picture])())
+            for loop, value in zip(self._recurrence.loops, state.values, strict=True):
+                self._interpreter.set_tensor(self._input_indexes[loop.input], value)
+            self._interpreter.invoke()
+            state.values = self._recurrence.after([get(indexes[loop.output]) for loop in self._recurrence.loops])
+            places = self._recurrence.results
+            return [RawOutput(spec, get(indexes[place])) for spec, place in zip(self.outputs, places, strict=True)]
+        except (RuntimeError, ValueError) as error:
+            raise refused(self._where, "run", error) from error
 
     def _load(self, bundle: Bundle, threads: int, delegate: Delegate) -> Any:
         from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
         resolver = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES if delegate == "none" else OpResolverType.AUTO
         try:
-            interpreter = Interpreter(
-                model_path=os.fspath(bundle.paths["cpu"]), num_threads=threads, experimental_op_resolver_type=resolver
-            )
+            with bundle.pinned("cpu") as path:
+                interpreter = Interpreter(model_path=path, num_threads=threads, experimental_op_resolver_type=resolver)
             interpreter.allocate_tensors()
+            # Names that are not UTF-8 raise here, and nowhere later.
+            interpreter.get_input_details(), interpreter.get_output_details(), interpreter._get_ops_details()
         except (ValueError, RuntimeError) as error:
-            hint = (
-                "the file is compiled for the Edge TPU; use its CPU variant"
-                if EDGETPU_OP in str(error)
-                else "see edged model inspect"
-            )
-            raise ModelRejected(f"{self._where}: LiteRT cannot load it: {_first_line(error)}", hint=hint) from error
+            raise refused(self._where, "load", error) from error
         return interpreter
 
     def _delegate_nodes(self) -> int:
@@ -135,9 +132,9 @@ class Engine:
 def _spec(detail: dict[str, Any]) -> TensorSpec:
     scale, zero_point = detail["quantization"]
     return TensorSpec(
-        detail["name"], tuple(int(n) for n in detail["shape"]), np.dtype(detail["dtype"]).name, float(scale), int(zero_point)
+        quoted(detail["name"]),
+        tuple(int(n) for n in detail["shape"]),
+        np.dtype(detail["dtype"]).name,
+        float(scale),
+        int(zero_point),
     )
-
-
-def _first_line(error: Exception) -> str:
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)

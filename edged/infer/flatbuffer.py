@@ -35,7 +35,7 @@ class Table:
         """The root table of ``data``, which must carry the 4-byte file ``identifier``."""
         view = memoryview(data)
         if bytes(view[4:8]) != identifier:
-            raise ModelRejected(f"{what}: no {identifier.decode()} file identifier, so this is something else")
+            raise ModelRejected(f"{what}: no {identifier.decode()} file identifier, so this is something else", fault="wrong type")
         outer = cls(view, 0, what)
         return cls(view, outer._follow(0), what)
 
@@ -101,19 +101,23 @@ class Table:
         start = self._follow(at)
         length = int(self._unpack("I", start)[0])
         if length > count:
-            raise ModelRejected(f"{self.what}: a list of {length} items at byte {start}; at most {count} make sense there")
+            raise ModelRejected(
+                f"{self.what}: a list of {length} items at byte {start}; at most {count} make sense there", fault="corrupt"
+            )
         self._check(start + 4, length * item_bytes)
         return start + 4, length
 
     def _text_at(self, start: int, limit: int) -> str:
         length = int(self._unpack("I", start)[0])
         if length > limit:
-            raise ModelRejected(f"{self.what}: a text of {length} bytes at byte {start}; at most {limit} make sense there")
+            raise ModelRejected(
+                f"{self.what}: a text of {length} bytes at byte {start}; at most {limit} make sense there", fault="corrupt"
+            )
         self._check(start + 4, length)
         try:
             return bytes(self.data[start + 4 : start + 4 + length]).decode()
         except UnicodeDecodeError as error:
-            raise ModelRejected(f"{self.what}: the text at byte {start} is not UTF-8: {error.reason}") from error
+            raise ModelRejected(f"{self.what}: the text at byte {start} is not UTF-8: {error.reason}", fault="corrupt") from error
 
     def _follow(self, at: int) -> int:
         return at + int(self._unpack("I", at)[0])
@@ -124,5 +128,11 @@ class Table:
         return struct.unpack_from(layout, self.data, at)
 
     def _check(self, at: int, length: int) -> None:
-        if at < 0 or at + length > len(self.data):
-            raise ModelRejected(f"{self.what}: byte {at} + {length} is outside of its {len(self.data)} bytes: truncated or damaged")
+        size = len(self.data)
+        if at < 0 or at + length > size:
+            # What leads a little beyond the end was there once; what leads far beyond, or before the front, never was.
+            cut = 0 <= at < 2 * size
+            raise ModelRejected(
+                f"{self.what}: byte {at} + {length} is outside of its {size} bytes: truncated or damaged",
+                fault="truncated" if cut else "corrupt",
+            )

@@ -6,11 +6,13 @@ Field numbers are those of the LiteRT schema
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass
 
 from edged.core.errors import ModelRejected
 from edged.infer.flatbuffer import Table
+from edged.infer.text import shown
 
 IDENTIFIER = b"TFL3"
 """The file identifier, at bytes 4 to 8."""
@@ -26,6 +28,11 @@ _MAX_OPERATORS = 65_536
 _MAX_TENSORS = 262_144
 _MAX_NAME_BYTES = 1024
 _MAX_OUTPUTS = 256
+_MAX_DIMENSIONS = 16
+_MAX_TENSORS_OF_OPERATOR = 4096
+
+_ITEM_BITS = {0: 32, 1: 16, 2: 32, 3: 8, 4: 64, 6: 8, 7: 16, 8: 64, 9: 8, 10: 64, 11: 128, 12: 64, 15: 32, 16: 16, 17: 4, 18: 16}
+"""Bits of one item by TensorType; text, resources and variants (5, 13, 14) have no size of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +41,20 @@ class OperatorKind:
 
     builtin: int
     custom: str
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """Memory that the graph's tensors take while it runs, weights apart, as far as the file states their shapes.
+
+    ``total_bytes`` is what all of them take together; an interpreter that reuses memory needs less, but never less than
+    ``largest_bytes``, what the largest takes, called ``largest_name``. ``tensors`` counts them.
+    """
+
+    tensors: int
+    total_bytes: int
+    largest_bytes: int
+    largest_name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +73,7 @@ class Graph:
         """The subgraph that runs: the first."""
         subgraphs = self.root.tables(2, _MAX_SUBGRAPHS)
         if not subgraphs:
-            raise ModelRejected(f"{self.root.what}: the model has no graph")
+            raise ModelRejected(f"{self.root.what}: the model has no graph", fault="corrupt")
         return subgraphs[0]
 
     def operators(self) -> dict[OperatorKind, int]:
@@ -62,7 +83,9 @@ class Graph:
         for operator in self.main.tables(3, _MAX_OPERATORS):
             index = operator.integer(0)
             if index >= len(codes):
-                raise ModelRejected(f"{self.root.what}: an operator of kind {index}, where the file declares {len(codes)} kinds")
+                raise ModelRejected(
+                    f"{self.root.what}: an operator of kind {index}, where the file declares {len(codes)} kinds", fault="corrupt"
+                )
             counts[codes[index]] += 1
         return dict(counts.most_common())
 
@@ -95,6 +118,24 @@ class Graph:
         used = {tensor.integer(2) for tensor in self.main.tables(0, _MAX_TENSORS)}
         return sum(len(buffers[index].blob(0)) for index in used if index < len(buffers))
 
+    def workspace(self) -> Workspace:
+        """What the tensors that operators, inputs or outputs name will take; computed in whole numbers of any size."""
+        buffers, tensors = self.root.tables(4, _MAX_TENSORS), self.main.tables(0, _MAX_TENSORS)
+        used = {*self.main.integers(1, _MAX_TENSORS), *self.main.integers(2, _MAX_TENSORS)}
+        for operator in self.main.tables(3, _MAX_OPERATORS):
+            used.update(operator.integers(1, _MAX_TENSORS_OF_OPERATOR), operator.integers(2, _MAX_TENSORS_OF_OPERATOR))
+        sizes: dict[int, int] = {}
+        for index in used:
+            if 0 <= index < len(tensors):
+                buffer = tensors[index].integer(2)
+                if buffer >= len(buffers) or not len(buffers[buffer].blob(0)):
+                    sizes[index] = _tensor_bytes(tensors[index])
+        largest = max(sizes, key=sizes.__getitem__, default=None)
+        if largest is None:
+            return Workspace(0, 0, 0, "")
+        name = shown(tensors[largest].text(3, _MAX_NAME_BYTES))
+        return Workspace(len(sizes), sum(sizes.values()), sizes[largest], name)
+
     def metadata_buffer(self, name: str) -> memoryview | None:
         """The buffer that is registered under ``name``, ``None`` if there is none."""
         for entry in self.root.tables(6, _MAX_SUBGRAPHS):
@@ -102,7 +143,9 @@ class Graph:
                 index = entry.integer(1)
                 buffers = self.root.tables(4, _MAX_TENSORS)
                 if index >= len(buffers):
-                    raise ModelRejected(f"{self.root.what}: {name} is in buffer {index}, where the file has {len(buffers)}")
+                    raise ModelRejected(
+                        f"{self.root.what}: {name} is in buffer {index}, where the file has {len(buffers)}", fault="corrupt"
+                    )
                 return buffers[index].blob(0)
         return None
 
@@ -110,8 +153,14 @@ class Graph:
         tensors = self.main.tables(0, _MAX_TENSORS)
         indices = self.main.integers(slot, _MAX_OUTPUTS)
         if any(not 0 <= index < len(tensors) for index in indices):
-            raise ModelRejected(f"{self.root.what}: an input or output names a tensor that is not there")
+            raise ModelRejected(f"{self.root.what}: an input or output names a tensor that is not there", fault="corrupt")
         return tuple(tensors[index] for index in indices)
+
+
+def _tensor_bytes(tensor: Table) -> int:
+    """A dimension that is only known at run time is written as 1, or below 0 in old files."""
+    count = math.prod(max(1, n) for n in tensor.integers(0, _MAX_DIMENSIONS))
+    return -(-count * _ITEM_BITS.get(tensor.integer(1, "b"), 0) // 8)
 
 
 def _kind(code: Table) -> OperatorKind:

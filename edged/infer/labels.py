@@ -22,11 +22,13 @@ def parse_labels(data: bytes, where: str) -> tuple[str, ...]:
     holds control characters (labels reach terminals and logs).
     """
     if len(data) > MAX_BYTES:
-        raise ModelRejected(f"{where}: {len(data)} bytes of labels; at most {MAX_BYTES} are read")
+        raise ModelRejected(f"{where}: {len(data)} bytes of labels; at most {MAX_BYTES} are read", fault="oversized")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ModelRejected(f"{where}: byte {error.start} is not UTF-8", hint="Save the labels as UTF-8, one a line.") from error
+        raise ModelRejected(
+            f"{where}: byte {error.start} is not UTF-8", hint="Save the labels as UTF-8, one a line.", fault="wrong type"
+        ) from error
     lines = (line.strip() for line in text.rstrip().split("\n"))
     return checked_labels(["" if line == _NO_CLASS else line for line in lines], where)
 
@@ -34,11 +36,12 @@ def parse_labels(data: bytes, where: str) -> tuple[str, ...]:
 def checked_labels(labels: list[str], where: str) -> tuple[str, ...]:
     """``labels`` if there are not too many, none is too long, and all can be shown; otherwise ModelRejected."""
     if len(labels) > MAX_LABELS:
-        raise ModelRejected(f"{where}: {len(labels)} labels; at most {MAX_LABELS} are read")
+        raise ModelRejected(f"{where}: {len(labels)} labels; at most {MAX_LABELS} are read", fault="oversized")
     for number, label in enumerate(labels):
         if len(label) > MAX_CHARACTERS:
             raise ModelRejected(
-                f"{where}: the label of class {number} has {len(label)} characters; at most {MAX_CHARACTERS} are read"
+                f"{where}: the label of class {number} has {len(label)} characters; at most {MAX_CHARACTERS} are read",
+                fault="oversized",
             )
         if label and not label.isprintable():
             raise ModelRejected(f"{where}: the label of class {number} holds control characters")

@@ -18,12 +18,13 @@ from edged.core.model import DecoderSpec, InputSpec, ModelManifest, Parameter, S
 from edged.infer.anchors import PARAMETER as ANCHORS_FILE
 from edged.infer.attachments import is_plain_name
 from edged.infer.labels import checked_labels
+from edged.infer.text import quoted
 
 FILE_NAME = "model.toml"
 """What the manifest of a bundle is called."""
 
-MAX_BYTES = 4 << 20
-"""65,536 labels fit."""
+MAX_BYTES = 1 << 20
+"""Room for the labels of any model that is not given a label file."""
 
 Variant = Literal["cpu", "edgetpu"]
 """For whom a file was compiled."""
@@ -38,6 +39,9 @@ Text = Annotated[str, msgspec.Meta(pattern=r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f]*\Z"
 """The same with tabs and line breaks, or nothing."""
 
 Channels = Annotated[tuple[float, ...], msgspec.Meta(min_length=1, max_length=4)]
+
+_DEEP_KEY = re.compile(rb"""(?<![^\s\[{,])(?:(?:"(?:[^"\\\n]|\\.)*+"|'[^'\n]*+'|[\w-]++)[ \t]*+\.[ \t]*+){16}""")
+"""A key of so many parts that ``tomllib`` takes minutes and gigabytes (it grows with their number's cube); ours have two."""
 
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -76,11 +80,13 @@ class ManifestFile(msgspec.Struct, frozen=True, kw_only=True):
 def parse_manifest(data: bytes, where: str) -> tuple[ModelManifest, str | None]:
     """The manifest in ``data`` and the name of its label file, which the caller reads; raises ModelRejected, naming ``where``."""
     if len(data) > MAX_BYTES:
-        raise ModelRejected(f"{where}: {len(data)} bytes; at most {MAX_BYTES} are read")
+        raise ModelRejected(f"{where}: {len(data)} bytes; at most {MAX_BYTES} are read", fault="oversized")
+    if deep := _DEEP_KEY.search(data):
+        raise ModelRejected(f"{where}: byte {deep.start()}: more dots in a row than any key needs", fault="corrupt")
     try:
         raw = tomllib.loads(data.decode())
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
-        raise ModelRejected(f"{where}: this is not TOML: {error}") from error
+    except (ValueError, RecursionError) as error:  # ValueError: not UTF-8, not TOML, or a number of too many digits
+        raise ModelRejected(f"{where}: this is not TOML: {quoted(str(error))}", fault="wrong type") from error
     _refuse_unknown(raw, ManifestFile.__struct_fields__, "", where)
     if isinstance(raw.get("input"), dict):
         _refuse_unknown(raw["input"], (field.name for field in fields(InputSpec)), "input.", where)
@@ -90,7 +96,8 @@ def parse_manifest(data: bytes, where: str) -> tuple[ModelManifest, str | None]:
     try:
         file = msgspec.convert(raw, ManifestFile)
     except msgspec.ValidationError as error:
-        raise ModelRejected(f"{where}: {error}", hint="edged/infer/DESIGN.md shows every key of model.toml.") from error
+        reason = quoted(str(error))
+        raise ModelRejected(f"{where}: {reason}", hint="edged/infer/DESIGN.md shows every key of model.toml.") from error
     return _manifest(file, where), file.labels_file
 
 
@@ -100,7 +107,7 @@ def _refuse_unknown(table: dict[str, object], known: Iterable[str], prefix: str,
         if key not in known:
             near = difflib.get_close_matches(key, known, 1)
             hint = f"Did you mean {prefix}{near[0]}?" if near else f"Known keys: {', '.join(known)}."
-            raise ModelRejected(f"{where}: unknown key {prefix}{key!s}", hint=hint)
+            raise ModelRejected(f"{where}: unknown key {prefix}{quoted(key)}", hint=hint)
 
 
 def _manifest(file: ManifestFile, where: str) -> ModelManifest:
@@ -112,7 +119,7 @@ def _manifest(file: ManifestFile, where: str) -> ModelManifest:
     names = [*file.files.values(), file.labels_file, file.decoder.get(ANCHORS_FILE)]
     for name in names:
         if name is not None and not (isinstance(name, str) and is_plain_name(name)):
-            raise ModelRejected(f"{where}: {name!r} is not the name of a file beside {FILE_NAME}")
+            raise ModelRejected(f"{where}: {quoted(str(name))!r} is not the name of a file beside {FILE_NAME}")
     if extra := set(file.sha256) - set(file.files):
         raise ModelRejected(f"{where}: [sha256] states {', '.join(sorted(extra))}, which [files] does not have")
     if file.labels is not None and file.labels_file is not None:

@@ -15,6 +15,7 @@ from edged.infer.attachments import read_member
 from edged.infer.flatbuffer import Table
 from edged.infer.graph import Graph
 from edged.infer.labels import parse_labels
+from edged.infer.text import shown
 
 BUFFER_NAME = "TFLITE_METADATA"
 IDENTIFIER = b"M001"
@@ -128,11 +129,6 @@ def read_labels(data: bytes, metadata: Metadata, what: str) -> tuple[str, ...]:
 
 def _text(table: Table, slot: int, limit: int = _MAX_TEXT_BYTES) -> str:
     return shown(table.text(slot, limit))
-
-
-def shown(text: str) -> str:
-    """``text`` on one line, without anything that a terminal would obey."""
-    return "".join(character if character.isprintable() else "\ufffd" for character in " ".join(text.split()))
 
 
 def _tensor(table: Table) -> TensorMetadata:

@@ -7,15 +7,13 @@ A process of its own, since a runtime that does not suit the CPU ends it with a 
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import sys
 import tempfile
 from pathlib import Path
 
 from edged.core.errors import EdgedError
-from edged.core.model import DecoderSpec, InputSpec, ModelManifest
-from edged.infer.bundle import Bundle
+from edged.infer.bundle import load_bundle
 from edged.infer.engine import Engine
 from edged.infer.graph import IDENTIFIER
 
@@ -48,12 +46,9 @@ def main() -> int:
     """Run the tiny model."""
     with tempfile.TemporaryDirectory(prefix="edged-check-") as directory:
         file = Path(directory) / "tiny.tflite"
-        data = tiny_model()
-        file.write_bytes(data)
-        digest = hashlib.sha256(data).hexdigest()
-        manifest = ModelManifest("tiny", "1", "", {"cpu": file.name}, {"cpu": digest}, InputSpec(), DecoderSpec("none"))
+        file.write_bytes(tiny_model())
         try:
-            info = Engine(Bundle(manifest, {"cpu": file}, digest), threads=1).info
+            info = Engine(load_bundle(file, decoder="none"), threads=1).info
         except EdgedError as error:
             print(error.message, file=sys.stderr)
             return 1

@@ -41,6 +41,8 @@ class Pictures:
             return None
         path, position_ns = self._paths[self._index], round(self._index * 1e9 / self._per_s)
         self._index += 1
+        if not path.is_file():  # OpenCV would wait for someone to write into a pipe
+            raise SourceUnusable(f"{path}: {'no regular file' if path.exists() else 'no such file'}")
         try:
             image = cv2.imread(str(path), cv2.IMREAD_COLOR)
         except cv2.error as error:  # raised for sizes above OPENCV_IO_MAX_IMAGE_PIXELS

@@ -13,11 +13,13 @@ from edged.core.tensor import TensorSpec
 from edged.decode.proposal import Proposal
 from edged.decode.registry import propose
 from edged.infer.attachments import member_names
-from edged.infer.bundle import DETECTION_OPERATOR, MAX_MODEL_BYTES, declared_decoder, read_limited
+from edged.infer.bundle import DETECTION_OPERATOR, declared_decoder
+from edged.infer.files import MAX_MODEL_BYTES, read_limited
 from edged.infer.flatbuffer import Table
 from edged.infer.graph import EDGETPU_OP, Graph, OperatorKind
 from edged.infer.manifest import format_manifest
-from edged.infer.metadata import Metadata, read_labels, read_metadata, shown
+from edged.infer.metadata import Metadata, read_labels, read_metadata
+from edged.infer.text import shown
 
 _MAX_DIMENSIONS = 16
 _MAX_CHANNELS = 65_536

@@ -6,6 +6,7 @@ import dataclasses
 import time
 from pathlib import Path
 
+from edged.core.errors import ModelRejected
 from edged.core.model import ModelManifest
 from edged.decode import registry
 from edged.decode.registry import Decoder
@@ -55,14 +56,19 @@ class LoadedModel:
         )
 
 
-def load(name: str, settings: ModelSettings, tracking: TrackerSettings) -> tuple[LoadedModel, TrackerSettings]:
+def load(name: str, settings: ModelSettings, identity: str, tracking: TrackerSettings) -> tuple[LoadedModel, TrackerSettings]:
     """Load the model of ``settings``; also the tracker's settings as they apply to its scores.
 
     The score from which a detection counts is the configuration's for its label, else for this model, else the manifest's, else
     the tracker's. The decoder reports from ``score_low`` on, because weak detections continue a track, or from the lowest threshold
-    of a label. Raises ModelRejected, DelegateFailed, or ConfigInvalid for a label that the model does not have.
+    of a label. Raises ModelRejected, also for a bundle that is not of the ``identity`` that was probed, DelegateFailed, or
+    ConfigInvalid for a label that the model does not have.
     """
     bundle = load_bundle(resolve(settings.bundle, Path.cwd()))
+    if bundle.identity != identity:
+        raise ModelRejected(
+            f"model {name} ({settings.bundle}): changed after it was tried", hint="Start again to have it tried.", fault="changed"
+        )
     stated = bundle.manifest.decoder.parameters.get("score_threshold", tracking.score_high)
     high = settings.score_threshold
     if high is None:

@@ -47,6 +47,9 @@ class VisionSettings:
     tracking: TrackerSettings
     """For all cameras."""
 
+    identities: dict[str, str]
+    """By name of a model: the identity of the bundle that passed its probe. A bundle of another is not loaded."""
+
     run: str
     """Drawn once at each start of the vision process; makes the ids of tracked objects unique over restarts."""
 

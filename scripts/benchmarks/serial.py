@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from edged.core.detections import Detections
+from edged.infer.bundle import identify, resolve
 from edged.infer.preprocess import Preprocessor
 from edged.infer.settings import ModelSettings
 from edged.sources.open import open_source
@@ -17,7 +18,8 @@ from edged.tracking.tracker import Tracker
 from edged.vision.loader import load
 
 reference, threads, seconds, clip = sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), Path(sys.argv[4])
-model, tracking = load("bench", ModelSettings(bundle=reference, threads=threads), TrackerSettings())
+identity = identify(resolve(reference))
+model, tracking = load("bench", ModelSettings(bundle=reference, threads=threads), identity, TrackerSettings())
 preprocess, tracker = Preprocessor(model.engine.input, model.manifest.input), Tracker(tracking)
 staged = np.zeros(model.engine.input.shape, model.engine.input.dtype)
 source = open_source("clip", SourceSettings(file=FileSettings(path=clip, pace="fast", loop=True)))

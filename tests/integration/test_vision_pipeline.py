@@ -17,11 +17,13 @@ import pytest
 from edged.core.errors import CameraLost, ConfigInvalid, SourceUnusable
 from edged.core.event import ObjectAppeared, ObjectLeft
 from edged.core.tensor import RawOutput
+from edged.infer.bundle import identify
 from edged.infer.settings import ModelSettings
 from edged.sources.base import FrameSource
 from edged.sources.info import SourceInfo
 from edged.sources.settings import SourceSettings, SyntheticSettings
 from edged.testing.source import Announce, Deliver, Lose, Refuse, Script, Stall, Step
+from edged.testing.tflite import make_tflite
 from edged.tracking.settings import TrackerSettings
 from edged.vision import ipc
 from edged.vision.loader import load
@@ -34,7 +36,8 @@ EVERY_FRAME = SyntheticSettings(pace="fast")  # only its pace matters here: the 
 
 def settings(test_data: Path, cameras: dict[str, CameraSettings]) -> VisionSettings:
     model = ModelSettings(bundle=str(test_data / "models/ssd_mobilenet_v1_coco_quant.tflite"))
-    return VisionSettings(cameras=cameras, models={"ssd": model}, tracking=TrackerSettings(appear_after_s=0), run="r")
+    tracking, identities = TrackerSettings(appear_after_s=0), {"ssd": identify(Path(model.bundle))}
+    return VisionSettings(cameras=cameras, models={"ssd": model}, tracking=tracking, identities=identities, run="r")
 
 
 def camera(**changes: object) -> CameraSettings:
@@ -229,18 +232,27 @@ def test_hung_driver_does_not_cut_off_the_other_camera(test_data: Path, cat: Del
     assert any(isinstance(report, ipc.CameraDown) and report.camera == "hung" for report in reports)
 
 
-def test_model_that_is_none_is_a_fault_that_names_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("content", "identity", "says"),
+    [
+        (b"\x1c\0\0\0TFL3" + bytes(100), "", "has no graph"),
+        (make_tflite(custom_operator="TFLite_Detection_PostProcess"), "other", "changed"),
+    ],
+)
+def test_model_that_is_none_or_another_is_a_fault_that_names_it(tmp_path: Path, content: bytes, identity: str, says: str) -> None:
     path = tmp_path / "broken.tflite"
-    path.write_bytes(b"\x1c\0\0\0TFL3" + bytes(100))
+    path.write_bytes(content)
     ours, theirs = ipc.pair()
+    model = ModelSettings(bundle=str(path))
     broken = VisionSettings(
-        cameras={"door": camera()}, models={"ssd": ModelSettings(bundle=str(path))}, tracking=TrackerSettings(), run="r"
+        cameras={"door": camera()}, models={"ssd": model}, tracking=TrackerSettings(), identities={"ssd": identity}, run="r"
     )
     ours.send(ipc.encode(broken))
     assert serve(theirs, Reporter(theirs)) == 1
     fault = ipc.decode_report(ours.recv(ipc.MAX_MESSAGE_BYTES))
     assert isinstance(fault, ipc.Fault)
     assert str(path) in fault.message
+    assert says in fault.message
     ours.close()
     theirs.close()
 

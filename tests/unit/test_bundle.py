@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from edged.core.errors import ModelRejected
 from edged.core.model import DecoderSpec, InputSpec, ModelManifest
-from edged.infer import bundle as bundle_module
-from edged.infer.bundle import load_bundle, resolve
+from edged.infer.bundle import identify, load_bundle, resolve
+from edged.infer.files import MAX_MODEL_BYTES
 from edged.infer.manifest import format_manifest, parse_manifest
 from edged.testing.tflite import AXIS_LABELS, make_metadata, make_tflite
 
@@ -190,14 +190,23 @@ def test_a_file_for_the_edge_tpu_is_only_half_a_model(tmp_path: Path) -> None:
     assert "Edge TPU" in rejected(file)
 
 
-def test_what_is_no_regular_file_or_too_large_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_no_regular_file_or_too_large_is_not_read(tmp_path: Path) -> None:
     assert "not a file" in rejected(Path("/dev/zero"))
     assert "cannot be read" in rejected(tmp_path / "absent.tflite")
     assert "cannot be read" in rejected(Path("nul\0.tflite"))
     file = tmp_path / "disk.tflite"
     file.touch()
-    os.truncate(file, bundle_module.MAX_MODEL_BYTES + 1)  # sparse: takes no space
+    os.truncate(file, MAX_MODEL_BYTES + 1)  # sparse: takes no space
     assert "at most 536870912 are read" in rejected(file)
+
+
+def test_pipes_and_loops_are_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.tflite")
+    (tmp_path / "loop.tflite").symlink_to("loop.tflite")
+    assert "not a file" in rejected(tmp_path / "pipe.tflite")
+    assert "cannot be read" in rejected(tmp_path / "loop.tflite")
+    path = directory(tmp_path, 'name = "x"\nlabels_file = "pipe.tflite"\n' + MINIMAL)
+    assert "not a file" in rejected(path)
 
 
 def test_the_real_ssd_needs_no_manifest(test_data: Path) -> None:
@@ -210,6 +219,47 @@ def test_the_real_ssd_needs_no_manifest(test_data: Path) -> None:
     assert bare.version == "sha256:e4b118e5e453"
     for name in ("blazeface_128x128_quant", "model_invoking_error", "face-detector-quantized_edgetpu"):
         rejected(test_data / f"models/{name}.tflite")
+
+
+# Identity: what was hashed is what is loaded
+
+
+def test_the_identity_covers_every_file_and_needs_no_look_into_a_model(tmp_path: Path) -> None:
+    text = 'name = "gate"\nlabels_file = "names.txt"\n' + MINIMAL
+    path = directory(tmp_path, text, **{"names.txt": b"person\n"})
+    first = load_bundle(path).identity
+    assert identify(path) == first
+    (path / "names.txt").write_text("dog\n")
+    second = identify(path)
+    (path / "model.toml").write_text(text + "score_threshold = 0.4\n")
+    third = identify(path)
+    (path / "m.tflite").write_bytes(PLAIN + b"\0")
+    assert len({first, second, third, identify(path)}) == 4
+    assert identify(path) == load_bundle(path).identity
+    file = tmp_path / "bare.tflite"
+    file.write_bytes(make_tflite(custom_operator=SSD))
+    assert identify(file) == load_bundle(file).identity
+    file.write_bytes(PLAIN[:8] + b"\xff" * 100)  # nothing that could be parsed
+    assert len(identify(file)) == 64
+
+
+def test_what_is_pinned_is_what_was_hashed(tmp_path: Path) -> None:
+    file = tmp_path / "m.tflite"
+    file.write_bytes(make_tflite(custom_operator=SSD))
+    bundle = load_bundle(file)
+    with bundle.pinned("cpu") as pinned:
+        other = tmp_path / "other"
+        other.write_bytes(PLAIN)
+        other.replace(file)
+        assert hashlib.sha256(Path(pinned).read_bytes()).hexdigest() == bundle.digest
+    with pytest.raises(ModelRejected, match="changed while it was loaded") as caught, bundle.pinned("cpu"):
+        pass
+    assert caught.value.fault == "changed"
+    bundle = load_bundle(file, decoder="blazeface")
+    with file.open("r+b") as writing:
+        writing.write(b"\x20")  # the same file, size and name
+    with pytest.raises(ModelRejected, match="changed"), bundle.pinned("cpu"):
+        pass
 
 
 # References
@@ -279,6 +329,25 @@ def test_a_manifest_that_is_written_reads_back_the_same(name, labels, channels, 
         decoder=DecoderSpec(name, parameters),
     )
     assert parse_manifest(format_manifest(manifest).encode(), "x") == (manifest, None)
+
+
+@pytest.mark.parametrize("part", ["a.", '"a" . ', r'"\""' + ".", "'a'."])
+@pytest.mark.parametrize("before", ["", "x = {"])
+def test_keys_that_would_keep_the_reader_busy_for_hours_are_refused(before: str, part: str) -> None:
+    key = before + part * 40_000 + "a"
+    for text in (f"{key} = 1", f"[{key}]", f"[[{key}]]"):
+        with pytest.raises(ModelRejected, match="more dots in a row"):
+            parse_manifest(text.encode(), "x")
+
+
+def test_a_number_of_a_million_digits_is_no_manifest() -> None:
+    with pytest.raises(ModelRejected, match="not TOML"):
+        parse_manifest(b"name = " + b"1" * 1_000_000, "x")
+
+
+def test_texts_may_have_dots(tmp_path: Path) -> None:
+    text = 'name = "v1.2.3"\ndescription = "wait ................. a.b.c.d.e.f.g.h.i.j.k.l"\n' + MINIMAL
+    assert load_bundle(directory(tmp_path, text)).manifest.name == "v1.2.3"
 
 
 @given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))

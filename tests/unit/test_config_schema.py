@@ -69,6 +69,7 @@ def test_settings_of_the_vision_process_survive_the_way_to_it() -> None:
         },
         models={"m": ModelSettings(bundle="x", score_threshold=0.5), "n": ModelSettings(bundle="/y.tflite", threads=2)},
         tracking=TrackerSettings(),
+        identities={"m": "ab", "n": "cd"},
         run="k3v9",
     )
     data = msgspec.msgpack.encode(settings, enc_hook=encode_path)

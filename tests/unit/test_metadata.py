@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import io
+import math
 import struct
 import zipfile
 from pathlib import Path
 
+import flatbuffers
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,7 +14,7 @@ from hypothesis import strategies as st
 from edged.core.errors import ModelRejected
 from edged.infer.attachments import MAX_MEMBERS, member_names, read_member
 from edged.infer.flatbuffer import Table
-from edged.infer.graph import Graph, OperatorKind
+from edged.infer.graph import IDENTIFIER, Graph, OperatorKind
 from edged.infer.labels import MAX_BYTES, parse_labels
 from edged.infer.metadata import read_labels, read_metadata
 from edged.testing.tflite import make_metadata, make_tflite
@@ -67,7 +69,7 @@ def read_everything(data: bytes) -> None:
     """Every reader that a model file from anywhere goes through."""
     try:
         graph = Graph.read(data, "x")
-        graph.operators(), graph.inputs(), graph.outputs(), graph.constant_bytes()
+        graph.operators(), graph.inputs(), graph.outputs(), graph.constant_bytes(), graph.workspace()
         found = read_metadata(data, "x")
         member_names(data, "x")
         if found is not None:
@@ -152,6 +154,28 @@ def test_any_bytes_are_labels_or_rejected(data: bytes) -> None:
     except ModelRejected:
         return
     assert all(label == "" or label.isprintable() for label in labels)
+
+
+@given(shape=st.lists(st.integers(1, 2**31 - 1), min_size=1, max_size=6))
+def test_memory_is_counted_without_overflow(shape: list[int]) -> None:
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = schema.ModelT.InitFromPackedBuf(make_tflite())
+    model.subgraphs[0].tensors[1].shape = shape
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(model.Pack(builder), IDENTIFIER)
+    found = Graph.read(bytes(builder.Output()), "x").workspace()
+    assert found.tensors == 2
+    assert found.total_bytes == 4 * math.prod(shape) + 4 * 8  # float32; the other tensor is [1, 8]
+    assert found.largest_bytes == max(4 * math.prod(shape), 4 * 8)
+    assert found.largest_name == ("doubled" if found.largest_bytes > 4 * 8 else "x")
+
+
+def test_memory_of_the_real_ssd_is_that_of_its_activations(test_data: Path) -> None:
+    found = Graph.read((test_data / "models/ssd_mobilenet_v1_coco_quant.tflite").read_bytes(), "ssd").workspace()
+    assert found.largest_bytes == 150 * 150 * 48  # uint8, before the second layer with a stride
+    assert found.largest_name.endswith("Conv2d_1_pointwise/Relu6")
+    assert (found.tensors, found.total_bytes) == (68, 7_916_668)
 
 
 def test_the_two_ssd_files_differ_in_their_metadata_alone(test_data: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from itertools import pairwise
 from pathlib import Path
@@ -53,6 +54,12 @@ def pictures(tmp_path: Path) -> Path:
         (folder / name).write_bytes(encoded.tobytes())
     (folder / "notes.txt").write_text("no picture")
     return folder
+
+
+def test_pipe_among_pictures_is_refused_and_not_waited_for(pictures: Path) -> None:
+    os.mkfifo(pictures / "0-first.png")
+    with pytest.raises(SourceUnusable, match=r"0-first\.png: no regular file"):
+        open_file(pictures)
 
 
 def test_video_delivers_every_frame_in_order_with_its_time(video: Path) -> None:

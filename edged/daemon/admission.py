@@ -1,0 +1,136 @@
+"""Which models the vision process may load: those that passed a probe on this machine, byte for byte.
+
+Rules: no model file is parsed here, it is only hashed; what passed is remembered durably, so that a known model costs its hash and
+nothing else; the vision process gets the identity of what passed and refuses any other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import hashlib
+import logging
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+
+import msgspec
+
+from edged import __version__
+from edged.core.durable import replace_file
+from edged.core.errors import DelegateFailed, EdgedError, ModelRejected
+from edged.infer.bundle import identify, resolve
+from edged.infer.probe.machine import free_bytes, this_processor
+from edged.infer.probe.prober import Prober
+from edged.infer.probe.records import Request, Verdict
+from edged.infer.settings import ModelSettings
+from edged.vision.settings import VisionSettings
+
+log = logging.getLogger(__name__)
+
+FILE_NAME = "probed.msgpack"
+
+MAX_PASSES = 256
+"""The oldest are forgotten first; a model that is tried once more costs a second."""
+
+PROBES_AT_ONCE = 2
+"""Each holds a runtime and a model in memory."""
+
+DEADLINE_S = 60.0
+"""For one model: reading a large one from a slow SD card, and two inferences."""
+
+
+class Admission:
+    """Keeps what passed in ``directory``."""
+
+    def __init__(self, directory: Path) -> None:
+        self._file = directory / FILE_NAME
+        self._passes = _read_passes(self._file)
+
+    async def admit(self, settings: VisionSettings) -> VisionSettings:
+        """``settings`` with the identities of its models, every one of which has passed; the others are probed now.
+
+        Raises ModelRejected or DelegateFailed for the first that does not pass, ProcessNotStarted where there can be no probe.
+        """
+        used = {camera.model for camera in settings.cameras.values()}
+        models = {name: model for name, model in settings.models.items() if name in used}
+        identities = {name: await asyncio.to_thread(_identity, model) for name, model in models.items()}
+        keys = {name: _key(identities[name], model) for name, model in models.items()}
+        if unknown := [name for name in sorted(models) if keys[name] not in self._passes]:
+            verdicts = await _probe({name: models[name] for name in unknown})
+            for name, verdict in verdicts.items():
+                _check(name, verdict, identities[name])
+            self._remember([keys[name] for name in unknown])
+        return dataclasses.replace(settings, identities=identities)
+
+    def _remember(self, keys: list[str]) -> None:
+        self._passes = [*self._passes, *keys][-MAX_PASSES:]
+        try:
+            replace_file(self._file, msgspec.msgpack.encode(self._passes))
+        except OSError as error:
+            log.warning("%s: cannot be written: %s; models are tried anew at the next start", self._file, error.strerror)
+
+
+def _read_passes(file: Path) -> list[str]:
+    try:
+        return msgspec.msgpack.decode(file.read_bytes(), type=list[str])
+    except FileNotFoundError:
+        return []
+    except (OSError, msgspec.MsgspecError) as error:
+        log.warning("%s: cannot be read: %s; models are tried anew", file, error)
+        return []
+
+
+def _identity(model: ModelSettings) -> str:
+    return identify(resolve(model.bundle, Path.cwd()))
+
+
+def _key(identity: str, model: ModelSettings) -> str:
+    """Everything that the outcome of a probe depends on; where the bundle lies does not matter."""
+    how = dataclasses.replace(model, bundle="-", score_threshold=None)
+    facts = (identity, how, metadata.version("ai-edge-litert"), __version__, this_processor())
+    return hashlib.sha256(msgspec.msgpack.encode(facts)).hexdigest()
+
+
+async def _probe(models: Mapping[str, ModelSettings]) -> dict[str, Verdict]:
+    """Every verdict, from so many probe processes at a time as make sense."""
+    log.info("trying %s before it is loaded", ", ".join(f"model {name}" for name in models))
+    waiting = list(models.items())
+    workers = min(PROBES_AT_ONCE, len(waiting))
+    memory_bytes = free_bytes() // workers
+    verdicts: dict[str, Verdict] = {}
+
+    async def work() -> None:
+        async with Prober() as prober:
+            while waiting:
+                name, model = waiting.pop()
+                path = str(resolve(model.bundle, Path.cwd()).absolute())
+                request = Request(path=path, settings=model, memory_bytes=memory_bytes, deadline_s=DEADLINE_S)
+                verdicts[name] = await prober.probe(request)
+
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(workers):
+                tasks.create_task(work())
+    except BaseExceptionGroup as group:
+        raise next((error for error in group.exceptions if isinstance(error, EdgedError)), group.exceptions[0]) from group
+    return {name: verdicts[name] for name in models}
+
+
+def _check(name: str, verdict: Verdict, identity: str) -> None:
+    """Say what was seen of the model; raises ModelRejected or DelegateFailed if it did not pass as what it was hashed as."""
+    for line in verdict.chatter:
+        log.debug("model %s: its probe printed: %s", name, line)
+    refusal, measures = verdict.refusal, verdict.measures
+    if refusal is not None:
+        if refusal.fault == "delegate":
+            raise DelegateFailed(refusal.message, hint=refusal.hint)
+        raise ModelRejected(refusal.message, hint=refusal.hint, fault=refusal.fault)
+    if measures is None or measures.identity != identity:
+        raise ModelRejected(f"model {name}: its files changed while it was tried", hint="Start again.", fault="changed")
+    log.info(
+        "model %s: passed its probe: loaded in %.0f ms, run in %.0f ms, %.0f MB at most",
+        *(name, measures.load_ms, measures.invoke_ms, verdict.peak_bytes / 2**20),
+    )
+    if not verdict.protection:
+        log.warning("model %s: this kernel let the probe be shut in by limits alone", name)
