@@ -87,7 +87,7 @@ def _identity(model: ModelSettings) -> str:
 
 def _key(identity: str, model: ModelSettings) -> str:
     """Everything that the outcome of a probe depends on; where the bundle lies does not matter."""
-    how = dataclasses.replace(model, bundle="-", score_threshold=None)
+    how = dataclasses.replace(model, bundle="-", score_threshold=None, label_thresholds={})
     facts = (identity, how, metadata.version("ai-edge-litert"), __version__, this_processor())
     return hashlib.sha256(msgspec.msgpack.encode(facts)).hexdigest()
 

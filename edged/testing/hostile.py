@@ -13,8 +13,10 @@ PICTURE = (1, 4, 4, 3)
 
 
 def crashing() -> bytes:
-    """An ADD whose second operand is left out: LiteRT 2.3 reads through a null pointer."""
-    return _build([_graph([("x", PICTURE), ("y", PICTURE)], [0], [1], [_operator("ADD", [0, -1], [1])])])
+    """An IF whose branches are the graph that it stands in: LiteRT 2.3 prepares them until its stack is used up."""
+    choice = _operator("IF", [1, 0], [2])
+    choice.builtinOptions.thenSubgraphIndex = choice.builtinOptions.elseSubgraphIndex = 0
+    return _build([_graph([("x", PICTURE), ("yes", "bool", 1), ("y", PICTURE)], [0], [2], [choice])], [b"\1"])
 
 
 def not_finite() -> bytes:
@@ -42,7 +44,7 @@ def hanging() -> bytes:
 
 def unnamed() -> bytes:
     """The name of its input is no UTF-8."""
-    return crashing().replace(b"x\0", b"\xff\0").replace(struct.pack("<ii", 0, -1), struct.pack("<ii", 0, 0))
+    return not_finite().replace(b"x\0", b"\xff\0")
 
 
 def _operator(name: str, inputs: list[int], outputs: list[int]) -> Any:

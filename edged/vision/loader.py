@@ -56,7 +56,7 @@ class LoadedModel:
         )
 
 
-def load(name: str, settings: ModelSettings, identity: str, tracking: TrackerSettings) -> tuple[LoadedModel, TrackerSettings]:
+def load(name: str, settings: ModelSettings, tracking: TrackerSettings, *, identity: str) -> tuple[LoadedModel, TrackerSettings]:
     """Load the model of ``settings``; also the tracker's settings as they apply to its scores.
 
     The score from which a detection counts is the configuration's for its label, else for this model, else the manifest's, else

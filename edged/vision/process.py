@@ -71,7 +71,7 @@ class Vision:
         self._stopped = self._hang_said = False
 
     def _load(self, name: str, settings: VisionSettings) -> tuple[LoadedModel, TrackerSettings]:
-        model, tracking = load(name, settings.models[name], settings.identities.get(name, ""), settings.tracking)
+        model, tracking = load(name, settings.models[name], settings.tracking, identity=settings.identities.get(name, ""))
         self._report.send(model.serves())
         return model, tracking
 

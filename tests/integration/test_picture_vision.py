@@ -10,6 +10,7 @@ import pytest
 from vision import reports_of
 
 from edged.core.event import ObjectAppeared, ObjectLeft
+from edged.infer.bundle import identify
 from edged.infer.settings import ModelSettings
 from edged.sources.open import open_source
 from edged.sources.picture_settings import PictureSettings
@@ -25,7 +26,8 @@ CAT = (29, 39, 377, 347)
 
 def settings(test_data: Path, camera: CameraSettings, tracking: TrackerSettings) -> VisionSettings:
     model = ModelSettings(bundle=str(test_data / "models/ssd_mobilenet_v1_coco_quant.tflite"))
-    return VisionSettings(cameras={"door": camera}, models={"ssd": model}, tracking=tracking, run="r")
+    identities = {"ssd": identify(Path(model.bundle))}
+    return VisionSettings(cameras={"door": camera}, models={"ssd": model}, tracking=tracking, identities=identities, run="r")
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ import pytest
 
 from edged.core.errors import CameraLost, ModelRejected
 from edged.core.event import ObjectAppeared
-from edged.infer.bundle import load_bundle
+from edged.infer.bundle import identify, load_bundle
 from edged.infer.engine import Engine
 from edged.infer.settings import ModelSettings
 from edged.sources.base import FrameSource
@@ -108,6 +108,7 @@ def scores_seen(directory: Path, scripts: dict[str, Script]) -> dict[str, list[f
         cameras=dict.fromkeys(scripts, camera),
         models={"counter": ModelSettings(bundle=str(directory))},
         tracking=TrackerSettings(appear_after_s=0),
+        identities={"counter": identify(directory)},
         run="r",
     )
     listener = threading.Thread(target=listen)

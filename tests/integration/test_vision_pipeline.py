@@ -127,7 +127,7 @@ def test_a_label_may_count_from_a_score_of_its_own(test_data: Path, cat: Deliver
 def test_threshold_of_a_label_that_the_model_does_not_have_offers_the_nearest(test_data: Path) -> None:
     model = ModelSettings(bundle=str(test_data / "models/ssd_mobilenet_v1_coco_quant.tflite"), label_thresholds={"persn": 0.5})
     with pytest.raises(ConfigInvalid, match=r"models\.ssd\.label_thresholds.*'persn'.*did you mean 'person'"):
-        load("ssd", model, TrackerSettings())
+        load("ssd", model, TrackerSettings(), identity=identify(Path(model.bundle)))
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_the_decoder_reports_from_the_lowest_score_that_anyone_asks_for(
     """What the tracker counts from, what continues a track, and the weakest detection of the model among noise."""
     bundle = str(test_data / "models/ssd_mobilenet_v1_coco_quant.tflite")
     settings = ModelSettings(bundle=bundle, score_threshold=stated, label_thresholds=labels)
-    model, tracking = load("ssd", settings, TrackerSettings(score_low=low))
+    model, tracking = load("ssd", settings, TrackerSettings(score_low=low), identity=identify(Path(bundle)))
     assert (tracking.score_high, tracking.score_low) == expected[:2]
     assert set(model.label_thresholds.values()) == set(labels.values())
     scores = np.linspace(0.05, 0.95, 10, dtype=np.float32)
