@@ -29,6 +29,10 @@ def register(verbs: Verbs) -> None:
     verb.add_argument("--source", type=Path, required=True, help="a picture, a video, or a directory of pictures")
     verb.add_argument("--threshold", type=float, help="lowest score to report (default: the model's own)")
     verb.add_argument("--threads", type=_positive, metavar="N", help="threads for an inference (default: what suits the CPUs)")
+    verb.add_argument(
+        "--delegate", choices=("auto", "xnnpack", "none", "edgetpu"), default="auto", help="who executes the operators"
+    )
+    verb.add_argument("--runtime", choices=("litert", "tflite-runtime"), default="litert", help="the interpreter (default: litert)")
     verb.add_argument("--json", action="store_true", help="one JSON object a line for each frame or picture")
     verb.add_argument("--draw", type=Path, metavar="DIR", help="write the frames with their boxes into this directory")
     verb.set_defaults(run=run)
@@ -49,9 +53,12 @@ def run(arguments: argparse.Namespace) -> int:
     from edged.vision.loader import load_bundled
 
     bundle = load_bundle(resolve(arguments.model), arguments.labels, arguments.decoder)
-    model = load_bundled(
-        bundle.manifest.name, bundle, ModelSettings(bundle=arguments.model, threads=arguments.threads), arguments.threshold
+    settings = ModelSettings(
+        bundle=arguments.model, threads=arguments.threads, runtime=arguments.runtime, delegate=arguments.delegate
     )
+    model = load_bundled(bundle.manifest.name, bundle, settings, arguments.threshold)
+    if fallback := model.engine.info.fallback:
+        err.print(f"[yellow]not on the Edge TPU:[/] {escape(fallback)}")
     if arguments.draw:
         make_directory(arguments.draw)
     broken: list[EdgedError] = []

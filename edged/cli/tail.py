@@ -185,7 +185,8 @@ def event_line(event: AnyEventPayload) -> str:
         case payload.SourceBackPayload():
             kind, rest = "source_back", f"after {event.outage_s:.1f} s"
         case payload.ModelChangedPayload():
-            kind, rest = "model_changed", f"{event.version}  {event.digest[:12]}  on {event.delegate}"
+            why = f"  ({event.fallback})" if event.fallback else ""
+            kind, rest = "model_changed", f"{event.version}  {event.digest[:12]}  on {event.delegate}{why}"
     return f"{local_time(event.time)}  {event.device}  {subject}  {kind}  {rest}"
 
 

@@ -17,19 +17,22 @@ if TYPE_CHECKING:
 
 def register(verbs: Verbs) -> None:
     """Add the verb."""
-    verb = verbs.add_parser("version", help="name the versions of edged, runtime, delegates, OpenCV and Python")
+    verb = verbs.add_parser("version", help="name the versions of edged, runtimes, delegates, OpenCV and Python")
     verb.add_argument("--json", action="store_true", help="one JSON object")
     verb.set_defaults(run=run)
 
 
 def versions() -> dict[str, str | list[str]]:
-    """Versions by the field's names, without importing anything heavy."""
+    """Versions by the field's names, without importing anything heavy; of the delegates, those that could be used here and now."""
+    from edged.infer.edgetpu import find_edgetpus
+    from edged.infer.runtime import installed
+
     return {
         "edged": edged.__version__,
         "python": platform.python_version(),
         "machine": platform.machine(),
-        "runtime": f"ai-edge-litert {metadata.version('ai-edge-litert')}",
-        "delegates": ["xnnpack"],
+        "runtimes": list(installed().values()),
+        "delegates": ["xnnpack", *(["edgetpu"] if find_edgetpus() else [])],
         "opencv": metadata.version("opencv-python-headless"),
         "numpy": metadata.version("numpy"),
         "mqtt": f"paho-mqtt {metadata.version('paho-mqtt')}",

@@ -32,7 +32,8 @@ def describe(event: Event) -> str:
         case SourceBack() as it:
             return f"{it.camera}: back after {it.outage_s:.1f} s"
         case ModelChanged() as it:
-            return f"model {it.model_name}: {it.version} ({it.digest[:12]}) serves on {it.delegate}"
+            why = f", not on an accelerator: {it.fallback}" if it.fallback else ""
+            return f"model {it.model_name}: {it.version} ({it.digest[:12]}) serves on {it.delegate}{why}"
 
 
 def _position(media_s: float | None) -> str:

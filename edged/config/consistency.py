@@ -8,6 +8,7 @@ from pathlib import Path
 from edged.config.lines import KeyPath
 from edged.config.problems import Problem, did_you_mean
 from edged.config.schema import Settings
+from edged.infer.settings import ModelSettings, model_problems
 from edged.mqtt.settings import mqtt_problems
 from edged.sources.settings import V4l2Settings, source_problems
 from edged.vision.settings import CameraSettings
@@ -19,11 +20,17 @@ def inconsistencies(settings: Settings, models: Collection[str]) -> Iterator[Pro
     """What is wrong with ``settings``; ``models`` are the names that the file states, those of broken models too."""
     for name, camera in settings.cameras.items():
         yield from _of_camera(("cameras", name), camera, models)
+    for name, model in settings.models.items():
+        yield from _of_model(("models", name), model)
     yield from _shared(settings)
     if settings.mqtt is not None:
         yield from (Problem(("mqtt",), text) for text in mqtt_problems(settings.mqtt))
     if settings.sinks.jsonl is not None:
         yield from _of_output(("sinks", "jsonl"), settings.sinks.jsonl)
+
+
+def _of_model(at: KeyPath, model: ModelSettings) -> Iterator[Problem]:
+    yield from (Problem((*at, *key), text) for key, text in model_problems(model))
 
 
 def _of_camera(at: KeyPath, camera: CameraSettings, models: Collection[str]) -> Iterator[Problem]:

@@ -61,6 +61,14 @@ class DelegateFailed(EdgedError):
     """An accelerator library or device cannot be used."""
 
 
+class CustomOpsUnusable(EdgedError):
+    """A library of custom operators cannot be loaded, or does not have the function that registers them."""
+
+
+class RuntimeUnavailable(EdgedError):
+    """The interpreter that was chosen is not installed, or does not fit this environment."""
+
+
 class CameraLost(EdgedError):
     """A source cannot be opened, stalled, or stopped delivering frames."""
 

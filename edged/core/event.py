@@ -83,7 +83,11 @@ class SourceBack:
 
 @dataclass(frozen=True, slots=True)
 class ModelChanged:
-    """Another model than before began to serve. ``previous`` is the digest of what served under this name, "" for the first."""
+    """Another model than before began to serve, or the same one on another delegate.
+
+    ``previous`` is the digest of what served under this name, "" for the first. ``fallback`` says why an accelerator that was
+    wanted does not run it, else it is empty.
+    """
 
     model_name: str
     version: str
@@ -91,6 +95,7 @@ class ModelChanged:
     previous: str
     delegate: str
     at_ns: int
+    fallback: str = ""
 
 
 Occurrence = ObjectAppeared | ObjectLeft | SourceLost | SourceBack | ModelChanged

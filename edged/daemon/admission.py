@@ -11,7 +11,6 @@ import dataclasses
 import hashlib
 import logging
 from collections.abc import Mapping
-from importlib import metadata
 from pathlib import Path
 
 import msgspec
@@ -23,7 +22,8 @@ from edged.infer.bundle import identify, resolve
 from edged.infer.probe.machine import free_bytes, this_processor
 from edged.infer.probe.prober import Prober
 from edged.infer.probe.records import Request, Verdict
-from edged.infer.settings import ModelSettings
+from edged.infer.runtime import installed
+from edged.infer.settings import EdgeTpuSettings, ModelSettings
 from edged.vision.settings import VisionSettings
 
 log = logging.getLogger(__name__)
@@ -86,9 +86,11 @@ def _identity(model: ModelSettings) -> str:
 
 
 def _key(identity: str, model: ModelSettings) -> str:
-    """Everything that the outcome of a probe depends on; where the bundle lies does not matter."""
-    how = dataclasses.replace(model, bundle="-", score_threshold=None, label_thresholds={})
-    facts = (identity, how, metadata.version("ai-edge-litert"), __version__, this_processor())
+    """Everything that the outcome of a probe depends on, which is not where the bundle lies, nor any accelerator."""
+    how = dataclasses.replace(
+        model, bundle="-", score_threshold=None, label_thresholds={}, edgetpu=EdgeTpuSettings(), external=None
+    )
+    facts = (identity, how, installed().get(model.runtime), __version__, this_processor())
     return hashlib.sha256(msgspec.msgpack.encode(facts)).hexdigest()
 
 

@@ -61,6 +61,7 @@ class Daemon:
         views: Sequence[View],
         *,
         admission: Admission,
+        root: Path,
     ) -> None:
         self._store = store
         self._publisher = publisher
@@ -68,11 +69,13 @@ class Daemon:
         self._health = Health(name for name, camera in settings.cameras.items() if camera.required)
         self._cameras = Cameras(settings.cameras, time.monotonic_ns())
         self._recorder = Recorder(store, [*sinks, *views])
-        self._digests: dict[str, str] = {}
+        self._serving: dict[str, tuple[str, str]] = {}  # digest and delegate
         self._notifier = Notifier()
         self._ready = self._stopping = False
         self._deadline = asyncio.timeout(None)  # runs once the daemon is to leave
-        vision = VisionSettings(cameras=settings.cameras, models=settings.models, tracking=settings.tracking, identities={}, run="")
+        vision = VisionSettings(
+            cameras=settings.cameras, models=settings.models, tracking=settings.tracking, identities={}, run="", root=root
+        )
         self._supervisor = Supervisor(vision, admission, self._health, self)
 
     def stop(self) -> None:
@@ -108,7 +111,7 @@ class Daemon:
         fault = None
         try:
             async with self._deadline:
-                self._digests = await self._store.serving()
+                self._serving = await self._store.serving()
                 await self._recorder.close_interrupted(time.monotonic_ns())
                 self._publish_cameras()
                 try:
@@ -154,7 +157,7 @@ class Daemon:
 
     async def _on_model(self, report: ipc.ModelServes) -> None:
         log.info(
-            "model %s: %s %s on %s, %d delegate nodes, %d threads, self-test %.0f ms",
+            "model %s: %s %s on %s, %d delegate nodes, %d threads, self-test %.0f ms%s",
             *(
                 report.model_name,
                 report.bundle,
@@ -163,13 +166,17 @@ class Daemon:
                 report.delegate_nodes,
                 report.threads,
                 report.self_test_ms,
+                f"; not on an accelerator: {report.fallback}" if report.fallback else "",
             ),
         )
-        previous = self._digests.get(report.model_name, "")
-        self._digests[report.model_name] = report.digest
-        if previous != report.digest:
-            change = ModelChanged(report.model_name, report.version, report.digest, previous, report.delegate, report.at_ns)
-            await self._recorder.put(change)
+        before = self._serving.get(report.model_name, ("", ""))
+        serves = self._serving[report.model_name] = (report.digest, report.delegate)
+        if before != serves:
+            await self._recorder.put(
+                ModelChanged(
+                    report.model_name, report.version, report.digest, before[0], report.delegate, report.at_ns, report.fallback
+                )
+            )
         if self._publisher:
             self._publisher.model_state(report)
 
@@ -229,8 +236,11 @@ class Daemon:
             log.warning("leaving with events that the broker did not take yet; they wait in the store")
 
 
-async def serve(settings: Settings, views: Sequence[View] = ()) -> None:
-    """Run the daemon until SIGTERM, SIGINT or the end of every recording; raises EdgedError if it cannot."""
+async def serve(settings: Settings, views: Sequence[View] = (), root: Path = Path("/")) -> None:
+    """Run the daemon until SIGTERM, SIGINT or the end of every recording; raises EdgedError if it cannot.
+
+    ``root`` is where /sys and /dev are, which show the accelerators.
+    """
     async with AsyncExitStack() as stack:
         sinks = [stack.enter_context(JsonlSink(settings.sinks.jsonl))] if settings.sinks.jsonl else []
         directory = _make_directory(settings.device.state_directory)
@@ -240,7 +250,7 @@ async def serve(settings: Settings, views: Sequence[View] = ()) -> None:
         publisher = (
             Publisher(settings.mqtt, settings.device.fleet, settings.device.name, store, read_clock) if settings.mqtt else None
         )
-        daemon = Daemon(settings, store, publisher, sinks, views, admission=Admission(directory))
+        daemon = Daemon(settings, store, publisher, sinks, views, admission=Admission(directory), root=root)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, daemon.stop)

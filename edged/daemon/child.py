@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 import sys
 from collections import deque
@@ -12,7 +13,8 @@ from types import TracebackType
 from typing import Self
 
 from edged.core.errors import ProcessNotStarted
-from edged.vision import ipc
+from edged.daemon.accelerators import Death
+from edged.vision import ipc, note
 from edged.vision.settings import VisionSettings
 
 log = logging.getLogger(__name__)
@@ -42,16 +44,19 @@ class VisionProcess:
         self._stderr: asyncio.Task[None]
         self._stop_timer: asyncio.TimerHandle | None = None
         self._chatter: deque[str] = deque(maxlen=CHATTER_KEPT)
+        self._hung = False
+        self._inside: tuple[str, ...] = ()
 
     async def __aenter__(self) -> Self:
         self._ours.setblocking(False)
+        self._note, note_fd = note.shared()
         with self._theirs:
-            fd = self._theirs.fileno()
-            command = [sys.executable, "-P", "-m", "edged.vision", str(fd)]
+            fds = [self._theirs.fileno(), note_fd]
+            command = [sys.executable, "-P", "-m", "edged.vision", *map(str, fds)]
             try:
                 self._process = await asyncio.create_subprocess_exec(
                     *command,
-                    pass_fds=[fd],
+                    pass_fds=fds,
                     stdin=asyncio.subprocess.DEVNULL,
                     stderr=asyncio.subprocess.PIPE,
                     limit=LINE_LIMIT_BYTES,
@@ -59,13 +64,17 @@ class VisionProcess:
                 )
             except OSError as error:
                 self._ours.close()
+                self._note.close()
                 raise ProcessNotStarted(f"{sys.executable} cannot be started: {error.strerror}") from error
+            finally:
+                os.close(note_fd)
         self._stderr = asyncio.create_task(self._read_stderr())
         try:
             await self._send(self._settings)
         except BaseException:
             self.kill()
             self._ours.close()
+            self._note.close()
             raise
         return self
 
@@ -79,6 +88,8 @@ class VisionProcess:
                 log.error("the vision process (pid %d) hangs in the kernel and is left behind", self._process.pid)
         await asyncio.wait([self._stderr], timeout=KILL_DEADLINE_S)
         self._stderr.cancel()
+        self._inside = self._note.inside()
+        self._note.close()
         if self._process.returncode:
             for line in self._chatter:
                 log.warning("vision: %s", line)
@@ -91,6 +102,12 @@ class VisionProcess:
             return "left behind"
         return f"killed by {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
 
+    @property
+    def death(self) -> Death:
+        """How it ended, for who has to find out why; only after the end."""
+        status = self._process.returncode
+        return Death(self.exit, -status if status is not None and status < 0 else None, self._hung, self._inside)
+
     async def reports(self) -> AsyncIterator[ipc.Report]:
         """What the process says, until it ends; a process that falls silent is killed."""
         loop = asyncio.get_running_loop()
@@ -101,7 +118,7 @@ class VisionProcess:
                     datagram = await loop.sock_recv(self._ours, ipc.MAX_MESSAGE_BYTES)
             except TimeoutError:
                 log.error("the vision process was silent for %.0f s: killing it", deadline_s)
-                self.kill()
+                self.kill_hung()
                 return
             except ConnectionResetError:
                 return
@@ -121,6 +138,11 @@ class VisionProcess:
         """End it at once."""
         if self._process.returncode is None:
             self._process.kill()
+
+    def kill_hung(self) -> None:
+        """End it because it makes no progress."""
+        self._hung = True
+        self.kill()
 
     async def _gone(self, deadline_s: float) -> bool:
         try:

@@ -8,35 +8,47 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
-from importlib import metadata
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edged.core.errors import DelegateFailed, ModelRejected
+from edged.core.errors import DelegateFailed, EdgedError, ModelRejected
 from edged.core.tensor import RawOutput, TensorSpec
 from edged.infer.bundle import Bundle
+from edged.infer.custom_ops import registerers
+from edged.infer.delegate import FAULT_FIX, Accelerator, Guard, load_plugin
+from edged.infer.graph import EDGETPU_OP
+from edged.infer.manifest import Variant
 from edged.infer.refusal import checked_tensor, refused
-from edged.infer.settings import Delegate
+from edged.infer.runtime import load_runtime
+from edged.infer.settings import RuntimeName
 from edged.infer.state import Recurrence, State
 from edged.infer.text import quoted
 
 MAX_THREADS = 4
 """XNNPACK gains little beyond four threads on the models that fit an edge device, and a Pi has no more cores."""
 
+CpuDelegate = Literal["auto", "xnnpack", "none"]
+"""XNNPACK if it takes operators, XNNPACK or an error, or the interpreter's own kernels."""
+
 
 @dataclass(frozen=True, slots=True)
 class EngineInfo:
-    """What runs the model: ``delegate_nodes`` counts the graph nodes that a delegate took over, which proves its presence."""
+    """What runs the model: ``delegate_nodes`` counts the graph nodes that the delegate took over, which proves its presence.
+
+    ``fallback`` says why an accelerator that was wanted does not run it.
+    """
 
     runtime: str
     delegate: str
     delegate_nodes: int
     threads: int
     self_test_ms: float
+    fallback: str
 
 
 def default_threads() -> int:
@@ -45,15 +57,33 @@ def default_threads() -> int:
 
 
 class Engine:
-    """A model loaded into LiteRT, checked with one inference.
+    """A model loaded into an interpreter, checked with one inference.
 
-    Raises ModelRejected if the model cannot be loaded or run, DelegateFailed if ``xnnpack`` is asked for and takes no node.
+    With an ``accelerator`` its variant of the bundle runs, on that delegate plug-in besides the CPU, and ``guard`` is entered for
+    each inference. Raises ModelRejected if the model cannot be loaded or run, DelegateFailed in its place with an accelerator, and
+    also if ``xnnpack`` is asked for and takes no node; RuntimeUnavailable and CustomOpsUnusable.
     """
 
-    def __init__(self, bundle: Bundle, *, threads: int | None = None, delegate: Delegate = "auto") -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        *,
+        threads: int | None = None,
+        delegate: CpuDelegate = "auto",
+        runtime: RuntimeName = "litert",
+        custom_ops: Sequence[str] = (),
+        accelerator: Accelerator | None = None,
+        guard: Guard | None = None,
+        fallback: str = "",
+    ) -> None:
         self.bundle = bundle
-        self._where = f"model {bundle.manifest.name} ({bundle.paths['cpu']})"
-        self._interpreter = self._load(bundle, threads or default_threads(), delegate)
+        self._accelerator = accelerator
+        self._guard: Guard = guard or nullcontext()
+        self._variant: Variant = accelerator.variant if accelerator else "cpu"
+        self._where = f"model {bundle.manifest.name} ({bundle.paths[self._variant]})"
+        self._runtime = load_runtime(runtime)
+        threads = threads or default_threads()
+        self._interpreter, plugin_nodes = self._load(threads, delegate, custom_ops)
         taken, given = self._interpreter.get_input_details(), self._interpreter.get_output_details()
         inputs, outputs = ([checked_tensor(self._where, _spec(detail)) for detail in details] for details in (taken, given))
         self._recurrence = Recurrence(bundle.manifest.states, inputs, outputs, self._where)
@@ -61,18 +91,16 @@ class Engine:
         self.outputs = tuple(outputs[place] for place in self._recurrence.results)
         self._input_indexes: tuple[int, ...] = tuple(detail["index"] for detail in taken)
         self._output_indexes: tuple[int, ...] = tuple(detail["index"] for detail in given)
-        nodes = self._delegate_nodes()
-        if delegate == "xnnpack" and nodes == 0:
-            raise DelegateFailed(
-                f"{self._where}: XNNPACK took none of the model's operators",
-                hint='delegate = "auto" runs it on slower kernels; /proc/cpuinfo must be readable (systemd: no ProcSubset=pid)',
-            )
+        nodes = plugin_nodes if accelerator else _delegate_nodes(self._interpreter)
+        if nodes == 0:
+            self._check_no_nodes(delegate)
         self.info = EngineInfo(
-            runtime=f"ai-edge-litert {metadata.version('ai-edge-litert')}",
-            delegate="xnnpack" if nodes else "none",
+            runtime=self._runtime.description,
+            delegate=accelerator.name if accelerator else "xnnpack" if nodes else "none",
             delegate_nodes=nodes,
-            threads=threads or default_threads(),
+            threads=threads,
             self_test_ms=self._self_test(),
+            fallback=fallback,
         )
 
     def new_state(self) -> State:
@@ -88,33 +116,56 @@ class Engine:
         state = state or self.new_state()
         get, indexes = self._interpreter.get_tensor, self._output_indexes
         try:
-            fill(self._interpreter.tensor(self._input_indexes[self._recurrence.picture])())
-            for loop, value in zip(self._recurrence.loops, state.values, strict=True):
-                self._interpreter.set_tensor(self._input_indexes[loop.input], value)
-            self._interpreter.invoke()
-            state.values = self._recurrence.after([get(indexes[loop.output]) for loop in self._recurrence.loops])
-            places = self._recurrence.results
-            return [RawOutput(spec, get(indexes[place])) for spec, place in zip(self.outputs, places, strict=True)]
+            with self._guard:
+                fill(self._interpreter.tensor(self._input_indexes[self._recurrence.picture])())
+                for loop, value in zip(self._recurrence.loops, state.values, strict=True):
+                    self._interpreter.set_tensor(self._input_indexes[loop.input], value)
+                self._interpreter.invoke()
+                state.values = self._recurrence.after([get(indexes[loop.output]) for loop in self._recurrence.loops])
+                places = self._recurrence.results
+                return [RawOutput(spec, get(indexes[place])) for spec, place in zip(self.outputs, places, strict=True)]
         except (RuntimeError, ValueError) as error:
-            raise refused(self._where, "run", error) from error
+            raise self._blamed(refused(self._where, "run", error, self._runtime.description)) from error
 
-    def _load(self, bundle: Bundle, threads: int, delegate: Delegate) -> Any:
-        from ai_edge_litert.interpreter import Interpreter, OpResolverType
-
-        resolver = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES if delegate == "none" else OpResolverType.AUTO
+    def _load(self, threads: int, cpu: CpuDelegate, ops: Sequence[str]) -> tuple[Any, int]:
+        """The interpreter, and how many nodes the accelerator's plug-in took before XNNPACK was offered the rest."""
+        module = self._runtime.module
+        kinds = module.OpResolverType
+        resolver = kinds.BUILTIN_WITHOUT_DEFAULT_DELEGATES if cpu == "none" else kinds.AUTO
+        plugins = [load_plugin(self._runtime, self._accelerator)] if self._accelerator else None
         try:
-            with bundle.pinned("cpu") as path:
-                interpreter = Interpreter(model_path=path, num_threads=threads, experimental_op_resolver_type=resolver)
+            with self.bundle.pinned(self._variant) as path:
+                interpreter = module.InterpreterWithCustomOps(
+                    custom_op_registerers=registerers(ops),
+                    model_path=path,
+                    num_threads=threads,
+                    experimental_op_resolver_type=resolver,
+                    experimental_delegates=plugins,
+                )
+            nodes = _delegate_nodes(interpreter)
             interpreter.allocate_tensors()
             # Names that are not UTF-8 raise here, and nowhere later.
             interpreter.get_input_details(), interpreter.get_output_details(), interpreter._get_ops_details()
         except (ValueError, RuntimeError) as error:
-            raise refused(self._where, "load", error) from error
-        return interpreter
+            if self._accelerator and EDGETPU_OP in str(error):
+                self._check_no_nodes(cpu)
+            raise self._blamed(refused(self._where, "load", error, self._runtime.description)) from error
+        return interpreter, nodes
 
-    def _delegate_nodes(self) -> int:
-        # No public call lists the execution plan; the log line about XNNPACK appears even if it takes no node.
-        return sum(detail["op_name"] == "DELEGATE" for detail in self._interpreter._get_ops_details())
+    def _check_no_nodes(self, cpu: CpuDelegate) -> None:
+        """A delegate that was asked for and takes nothing is an error: everything would run on the CPU, and nobody would know."""
+        if self._accelerator:
+            hint = "The model was not compiled for it, its operators are not supported, or the library fits another runtime."
+            raise DelegateFailed(f"{self._where}: {self._accelerator.library} took none of the model's operators", hint=hint)
+        if cpu == "xnnpack":
+            hint = 'delegate = "auto" runs it on slower kernels; /proc/cpuinfo must be readable (systemd: no ProcSubset=pid)'
+            raise DelegateFailed(f"{self._where}: XNNPACK took none of the model's operators", hint=hint)
+
+    def _blamed(self, error: ModelRejected) -> EdgedError:
+        """``error``, in the class that says whose fault it is."""
+        if self._accelerator:
+            return DelegateFailed(f"{self._accelerator.library}: {error.message}", hint=FAULT_FIX)
+        return error
 
     def _self_test(self) -> float:
         """One inference on a mid-grey picture; milliseconds. Outputs must be finite: NaN here means NaN on every frame."""
@@ -125,8 +176,13 @@ class Engine:
         elapsed_ms = (time.perf_counter() - started) * 1e3
         for output in outputs:
             if not np.isfinite(output.real()).all():
-                raise ModelRejected(f"{self._where}: output {output.spec.name} is not finite on a grey picture")
+                raise self._blamed(ModelRejected(f"{self._where}: output {output.spec.name} is not finite on a grey picture"))
         return elapsed_ms
+
+
+def _delegate_nodes(interpreter: Any) -> int:
+    # No public call lists the execution plan; the log line about XNNPACK appears even if it takes no node.
+    return sum(detail["op_name"] == "DELEGATE" for detail in interpreter._get_ops_details())
 
 
 def _spec(detail: dict[str, Any]) -> TensorSpec:

@@ -14,21 +14,28 @@ from edged.infer.text import quoted
 _UNSUPPORTED = ("unresolved custom op", "didn't find op", "op builtin_code out of range", "unsupported builtin")
 
 
-def refused(where: str, doing: str, error: Exception) -> ModelRejected:
-    """The runtime raised ``error`` while ``doing`` something ("load", "run") with the model ``where``.
+def refused(where: str, doing: str, error: Exception, runtime: str) -> ModelRejected:
+    """The ``runtime`` raised ``error`` while ``doing`` something ("load", "run") with the model ``where``.
 
-    LiteRT says nothing where an allocation fails, and a line for each thing that it dislikes otherwise.
+    It says nothing where an allocation fails, and a line for each thing that it dislikes otherwise.
     """
     said = quoted(str(error))
     if not said:
         return ModelRejected(
-            f"{where}: LiteRT cannot {doing} it: there is not enough memory",
+            f"{where}: {runtime} cannot {doing} it: there is not enough memory",
             hint="Use a smaller model, or one with a smaller input.",
             fault="does not fit memory",
         )
     fault: ModelFault = "unsupported op" if any(words in said.lower() for words in _UNSUPPORTED) else "corrupt"
-    hint = "the file is compiled for the Edge TPU; use its CPU variant" if EDGETPU_OP in said else "see edged model inspect"
-    return ModelRejected(f"{where}: LiteRT cannot {doing} it: {said}", hint=hint, fault=fault)
+    return ModelRejected(f"{where}: {runtime} cannot {doing} it: {said}", hint=_hint(said), fault=fault)
+
+
+def _hint(said: str) -> str:
+    if EDGETPU_OP in said:
+        return "the file is compiled for the Edge TPU; name what it was compiled from as cpu"
+    if "unresolved custom op" in said:
+        return 'a library can bring it: custom_ops = ["LIBRARY:FUNCTION"] of the model'
+    return "see edged model inspect"
 
 
 def checked_tensor(where: str, spec: TensorSpec) -> TensorSpec:

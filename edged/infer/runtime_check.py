@@ -1,4 +1,4 @@
-"""``python -m edged.infer.runtime_check``: does the runtime of this machine load and run a model, and does XNNPACK take part?
+"""``python -m edged.infer.runtime_check RUNTIME``: does a runtime of this machine load and run a model, and does XNNPACK take part?
 
 A process of its own, since a runtime that does not suit the CPU ends it with a signal. Prints one JSON object with the fields of
 ``EngineInfo``; on an error, one line on stderr and exit status 1.
@@ -11,11 +11,13 @@ import json
 import sys
 import tempfile
 from pathlib import Path
+from typing import cast
 
 from edged.core.errors import EdgedError
 from edged.infer.bundle import load_bundle
 from edged.infer.engine import Engine
 from edged.infer.graph import IDENTIFIER
+from edged.infer.settings import RuntimeName
 
 
 def tiny_model() -> bytes:
@@ -42,13 +44,13 @@ def tiny_model() -> bytes:
     return bytes(builder.Output())
 
 
-def main() -> int:
+def main(runtime: RuntimeName) -> int:
     """Run the tiny model."""
     with tempfile.TemporaryDirectory(prefix="edged-check-") as directory:
         file = Path(directory) / "tiny.tflite"
         file.write_bytes(tiny_model())
         try:
-            info = Engine(load_bundle(file, decoder="none"), threads=1).info
+            info = Engine(load_bundle(file, decoder="none"), threads=1, runtime=runtime).info
         except EdgedError as error:
             print(error.message, file=sys.stderr)
             return 1
@@ -57,4 +59,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(cast("RuntimeName", sys.argv[1])))

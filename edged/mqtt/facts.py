@@ -74,6 +74,10 @@ class ModelFacts(Protocol):
         """What executes it."""
 
     @property
+    def fallback(self) -> str:
+        """Why an accelerator that was wanted does not, else empty."""
+
+    @property
     def threads(self) -> int:
         """CPU threads of the interpreter."""
 

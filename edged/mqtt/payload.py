@@ -84,13 +84,14 @@ class SourceBackPayload(EventPayload, kw_only=True, tag="source_back"):
 
 
 class ModelChangedPayload(EventPayload, kw_only=True, tag="model_changed"):
-    """A model began to serve."""
+    """A model began to serve, or serves on another delegate; ``fallback`` says why a wanted accelerator does not run it."""
 
     model_name: str
     version: str
     digest: str
     previous: str
     delegate: str
+    fallback: str
 
 
 AnyEventPayload = ObjectAppearedPayload | ObjectLeftPayload | SourceLostPayload | SourceBackPayload | ModelChangedPayload
@@ -111,7 +112,7 @@ class CameraPayload(Struct, kw_only=True):
 
 
 class ModelPayload(Struct, kw_only=True):
-    """The model that serves under a name, and what it runs on."""
+    """The model that serves under a name, and what it runs on; ``fallback`` says why a wanted accelerator does not run it."""
 
     model: str
     bundle: str
@@ -119,6 +120,7 @@ class ModelPayload(Struct, kw_only=True):
     digest: str
     runtime: str
     delegate: str
+    fallback: str
     threads: int
     self_test_ms: float
     since: str
@@ -198,6 +200,7 @@ def encode_model(model: ModelFacts, now: ClockReading) -> bytes:
             digest=model.digest,
             runtime=model.runtime,
             delegate=model.delegate,
+            fallback=model.fallback,
             threads=model.threads,
             self_test_ms=round(model.self_test_ms, 1),
             since=_rfc3339(now.unix_ms_at(model.at_ns)),
@@ -279,7 +282,13 @@ def _event_payload(event: Event, head: dict[str, Any]) -> AnyEventPayload:
             return SourceBackPayload(**head, camera=it.camera, outage_s=round(it.outage_s, 3))
         case ModelChanged() as it:
             return ModelChangedPayload(
-                **head, model_name=it.model_name, version=it.version, digest=it.digest, previous=it.previous, delegate=it.delegate
+                **head,
+                model_name=it.model_name,
+                version=it.version,
+                digest=it.digest,
+                previous=it.previous,
+                delegate=it.delegate,
+                fallback=it.fallback,
             )
 
 

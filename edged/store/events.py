@@ -70,17 +70,17 @@ def insert(
 def _note_state(db: sqlite3.Connection, item: Encoded) -> None:
     """Keep what later events depend on, whatever retention does to the events themselves."""
     match item.occurrence:
-        case ModelChanged(model_name=model_name, digest=digest):
-            db.execute("INSERT OR REPLACE INTO serving VALUES (?, ?)", (model_name, digest))
+        case ModelChanged(model_name=model_name, digest=digest, delegate=delegate):
+            db.execute("INSERT OR REPLACE INTO serving VALUES (?, ?, ?)", (model_name, digest, delegate))
         case ObjectAppeared(camera=camera, object_id=object_id):
             db.execute("INSERT OR REPLACE INTO open_object VALUES (?, ?, ?)", (camera, object_id, item.body))
         case ObjectLeft(camera=camera, object_id=object_id):
             db.execute("DELETE FROM open_object WHERE camera = ? AND object_id = ?", (camera, object_id))
 
 
-def read_serving(db: sqlite3.Connection) -> dict[str, str]:
-    """The digest of the last model that began to serve under each name."""
-    return dict(db.execute("SELECT model_name, digest FROM serving"))
+def read_serving(db: sqlite3.Connection) -> dict[str, tuple[str, str]]:
+    """The digest and the delegate of the last model that began to serve under each name."""
+    return {name: (digest, delegate) for name, digest, delegate in db.execute("SELECT model_name, digest, delegate FROM serving")}
 
 
 def interrupted(db: sqlite3.Connection, at_ns: int) -> list[Encoded]:

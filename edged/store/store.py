@@ -91,8 +91,8 @@ class Store:
 
         return await self._writer.write(work, events=1)
 
-    async def serving(self) -> dict[str, str]:
-        """The digest of the last model that began to serve, by the name it has in the configuration."""
+    async def serving(self) -> dict[str, tuple[str, str]]:
+        """The digest and the delegate of the last model that began to serve, by the name it has in the configuration."""
         return await self._writer.read(events.read_serving)
 
     async def pending(self, after_seq: int, limit: int) -> list[Event]:

@@ -13,7 +13,7 @@ from typing import Any
 
 import flatbuffers
 
-from edged.infer.graph import IDENTIFIER
+from edged.infer.graph import EDGETPU_OP, IDENTIFIER
 from edged.infer.runtime_check import tiny_model
 
 AXIS_LABELS = 2
@@ -45,6 +45,23 @@ def make_tflite(*, custom_operator: str = "", metadata: bytes | None = None, att
     builder = flatbuffers.Builder(1024)
     builder.Finish(model.Pack(builder), IDENTIFIER)
     return bytes(builder.Output()) + _zip(attached or {})
+
+
+def for_edgetpu(model: bytes) -> bytes:
+    """``model`` with what Coral's compiler leaves in the place of each RESHAPE: a stand-in for an Edge TPU only has to copy."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    made = schema.ModelT.InitFromPackedBuf(model)
+    for code in made.operatorCodes:
+        if max(code.builtinCode, code.deprecatedBuiltinCode) == schema.BuiltinOperator.RESHAPE:
+            code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.CUSTOM
+            code.customCode = EDGETPU_OP
+    for operator in made.subgraphs[0].operators:
+        if made.operatorCodes[operator.opcodeIndex].customCode == EDGETPU_OP:
+            operator.builtinOptionsType, operator.builtinOptions = schema.BuiltinOptions.NONE, None
+    builder = flatbuffers.Builder(len(model))
+    builder.Finish(made.Pack(builder), IDENTIFIER)
+    return bytes(builder.Output())
 
 
 def make_metadata(

@@ -39,7 +39,18 @@ class ModelServes:
     delegate_nodes: int
     threads: int
     self_test_ms: float
+    fallback: str
+    """Why an accelerator that was wanted does not run it, else empty."""
     at_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class AcceleratorFailed:
+    """The accelerator of a model cannot be used or failed; nothing follows."""
+
+    model_name: str
+    message: str
+    hint: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +161,17 @@ class Finished:
 
 
 Report = (
-    ModelServes | CameraUp | CameraDown | CameraEnded | Live | Stats | Fault | Finished | ObjectAppeared | ObjectLeft
+    ModelServes
+    | AcceleratorFailed
+    | CameraUp
+    | CameraDown
+    | CameraEnded
+    | Live
+    | Stats
+    | Fault
+    | Finished
+    | ObjectAppeared
+    | ObjectLeft
 )  # vision to main
 Order = VisionSettings | Stop  # main to vision; the settings come first, once
 
@@ -162,7 +183,19 @@ def _decoders(*types: type) -> Decoders:
 
 
 _ORDERS = _decoders(VisionSettings, Stop)
-_REPORTS = _decoders(ModelServes, CameraUp, CameraDown, CameraEnded, Live, Stats, Fault, Finished, ObjectAppeared, ObjectLeft)
+_REPORTS = _decoders(
+    ModelServes,
+    AcceleratorFailed,
+    CameraUp,
+    CameraDown,
+    CameraEnded,
+    Live,
+    Stats,
+    Fault,
+    Finished,
+    ObjectAppeared,
+    ObjectLeft,
+)
 
 _encoder = msgspec.msgpack.Encoder(enc_hook=encode_path)
 

@@ -11,7 +11,9 @@ from edged.core.model import ModelManifest
 from edged.decode import registry
 from edged.decode.registry import Decoder
 from edged.infer.bundle import Bundle, load_bundle, resolve
+from edged.infer.delegate import Guard
 from edged.infer.engine import Engine
+from edged.infer.open import open_engine
 from edged.infer.settings import ModelSettings
 from edged.tracking.settings import TrackerSettings
 from edged.vision import ipc
@@ -52,17 +54,27 @@ class LoadedModel:
             delegate_nodes=info.delegate_nodes,
             threads=info.threads,
             self_test_ms=info.self_test_ms,
+            fallback=info.fallback,
             at_ns=time.monotonic_ns(),
         )
 
 
-def load(name: str, settings: ModelSettings, tracking: TrackerSettings, *, identity: str) -> tuple[LoadedModel, TrackerSettings]:
+def load(
+    name: str,
+    settings: ModelSettings,
+    tracking: TrackerSettings,
+    *,
+    identity: str,
+    avoid: str = "",
+    guard: Guard | None = None,
+    root: Path = Path("/"),
+) -> tuple[LoadedModel, TrackerSettings]:
     """Load the model of ``settings``; also the tracker's settings as they apply to its scores.
 
     The score from which a detection counts is the configuration's for its label, else for this model, else the manifest's, else
     the tracker's. The decoder reports from ``score_low`` on, because weak detections continue a track, or from the lowest threshold
-    of a label. Raises ModelRejected, also for a bundle that is not of the ``identity`` that was probed, DelegateFailed, or
-    ConfigInvalid for a label that the model does not have.
+    of a label. The rest is that of ``open_engine``. Raises what that raises, ModelRejected also for a bundle that is not of the
+    ``identity`` that was probed, or ConfigInvalid for a label that the model does not have.
     """
     bundle = load_bundle(resolve(settings.bundle, Path.cwd()))
     if bundle.identity != identity:
@@ -76,13 +88,22 @@ def load(name: str, settings: ModelSettings, tracking: TrackerSettings, *, ident
     tracking = dataclasses.replace(tracking, score_high=high, score_low=min(tracking.score_low, high))
     classes = class_ids(f"models.{name}.label_thresholds", settings.label_thresholds, bundle.manifest)
     by_class = {class_id: settings.label_thresholds[label] for label, ids in classes.items() for class_id in ids}
-    model = load_bundled(name, bundle, settings, min([tracking.score_low, *by_class.values()]))
+    model = load_bundled(name, bundle, settings, min([tracking.score_low, *by_class.values()]), avoid=avoid, guard=guard, root=root)
     return dataclasses.replace(model, label_thresholds=by_class), tracking
 
 
-def load_bundled(name: str, bundle: Bundle, settings: ModelSettings, score_threshold: float | None) -> LoadedModel:
+def load_bundled(
+    name: str,
+    bundle: Bundle,
+    settings: ModelSettings,
+    score_threshold: float | None,
+    *,
+    avoid: str = "",
+    guard: Guard | None = None,
+    root: Path = Path("/"),
+) -> LoadedModel:
     """Load a bundle; ``score_threshold``, if given, replaces the manifest's for the decoder."""
-    engine = Engine(bundle, threads=settings.threads, delegate=settings.delegate)
+    engine = open_engine(bundle, settings, avoid=avoid, guard=guard, root=root)
     spec = bundle.manifest.decoder
     if score_threshold is not None:
         spec = dataclasses.replace(spec, parameters={**spec.parameters, "score_threshold": score_threshold})

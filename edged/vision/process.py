@@ -17,7 +17,7 @@ import time
 import traceback
 from functools import partial
 
-from edged.core.errors import EdgedError, ProtocolViolated
+from edged.core.errors import DelegateFailed, EdgedError, ProtocolViolated
 from edged.sources.open import open_source
 from edged.tracking.settings import TrackerSettings
 from edged.vision import ipc
@@ -26,6 +26,7 @@ from edged.vision.inference import Inference
 from edged.vision.line import Line
 from edged.vision.loader import LoadedModel, load
 from edged.vision.mailbox import Bell
+from edged.vision.note import Note
 from edged.vision.report import Reporter
 from edged.vision.settings import CameraSettings, VisionSettings
 from edged.vision.stage import Stage
@@ -50,10 +51,11 @@ def every_frame(settings: CameraSettings) -> bool:
 
 
 class Vision:
-    """The threads of the vision process, made from its settings."""
+    """The threads of the vision process, made from its settings; ``note`` is marked while an accelerator is at work."""
 
-    def __init__(self, settings: VisionSettings, report: Reporter, open_source: OpenSource) -> None:
+    def __init__(self, settings: VisionSettings, report: Reporter, open_source: OpenSource, note: Note | None = None) -> None:
         self._report = report
+        self._note = note or Note()
         self._bell = bell = Bell()
         self._inference = Inference(bell)
         models = {name: self._load(name, settings) for name in sorted({c.model for c in settings.cameras.values()})}
@@ -71,7 +73,15 @@ class Vision:
         self._stopped = self._hang_said = False
 
     def _load(self, name: str, settings: VisionSettings) -> tuple[LoadedModel, TrackerSettings]:
-        model, tracking = load(name, settings.models[name], settings.tracking, identity=settings.identities.get(name, ""))
+        model, tracking = load(
+            name,
+            settings.models[name],
+            settings.tracking,
+            identity=settings.identities.get(name, ""),
+            avoid=settings.avoid.get(name, ""),
+            guard=self._note.section(name),
+            root=settings.root,
+        )
         self._report.send(model.serves())
         return model, tracking
 
@@ -136,23 +146,30 @@ class Vision:
         return True
 
 
-def serve(channel: socket.socket, report: Reporter, open_source: OpenSource = open_source) -> int:
+def serve(channel: socket.socket, report: Reporter, note: Note, open_source: OpenSource = open_source) -> int:
     """The life of the vision process on its end of the pair."""
     try:
         settings = ipc.decode_order(channel.recv(ipc.MAX_MESSAGE_BYTES))
         if not isinstance(settings, VisionSettings):
             raise ProtocolViolated("the first order must be the settings")
-        vision = Vision(settings, report, open_source)
+        vision = Vision(settings, report, open_source, note)
     except EdgedError as error:
-        report.send(ipc.Fault(error.message, error.hint))
+        report.send(_fault(error, note))
         return 1
     return vision.run(channel)
 
 
-def abandon(report: Reporter, args: threading.ExceptHookArgs) -> None:
+def _fault(error: EdgedError, note: Note) -> ipc.Fault | ipc.AcceleratorFailed:
+    """What to say of an error that ends the process. The note still names the model whose accelerator raised it."""
+    if isinstance(error, DelegateFailed) and (models := note.inside()):
+        return ipc.AcceleratorFailed(models[0], error.message, error.hint)
+    return ipc.Fault(error.message, error.hint)
+
+
+def abandon(report: Reporter, note: Note, args: threading.ExceptHookArgs) -> None:
     """A thread failed: say why, and leave at once; a half-alive process would be worse than a new one."""
     if isinstance(args.exc_value, EdgedError):  # such as a model that fails at a certain picture: a new process would as well
-        report.send(ipc.Fault(args.exc_value.message, args.exc_value.hint))
+        report.send(_fault(args.exc_value, note))
     else:
         for line in "".join(traceback.format_exception(args.exc_type, args.exc_value, args.exc_traceback)).splitlines():
             log.critical("%s", line)
@@ -160,13 +177,13 @@ def abandon(report: Reporter, args: threading.ExceptHookArgs) -> None:
     os._exit(EXIT_BROKEN)
 
 
-def main(fd: int) -> None:
-    """Entry of ``python -m edged.vision FD``; never returns, so that no thread holds the exit up."""
+def main(fd: int, note_fd: int) -> None:
+    """Entry of ``python -m edged.vision FD NOTE``; never returns, so that no thread holds the exit up."""
     logging.basicConfig(format="%(levelname)s %(message)s", level=logging.INFO)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a service manager tells the whole group; the main process decides
     channel = socket.socket(fileno=fd)
-    report = Reporter(channel)
-    threading.excepthook = partial(abandon, report)
-    status = serve(channel, report)
+    report, note = Reporter(channel), Note(note_fd)
+    threading.excepthook = partial(abandon, report, note)
+    status = serve(channel, report, note)
     sys.stderr.flush()
     os._exit(status)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import field
 from pathlib import Path
 from typing import Annotated
 
@@ -52,6 +53,12 @@ class VisionSettings:
 
     run: str
     """Drawn once at each start of the vision process; makes the ids of tracked objects unique over restarts."""
+
+    avoid: dict[str, str] = field(default_factory=dict)
+    """Models that are not to be tried on an accelerator now, each with the reason."""
+
+    root: Path = Path("/")
+    """Where /sys and /dev are, which show the accelerators."""
 
 
 def encode_path(value: object) -> str:

@@ -26,11 +26,14 @@ PATIENCE_S = 60
 
 
 class Daemon:
-    """``edged run`` on a configuration; what it writes to stderr is kept."""
+    """``edged run`` on a configuration; what it writes to stderr is kept. With a ``root``, /sys and /dev are below that."""
 
-    def __init__(self, config: Path, environment: dict[str, str] | None = None, prefix: Sequence[str] = ()) -> None:
+    def __init__(
+        self, config: Path, environment: dict[str, str] | None = None, prefix: Sequence[str] = (), root: Path | None = None
+    ) -> None:
         self.config = config
         self._prefix = prefix
+        self._root = root
         self._environment = {**os.environ, **(environment or {})}
         self._process: subprocess.Popen[str]
         self.log: list[str] = []
@@ -38,7 +41,10 @@ class Daemon:
 
     def start(self) -> None:
         """Start it; returns at once."""
-        command = [*self._prefix, sys.executable, "-m", "edged", "run", "--verbose", str(self.config)]
+        run = ["-m", "edged", "run", "--verbose", str(self.config)]
+        if self._root is not None:
+            run = [str(Path(__file__).with_name("rooted.py")), str(self.config), str(self._root)]
+        command = [*self._prefix, sys.executable, *run]
         self._process = subprocess.Popen(command, env=self._environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self._reader = threading.Thread(target=self._read, args=(self._process.stderr,))
         self._reader.start()
@@ -99,9 +105,11 @@ class Daemon:
 
 
 @contextmanager
-def running(config: Path, environment: dict[str, str] | None = None, prefix: Sequence[str] = ()) -> Iterator[Daemon]:
+def running(
+    config: Path, environment: dict[str, str] | None = None, prefix: Sequence[str] = (), root: Path | None = None
+) -> Iterator[Daemon]:
     """A daemon that is gone afterwards, whatever happens. ``prefix`` is a command that becomes it in the end."""
-    daemon = Daemon(config, environment, prefix)
+    daemon = Daemon(config, environment, prefix, root)
     daemon.start()
     try:
         yield daemon

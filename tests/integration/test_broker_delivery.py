@@ -237,7 +237,7 @@ class Camera:
 
 class Model:
     model_name, bundle, version, digest = "ssd", "ssd", "1", "abc"
-    runtime, delegate, threads, self_test_ms, at_ns = "litert", "xnnpack", 2, 12.34, 0
+    runtime, delegate, fallback, threads, self_test_ms, at_ns = "litert", "xnnpack", "", 2, 12.34, 0
 
 
 class Live:

@@ -131,8 +131,8 @@ def test_source_that_is_no_picture_is_explained(test_data: Path, tmp_path: Path)
 
 def test_version_names_what_runs(test_data: Path) -> None:
     found = json.loads(edged("version", "--json").stdout)
-    assert found.keys() >= {"edged", "python", "runtime", "delegates", "opencv"}
-    assert found["runtime"].startswith("ai-edge-litert 2")
+    assert found.keys() >= {"edged", "python", "runtimes", "delegates", "opencv"}
+    assert found["runtimes"][0].startswith("ai-edge-litert 2")
     assert found["delegates"] == ["xnnpack"]
 
 

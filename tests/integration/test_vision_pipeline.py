@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import subprocess
 import sys
 import threading
@@ -27,6 +28,7 @@ from edged.testing.tflite import make_tflite
 from edged.tracking.settings import TrackerSettings
 from edged.vision import ipc
 from edged.vision.loader import load
+from edged.vision.note import Note, shared
 from edged.vision.process import Vision, serve
 from edged.vision.report import Reporter
 from edged.vision.settings import CameraSettings, VisionSettings
@@ -248,7 +250,7 @@ def test_model_that_is_none_or_another_is_a_fault_that_names_it(tmp_path: Path, 
         cameras={"door": camera()}, models={"ssd": model}, tracking=TrackerSettings(), identities={"ssd": identity}, run="r"
     )
     ours.send(ipc.encode(broken))
-    assert serve(theirs, Reporter(theirs)) == 1
+    assert serve(theirs, Reporter(theirs), Note()) == 1
     fault = ipc.decode_report(ours.recv(ipc.MAX_MESSAGE_BYTES))
     assert isinstance(fault, ipc.Fault)
     assert str(path) in fault.message
@@ -281,10 +283,12 @@ def test_orders_from_main_stop_the_process_in_good_order(test_data: Path, cat: D
 
 def test_process_leaves_when_the_main_process_is_gone(test_data: Path) -> None:
     ours, theirs = ipc.pair()
-    child = subprocess.Popen(
-        [sys.executable, "-P", "-m", "edged.vision", str(theirs.fileno())], pass_fds=[theirs.fileno()], stderr=subprocess.DEVNULL
-    )
+    note, note_fd = shared()
+    fds = [theirs.fileno(), note_fd]
+    child = subprocess.Popen([sys.executable, "-P", "-m", "edged.vision", *map(str, fds)], pass_fds=fds, stderr=subprocess.DEVNULL)
     theirs.close()
+    os.close(note_fd)
+    note.close()
     ours.send(ipc.encode(settings(test_data, {"door": CameraSettings(model="ssd", synthetic=SyntheticSettings())})))
     while not isinstance(ipc.decode_report(ours.recv(ipc.MAX_MESSAGE_BYTES)), ipc.Live):
         pass

@@ -102,8 +102,8 @@ port = 70000
     assert problems(tmp_path, text) == [
         '1: camera: unknown key, expected device, models, cameras, tracking, store, mqtt, sinks, did you mean "cameras"?',
         "3: models.ssd.bundle: got 5, expected text in quotes",
-        "4: models.ssd.thread: unknown key, expected bundle, threads, delegate, score_threshold, label_thresholds, "
-        'did you mean "threads"?',
+        "4: models.ssd.thread: unknown key, expected bundle, threads, runtime, delegate, edgetpu, external, custom_ops, "
+        'score_threshold, label_thresholds, did you mean "threads"?',
         '6: cameras.door.model: there is no model "sdd", expected one of ssd, did you mean "ssd"?',
         f"7: cameras.door.annotated: there is no directory {tmp_path / 'nowhere'}, expected one that exists",
         "8: cameras.door.v4l2.device: got -1, expected at least 0",
@@ -134,6 +134,36 @@ port = 70000
 def test_a_value_is_what_it_should_be_or_is_refused(tmp_path: Path, line: str, expected: str) -> None:
     (problem,) = problems(tmp_path, with_line(line, GOOD.replace("annotated", "# ")))
     assert expected in problem
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ('delegate = "edgtpu"', 'did you mean "edgetpu"?'),
+        ('edgetpu = {device = "/dev/ttyUSB0"}', 'edgetpu.device: got "/dev/ttyUSB0", expected "usb", "pci"'),
+        ('edgetpu = {library = "./libedgetpu.so"}', "edgetpu.library: got"),
+        ('delegate = "external"', "delegate: the library is missing"),
+        ('external = {library = "libnpu.so"}', 'external: not used with delegate = "auto"'),
+        ('delegate = "external"\nexternal = {library = "npu/libnpu.so"}', "expected an absolute path, or a name without"),
+        ('delegate = "external"\nexternal = {library = "x.so", options = {level = 2}}', "level: got 2, expected text in quotes"),
+        ('custom_ops = ["libops.so"]', 'custom_ops: got "libops.so", expected "LIBRARY:FUNCTION"'),
+        ('custom_ops = ["./libops.so:Register"]', "expected an absolute path, or a name without"),
+        ('runtime = "tflite"', 'did you mean "litert"?'),
+    ],
+)  # fmt: skip
+def test_how_a_model_is_run_is_checked(tmp_path: Path, line: str, expected: str) -> None:
+    (problem,) = problems(tmp_path, with_line(line, after="[models.ssd]"))
+    assert expected in problem
+
+
+def test_a_model_on_another_accelerator(tmp_path: Path) -> None:
+    more = (
+        'delegate = "external"\nexternal = {library = "/opt/libnpu.so", options = {cache = "on"}}\ncustom_ops = ["libops.so:Add"]'
+    )
+    model = load_text(tmp_path, with_line(more, after="[models.ssd]")).models["ssd"]
+    assert model.external is not None
+    assert (model.external.library, model.external.options) == ("/opt/libnpu.so", {"cache": "on"})
+    assert model.custom_ops == ("libops.so:Add",)
 
 
 def test_a_camera_needs_a_source_and_the_file_a_camera(tmp_path: Path) -> None:

@@ -8,13 +8,16 @@ from pathlib import Path
 import pytest
 
 from edged.daemon.clock import STA_UNSYNC, TIME_ERROR, Timex, quality_of, read_clock
+from edged.daemon.doctor.accelerator import check_accelerator, check_edgetpus
 from edged.daemon.doctor.examination import examine
 from edged.daemon.doctor.machine import check_clock, check_power, check_python, check_runtime
 from edged.daemon.doctor.parts import check_camera, check_devices, check_models
 from edged.daemon.doctor.storage import LEAST_FREE_MIB, check_disk, check_state_directory
-from edged.infer.settings import ModelSettings
+from edged.infer.runtime import installed
+from edged.infer.settings import Delegate, EdgeTpuSettings, ModelSettings
 from edged.sources.devices import V4l2Camera
 from edged.sources.settings import FileSettings, LibcameraSettings, SyntheticSettings, V4l2Settings
+from edged.testing.sysfs import plug_in
 from edged.testing.tflite import make_metadata, make_tflite
 from edged.vision.settings import CameraSettings
 
@@ -76,7 +79,7 @@ def test_the_runtime_really_runs_a_model_with_xnnpack() -> None:
     ],
 )
 def test_a_runtime_that_dies_or_lacks_xnnpack_is_told_apart(script: str, status: str, words: str) -> None:
-    found = check_runtime((sys.executable, "-c", script))
+    found = check_runtime(command=(sys.executable, "-c", script))
     assert (found.status, words in found.what) == (status, True)
     assert found.fix
 
@@ -184,12 +187,51 @@ def test_models_have_to_load(tmp_path: Path) -> None:
     ]
 
 
+# Accelerators
+
+
+def test_an_edge_tpu_is_listed_or_explained(tmp_path: Path) -> None:
+    assert check_edgetpus(tmp_path).status == "skip"
+    plug_in(tmp_path, "1-1")
+    without_library = check_edgetpus(tmp_path)
+    assert (without_library.status, "libedgetpu.so.1" in without_library.what) == ("fail", True)
+    assert "libedgetpu1-std" in without_library.fix
+    (tmp_path / "dev/bus/usb/001/004").unlink()
+    assert "no device node" in check_edgetpus(tmp_path).what
+
+
+def test_a_model_is_told_whether_its_accelerator_can_be_had(tmp_path: Path) -> None:
+    for name in ("m", "m_edgetpu"):
+        (tmp_path / f"{name}.tflite").write_bytes(make_tflite())
+    manifest = 'name = "m"\n[files]\ncpu = "m.tflite"\nedgetpu = "m_edgetpu.tflite"\n[decoder]\nname = "ssd_postprocess"\n'
+    (tmp_path / "model.toml").write_text(manifest)
+
+    def found(delegate: Delegate, library: str = "libm.so.6", bundle: str = f"{tmp_path}/") -> list[tuple[str, str]]:
+        settings = ModelSettings(bundle=bundle, delegate=delegate, edgetpu=EdgeTpuSettings(library=library))
+        return [(finding.status, finding.fix) for finding in check_accelerator("m", settings, tmp_path)]
+
+    assert found("xnnpack") == []
+    assert found("edgetpu", bundle=f"{tmp_path}/absent.tflite") == []
+    assert [status for status, _ in found("auto") + found("edgetpu")] == ["warn", "fail"]
+    plug_in(tmp_path, "1-1")
+    assert found("auto") == found("edgetpu") == [("ok", "")]  # it loads; what it is shows at the start
+    ((status, fix),) = found("edgetpu", "libnone-such.so")
+    assert (status, "libedgetpu1-std" in fix) == ("fail", True)
+
+
+def test_a_runtime_that_a_model_wants_has_to_be_installed(tmp_path: Path) -> None:
+    (tmp_path / "m.tflite").write_bytes(make_tflite(custom_operator="TFLite_Detection_PostProcess"))
+    (finding,) = check_models({"m": ModelSettings(bundle=f"{tmp_path}/m.tflite", runtime="tflite-runtime")})
+    if "tflite-runtime" not in installed():
+        assert (finding.status, "pip install" in finding.fix) == ("fail", True)
+
+
 # All of it
 
 
 def test_without_a_configuration_the_machine_alone_is_examined() -> None:
-    names = [finding.name for finding in examine(None)]
-    assert names == ["python", "runtime", "clock", "power", "state", "disk", "cameras"]
+    names = [finding.name for finding in examine(None) if not finding.name.startswith("runtime ")]
+    assert names == ["python", "runtime", "clock", "power", "state", "disk", "cameras", "edgetpu"]
 
 
 def test_a_configuration_is_examined_part_by_part(tmp_path: Path) -> None:
@@ -206,7 +248,7 @@ def test_a_configuration_is_examined_part_by_part(tmp_path: Path) -> None:
         file = { path = "absent.mp4" }
         """
     )
-    found = {finding.name: finding.status for finding in examine(config)}
+    found = {finding.name: finding.status for finding in examine(config) if not finding.name.startswith("runtime ")}
     assert list(found)[4:] == ["config", "state", "disk", "camera door", "model m", "broker"]
     assert (found["camera door"], found["model m"], found["broker"]) == ("fail", "warn", "skip")
 

@@ -85,7 +85,7 @@ def test_nothing_is_overdue_while_no_process_beats() -> None:
 def test_model_slower_than_the_deadline_gets_its_time() -> None:
     health = Health(["door"])
     slow_ms = 2e3 * PROGRESS_DEADLINE_S
-    health.note_model(ipc.ModelServes("ssd", "ssd", "1", "ab", "litert", "none", 0, 1, slow_ms, 0))
+    health.note_model(ipc.ModelServes("ssd", "ssd", "1", "ab", "litert", "none", 0, 1, slow_ms, "", 0))
     health.note(stats(door=(3, 0, 0)), 0)
     health.note(stats(door=(3, 0, 0)), 3 * PROGRESS_DEADLINE_S)
     assert not health.stuck(3 * PROGRESS_DEADLINE_S)

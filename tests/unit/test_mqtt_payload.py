@@ -112,6 +112,7 @@ class Model:
     digest: str = "abc"
     runtime: str = "litert"
     delegate: str = "xnnpack"
+    fallback: str = ""
     threads: int = 2
     self_test_ms: float = 12.345
     at_ns: int = 9 * 10**9

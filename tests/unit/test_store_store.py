@@ -182,11 +182,11 @@ async def test_the_model_that_served_last_is_remembered_beyond_its_event(path: P
     async with opened(path) as store:
         assert await store.serving() == {}
         await store.append([ModelChanged("faces", "1", "aa", "", "xnnpack", 0), ModelChanged("dogs", "1", "bb", "", "xnnpack", 0)])
-        await store.append([ModelChanged("faces", "2", "cc", "aa", "xnnpack", 0)])
+        await store.append([ModelChanged("faces", "2", "cc", "aa", "edgetpu", 0)])
     async with opened(path, StoreSettings(max_events=100)) as store:
         for _ in range(3):
             await store.append([lost(str(number)) for number in range(100)])
-        assert await store.serving() == {"faces": "cc", "dogs": "bb"}
+        assert await store.serving() == {"faces": ("cc", "edgetpu"), "dogs": ("bb", "xnnpack")}
 
 
 async def test_an_unreadable_row_is_dropped_and_does_not_hold_up_the_rest(path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -9,11 +9,13 @@ from pathlib import Path
 from edged.config.load import load
 from edged.config.schema import Settings, default_state_directory
 from edged.core.errors import ConfigInvalid
+from edged.daemon.doctor.accelerator import check_accelerator, check_edgetpus
 from edged.daemon.doctor.broker import check_broker
 from edged.daemon.doctor.finding import Finding
 from edged.daemon.doctor.machine import check_clock, check_power, check_python, check_runtime
 from edged.daemon.doctor.parts import check_camera, check_devices, check_models
 from edged.daemon.doctor.storage import check_disk, check_state_directory
+from edged.infer.runtime import installed
 from edged.sources.devices import list_cameras
 from edged.store.settings import StoreSettings
 
@@ -22,6 +24,8 @@ def examine(config: Path | None) -> Iterator[Finding]:
     """Look at this machine, and at all that the configuration file names, if one is given; findings come as they are made."""
     yield check_python()
     yield check_runtime()
+    if "tflite-runtime" in installed():
+        yield check_runtime("tflite-runtime")
     yield check_clock()
     yield check_power()
     if config is None:
@@ -29,6 +33,7 @@ def examine(config: Path | None) -> Iterator[Finding]:
         yield check_state_directory(directory)
         yield check_disk(directory, StoreSettings().max_mb)
         yield check_devices(list_cameras())
+        yield check_edgetpus()
         return
     try:
         settings = load(config)
@@ -46,6 +51,8 @@ def _configured(settings: Settings) -> Iterator[Finding]:
     for name, camera in settings.cameras.items():
         yield check_camera(name, camera, cameras)
     yield from check_models(settings.models)
+    for name, model in settings.models.items():
+        yield from check_accelerator(name, model)
     if settings.mqtt is None:
         yield Finding("broker", "skip", "the configuration names none")
     else:

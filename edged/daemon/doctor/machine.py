@@ -11,11 +11,12 @@ from pathlib import Path
 
 from edged.daemon.clock import discipline, quality_of
 from edged.daemon.doctor.finding import Finding, Status
+from edged.infer.settings import RuntimeName
 
 SUPPORTED_PYTHONS = ((3, 11), (3, 12), (3, 13))
 
 RUNTIME_CHECK = (sys.executable, "-P", "-m", "edged.infer.runtime_check")
-"""Its own process: a runtime that does not suit the CPU ends the process that loads it."""
+"""To be followed by the runtime's name. Its own process: a runtime that does not suit the CPU ends the process that loads it."""
 
 RUNTIME_TIMEOUT_S = 120
 """The first import of the runtime from a slow SD card takes a Pi Zero 2 tens of seconds."""
@@ -37,23 +38,23 @@ def check_python(version: tuple[int, int] = sys.version_info[:2]) -> Finding:
     return Finding("python", "fail", f"{what} is not one that edged is tested on", f"Use one of {names}.")
 
 
-def check_runtime(command: tuple[str, ...] = RUNTIME_CHECK) -> Finding:
-    """Whether LiteRT runs a tiny model in a process of its own, and whether XNNPACK takes it over."""
+def check_runtime(runtime: RuntimeName = "litert", command: tuple[str, ...] = RUNTIME_CHECK) -> Finding:
+    """Whether ``runtime`` runs a tiny model in a process of its own, and whether XNNPACK takes it over."""
 
     def finding(status: Status, what: str, fix: str = "") -> Finding:
-        return Finding("runtime", status, what, fix)
+        return Finding("runtime" if runtime == "litert" else f"runtime {runtime}", status, what, fix)
 
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=RUNTIME_TIMEOUT_S)
+        done = subprocess.run((*command, runtime), capture_output=True, text=True, check=False, timeout=RUNTIME_TIMEOUT_S)
     except subprocess.TimeoutExpired:
         return finding("fail", f"a tiny model did not run within {RUNTIME_TIMEOUT_S} s", "Look for a failing SD card in dmesg.")
     if done.returncode < 0:
         return finding(
-            "fail", f"LiteRT ended with signal {-done.returncode}", "Its build does not suit this CPU: take a 64-bit one."
+            "fail", f"{runtime} ended with signal {-done.returncode}", "Its build does not suit this CPU: take a 64-bit one."
         )
     if done.returncode != 0:
         reason = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-        return finding("fail", f"LiteRT does not run: {reason}", "Install edged and its dependencies again.")
+        return finding("fail", f"{runtime} does not run: {reason}", "Install edged and its dependencies again.")
     info = json.loads(done.stdout.splitlines()[-1])
     if info["delegate_nodes"] == 0:
         fix = "It reads /proc/cpuinfo; a unit with ProcSubset=pid hides that."

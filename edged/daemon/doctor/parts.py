@@ -11,6 +11,7 @@ from edged.core.model import ModelManifest
 from edged.daemon.doctor.finding import Finding
 from edged.daemon.doctor.stream import check_stream
 from edged.infer.bundle import load_bundle, resolve
+from edged.infer.runtime import PACKAGES, TFLITE_FIX, installed
 from edged.infer.settings import ModelSettings
 from edged.sources.devices import V4l2Camera
 from edged.sources.settings import LibcameraSettings
@@ -84,6 +85,8 @@ def _check_model(name: str, settings: ModelSettings) -> Finding:
         bundle = load_bundle(resolve(settings.bundle))
     except EdgedError as error:
         return Finding(f"model {name}", "fail", error.message, error.hint)
+    if settings.runtime not in installed():
+        return Finding(f"model {name}", "fail", f"{PACKAGES[settings.runtime]} is not installed", TFLITE_FIX)
     manifest = bundle.manifest
     what = f"{manifest.name} {manifest.version}, decoder {manifest.decoder.name}, {_labels(manifest)}, {bundle.digest[:12]}"
     if not manifest.labels:

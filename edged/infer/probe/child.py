@@ -14,7 +14,7 @@ from typing import NoReturn
 
 import msgspec
 
-from edged.core.errors import DelegateFailed, ModelRejected
+from edged.core.errors import CustomOpsUnusable, DelegateFailed, ModelRejected, RuntimeUnavailable
 from edged.infer.engine import default_threads
 from edged.infer.probe import sandbox
 from edged.infer.probe.examine import examine
@@ -124,7 +124,7 @@ def _examine(request: Request, say: Callable[[Remark], object]) -> None:
         examine(request, say)
     except ModelRejected as error:
         say(Refusal(error.fault, error.message, error.hint))
-    except DelegateFailed as error:
+    except (DelegateFailed, RuntimeUnavailable, CustomOpsUnusable) as error:
         say(Refusal("delegate", error.message, error.hint))
     except MemoryError:
         message = f"{request.path}: needs more than the {request.memory_bytes >> 20:,} MB that are there"

@@ -15,6 +15,7 @@ from edged.infer.bundle import Bundle, load_bundle
 from edged.infer.engine import Engine
 from edged.infer.files import MAX_MODEL_BYTES, read_limited
 from edged.infer.graph import Graph, Workspace
+from edged.infer.open import open_engine
 from edged.infer.preprocess import Preprocessor
 from edged.infer.probe.records import Measures, Passed, Remark, Request
 
@@ -88,9 +89,12 @@ def _memory(request: Request, workspace: Workspace, say: Say) -> None:
 
 
 def _load(request: Request, bundle: Bundle, workspace: Workspace) -> Engine:
-    """Load and try the model; where memory runs out over it, the numbers are in the refusal."""
+    """Load and try the model on the CPU; where memory runs out over it, the numbers are in the refusal.
+
+    On the CPU whatever the settings say: a sandbox in which a device can be opened would hardly be one.
+    """
     try:
-        return Engine(bundle, threads=request.settings.threads, delegate=request.settings.delegate)
+        return open_engine(bundle, request.settings, avoid="probe")
     except (ModelRejected, MemoryError) as error:
         if isinstance(error, ModelRejected) and error.fault != "does not fit memory":
             raise
