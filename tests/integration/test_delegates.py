@@ -17,6 +17,8 @@ from edged.core.errors import CustomOpsUnusable, DelegateFailed, ModelRejected, 
 from edged.infer.bundle import Bundle, load_bundle
 from edged.infer.engine import Engine
 from edged.infer.open import open_engine
+from edged.infer.probe.prober import Prober
+from edged.infer.probe.records import Request
 from edged.infer.runtime import installed
 from edged.infer.settings import Delegate, EdgeTpuSettings, ExternalSettings, ModelSettings, RuntimeName
 from edged.testing.sysfs import plug_in
@@ -236,6 +238,26 @@ def test_a_library_of_custom_operators_makes_the_model_run(
         Engine(bundle, runtime=runtime, custom_ops=(f"{library}:RegisterThrice",))
     with pytest.raises(CustomOpsUnusable, match="cannot be loaded"):
         Engine(bundle, runtime=runtime, custom_ops=("libnone-such.so:Register",))
+
+
+async def test_custom_operators_work_in_the_sandbox_of_the_probe_and_their_absence_is_explained(
+    runtime: RuntimeName, tmp_path: Path, build_library: BuildLibrary
+) -> None:
+    library = build_library("custom_op.cpp", "libops.so")
+    model = tmp_path / "m.tflite"
+    model.write_bytes(make_tflite(custom_operator="Twice"))
+
+    def request(*custom_ops: str) -> Request:
+        settings = ModelSettings(bundle=str(model), runtime=runtime, custom_ops=custom_ops, threads=1)
+        return Request(path=str(model), settings=settings, memory_bytes=1 << 30, deadline_s=60, decoder="unused")
+
+    async with Prober() as prober:
+        there = await prober.probe(request(f"{library}:RegisterTwice"))
+        assert "run" in [passed.step for passed in there.passed]  # only its input is no picture
+        for custom_ops, fault, says in (((), "unsupported op", "Twice"), (("libnone-such.so:X",), "delegate", "cannot be loaded")):
+            refusal = (await prober.probe(request(*custom_ops))).refusal
+            assert refusal is not None
+            assert (refusal.fault, says in refusal.message) == (fault, True)
 
 
 def test_a_runtime_that_is_not_installed_comes_with_the_command_that_installs_it(toy: Bundle) -> None:
