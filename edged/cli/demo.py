@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="edged-demo-") as state:
         settings = demo_settings(clip, arguments.camera, arguments.out, Path(state))
         with LiveView(out, f"annotated frames: {video}   events: {events}   stop: Ctrl-C") as view:
-            asyncio.run(_serve(app.serve(settings, [view]), arguments.seconds))
+            asyncio.run(_serve(app.serve(settings, lambda _: [view]), arguments.seconds))
     out.print(f"\nAnnotated frames: [bold]{video}[/]\nEvents: [bold]{events}[/]")
     return 0
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,7 +51,8 @@ def run(arguments: argparse.Namespace) -> int:
     from edged.config.load import load
     from edged.daemon import app, logs
 
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})  # it would end us until the daemon can obey it
     settings = load(arguments.config)
     logs.setup(logging.DEBUG if arguments.verbose else logging.INFO)
-    asyncio.run(app.serve(settings, [PrintEvents() if settings.sinks.console else LogEvents()]))
+    asyncio.run(app.serve(settings, lambda sinks: [PrintEvents() if sinks.console else LogEvents()], arguments.config.absolute()))
     return 0

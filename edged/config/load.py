@@ -10,6 +10,7 @@ import dataclasses
 import json
 import re
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, cast
 
@@ -37,6 +38,15 @@ def load(path: Path) -> Settings:
     if problems:
         raise ConfigInvalid(f"{path} cannot be used", _told(path, problems, key_lines(text)), hint=HINT)
     return settings
+
+
+def explain(path: Path, problems: Iterable[Problem]) -> tuple[str, ...]:
+    """Problems that showed only in use, one line of text each, placed by the text that ``path`` holds now."""
+    try:
+        lines = key_lines(_read(path))
+    except ConfigInvalid:  # gone or replaced meanwhile: the keys still say what is meant
+        lines = {}
+    return _told(path, problems, lines)
 
 
 def _read(path: Path) -> str:
@@ -124,7 +134,7 @@ def _expanded(path: Path) -> Path:
         raise ConfigInvalid(f"{path}: this system does not know whose home that is", (), hint="write the whole path") from error
 
 
-def _told(path: Path, problems: list[Problem], lines: dict[KeyPath, int]) -> tuple[str, ...]:
+def _told(path: Path, problems: Iterable[Problem], lines: dict[KeyPath, int]) -> tuple[str, ...]:
     """One line of text for each problem, in the order of the file; a key that is not there is placed at its table."""
     told = []
     for problem in problems:
@@ -133,5 +143,5 @@ def _told(path: Path, problems: list[Problem], lines: dict[KeyPath, int]) -> tup
             at = at[:-1]
         number = lines.get(at, 0)
         place = f"{path}:{number}" if number else str(path)
-        told.append((number, f"{place}: {'.'.join(problem.path)}: {problem.text}"))
+        told.append((number, ": ".join(filter(None, (place, ".".join(problem.path), problem.text)))))
     return tuple(text for _, text in sorted(told, key=lambda item: item[0]))

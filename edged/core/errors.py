@@ -101,6 +101,18 @@ class ProtocolViolated(EdgedError):
     """A message between edged's own processes could not be understood."""
 
 
+class StateInUse(EdgedError):
+    """Another daemon keeps its state in this directory."""
+
+
+class DaemonAbsent(EdgedError):
+    """No daemon runs on the state directory where one was looked for."""
+
+
+class DaemonUnreachable(EdgedError):
+    """A daemon runs there, but does not take our request or does not answer it."""
+
+
 class VisionFailed(EdgedError):
     """The vision process reported a fault that starting it again would not mend."""
 

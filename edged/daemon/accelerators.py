@@ -75,17 +75,31 @@ class Accelerators:
     """What is known of the accelerators of ``models``. ``random`` gives numbers in 0..1."""
 
     def __init__(self, models: Mapping[str, ModelSettings], random: Callable[[], float]) -> None:
+        self._random = random
         self._devices: dict[tuple[str, ...], _Device] = {}
         self._models: dict[str, _Model] = {}
         self._crashes_s: list[float] = []
+        self.reconfigure(models)
+
+    def reconfigure(self, models: Mapping[str, ModelSettings]) -> None:
+        """Other models from now on; what is known of a model that stays on its device is kept."""
+        devices, before = self._devices, self._models
+        self._devices, self._models = {}, {}
+        for device in devices.values():
+            device.models.clear()
         for name, settings in models.items():
             key = _device_key(settings)
             if key is None:
                 continue
             index = settings.edgetpu.device if key[0] == "edgetpu" else None
-            device = self._devices.setdefault(key, _Device(index, Backoff(RETRY_MIN_S, RETRY_MAX_S, random)))
+            fresh = _Device(index, Backoff(RETRY_MIN_S, RETRY_MAX_S, self._random))
+            device = self._devices.setdefault(key, devices.get(key, fresh))
             device.models.append(name)
-            self._models[name] = _Model(device, required=settings.delegate != "auto")
+            model = before.get(name)
+            if model is None or model.device is not device:
+                model = _Model(device, required=False)
+            model.required = settings.delegate != "auto"
+            self._models[name] = model
 
     @property
     def avoid(self) -> dict[str, str]:

@@ -16,8 +16,10 @@ from pathlib import Path
 import msgspec
 
 from edged import __version__
+from edged.config.problems import Problem
 from edged.core.durable import replace_file
 from edged.core.errors import DelegateFailed, EdgedError, ModelRejected
+from edged.daemon.reload import SettingsRefused
 from edged.infer.bundle import identify, resolve
 from edged.infer.probe.machine import free_bytes, this_processor
 from edged.infer.probe.prober import Prober
@@ -61,6 +63,20 @@ class Admission:
             for name, verdict in verdicts.items():
                 _check(name, verdict, identities[name])
             self._remember([keys[name] for name in unknown])
+        return dataclasses.replace(settings, identities=identities)
+
+    async def admit_whole(self, settings: VisionSettings) -> VisionSettings:
+        """``admit`` for settings that are to replace others: raises SettingsRefused with every model that did not pass."""
+        identities: dict[str, str] = {}
+        problems = []
+        for name in sorted({camera.model for camera in settings.cameras.values()}):
+            cameras = {camera: it for camera, it in settings.cameras.items() if it.model == name}
+            try:
+                identities |= (await self.admit(dataclasses.replace(settings, cameras=cameras))).identities
+            except (ModelRejected, DelegateFailed) as error:
+                problems.append(Problem(("models", name), str(error)))
+        if problems:
+            raise SettingsRefused("a model was refused", tuple(problems))
         return dataclasses.replace(settings, identities=identities)
 
     def _remember(self, keys: list[str]) -> None:

@@ -7,20 +7,24 @@ import contextlib
 import logging
 import signal
 import time
-from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Protocol
 
+from edged.config.changes import compare
+from edged.config.problems import Problem
 from edged.config.schema import Settings
-from edged.core.errors import DelegateFailed, EdgedError, ModelRejected, OutputUnwritable, VisionFailed
-from edged.core.event import Event, ModelChanged, ObjectAppeared, ObjectLeft, SourceBack, SourceLost
+from edged.core.errors import DelegateFailed, EdgedError, ModelRejected, VisionFailed
+from edged.core.event import ModelChanged, ObjectAppeared, ObjectLeft, SourceBack, SourceLost
 from edged.daemon.admission import Admission
 from edged.daemon.cameras import Cameras
 from edged.daemon.clock import read_clock
+from edged.daemon.control import Control
 from edged.daemon.health import Health
-from edged.daemon.recorder import Recorder, Sink
-from edged.daemon.sinks import JsonlSink
+from edged.daemon.outputs import MakeViews, Outputs
+from edged.daemon.publishing import Publishing
+from edged.daemon.recorder import Recorder
+from edged.daemon.reload import Reloader, SettingsRefused
+from edged.daemon.state import claimed
 from edged.daemon.supervisor import Supervisor
 from edged.daemon.systemd import Notifier
 from edged.mqtt.publisher import Publisher
@@ -39,44 +43,35 @@ DRAIN_DEADLINE_S = 5.0
 STATUS_INTERVAL_S = 5.0
 
 
-class View(Protocol):
-    """Something that shows what happens: a log, a live table."""
-
-    def on_report(self, report: ipc.Report) -> None:
-        """The vision process said something."""
-
-    def on_event(self, event: Event) -> None:
-        """An event was committed."""
-
-
 class Daemon:
-    """The running whole. Listens to the vision process and passes on what it hears."""
+    """The running whole. Listens to the vision process and passes on what it hears. A reload reads ``config``."""
 
     def __init__(
         self,
         settings: Settings,
         store: Store,
-        publisher: Publisher | None,
-        sinks: Sequence[Sink],
-        views: Sequence[View],
+        make_views: MakeViews,
+        config: Path | None,
         *,
         admission: Admission,
         root: Path,
     ) -> None:
         self._store = store
-        self._publisher = publisher
-        self._views = views
-        self._health = Health(name for name, camera in settings.cameras.items() if camera.required)
+        self._make_views = make_views
+        self._outputs = Outputs.make(settings, store, make_views)
+        self._coming: Outputs | None = None
+        self._publishing = Publishing(self._outputs.publisher)
+        self._health = Health(_required(settings))
         self._cameras = Cameras(settings.cameras, time.monotonic_ns())
-        self._recorder = Recorder(store, [*sinks, *views])
+        self._recorder = Recorder(store, self._outputs.sinks)
         self._serving: dict[str, tuple[str, str]] = {}  # digest and delegate
         self._notifier = Notifier()
+        self.reloader = Reloader(config, self.reconfigure, self._notifier) if config else None
         self._ready = self._stopping = False
         self._deadline = asyncio.timeout(None)  # runs once the daemon is to leave
-        vision = VisionSettings(
-            cameras=settings.cameras, models=settings.models, tracking=settings.tracking, identities={}, run="", root=root
-        )
-        self._supervisor = Supervisor(vision, admission, self._health, self)
+        self._admission = admission
+        self._root = root
+        self._supervisor = Supervisor(self._for_vision(settings), admission, self._health, self)
 
     def stop(self) -> None:
         """Leave in good order, within a deadline; ``run`` returns when everything is safe."""
@@ -91,12 +86,14 @@ class Daemon:
         """Serve until stopped or every recording has ended; raises the EdgedError that ended it."""
         try:
             async with asyncio.TaskGroup() as tasks:
-                helpers = [tasks.create_task(self._recorder.run()), tasks.create_task(self._keep_status())]
-                if self._publisher:
-                    helpers.append(tasks.create_task(self._publisher.run()))
+                helpers = [
+                    tasks.create_task(work)
+                    for work in (self._recorder.run(), self._keep_status(), self._publishing.run())
+                    + ((self.reloader.run(),) if self.reloader else ())
+                ]
                 fault = await self._serve()
-                if self._publisher and self._publisher.connected:
-                    await self._drain(self._publisher)
+                if (publisher := self._publishing.publisher) and publisher.connected:
+                    await self._drain(publisher)
                 for helper in helpers:
                     helper.cancel()
                 if fault:
@@ -105,6 +102,52 @@ class Daemon:
             raise _first(group) from group
         finally:
             self._notifier.close()
+            self._outputs.close()
+
+    async def reconfigure(self, settings: Settings) -> tuple[str, ...]:
+        """Go on with other settings; returns what changed. Raises EdgedError, upon which nothing has.
+
+        Make before break: everything that may fail is done while the old settings serve. The vision process has the last word.
+        """
+        changes = compare(self._outputs.settings, settings)
+        if fixed := tuple(Problem(change.key, "needs a restart") for change in changes if change.needs_restart):
+            names = ", ".join(".".join(problem.path) for problem in fixed)
+            raise SettingsRefused(f"needs a restart: {names}", fixed, hint="restart edged, or change that back")
+        coming = self._coming = Outputs.make(settings, self._store, self._make_views, self._outputs)
+        try:
+            if coming.publisher and coming.publisher is not self._outputs.publisher:
+                await coming.publisher.check()
+            report = await self._supervisor.reconfigure(await self._admission.admit_whole(self._for_vision(settings)))
+        finally:
+            if self._outputs is not coming:
+                coming.close()
+        await self._store.configure(settings.store, publish=settings.mqtt is not None)
+        changed = {change.key for change in changes}
+        loaded = [name for name in settings.models if name in report.loaded and ("models", name) not in changed]
+        return (*map(str, changes), *(f"models.{name} loaded" for name in loaded))
+
+    def _for_vision(self, settings: Settings) -> VisionSettings:
+        return VisionSettings(
+            cameras=settings.cameras,
+            models=settings.models,
+            tracking=settings.tracking,
+            identities={},
+            run="",
+            root=self._root,
+        )
+
+    def _on_reconfigured(self, report: ipc.Reconfigured) -> None:
+        """The vision process serves the settings that were ordered: so does everything else, from the next report on."""
+        assert self._coming
+        old, self._outputs = self._outputs, self._coming
+        settings = self._outputs.settings
+        self._recorder.redirect(self._outputs.sinks)
+        old.close()
+        self._health.require(_required(settings))
+        self._cameras.reconfigure(settings.cameras, report.opened, time.monotonic_ns())
+        self._publishing.replace(self._outputs.publisher)
+        self._publishing.keep(settings.cameras, {camera.model for camera in settings.cameras.values()})
+        self._publish_cameras()
 
     async def _serve(self) -> EdgedError | None:
         """Keep the vision process running, and see what it said into the store; returns the fault that ended it, if one did."""
@@ -134,14 +177,15 @@ class Daemon:
 
     async def on_report(self, report: ipc.Report) -> None:
         """Record what happened, publish what is, show both."""
-        for view in self._views:
+        for view in self._outputs.views:
             view.on_report(report)
         match report:
             case ObjectAppeared() | ObjectLeft():
                 await self._recorder.put(report)
             case ipc.Live():
-                if self._publisher:
-                    self._publisher.live(report)
+                self._publishing.live(report)
+            case ipc.Reconfigured():
+                self._on_reconfigured(report)
             case ipc.Stats():
                 self._note_ready()
             case ipc.ModelServes():
@@ -177,8 +221,7 @@ class Daemon:
                     report.model_name, report.version, report.digest, before[0], report.delegate, report.at_ns, report.fallback
                 )
             )
-        if self._publisher:
-            self._publisher.model_state(report)
+        self._publishing.model(report)
 
     async def _on_camera(self, report: ipc.CameraUp | ipc.CameraDown | ipc.CameraEnded) -> None:
         happened: SourceBack | SourceLost | None = None
@@ -198,13 +241,11 @@ class Daemon:
                 self._cameras.ended(report)
         if happened:
             await self._recorder.put(happened)
-        if self._publisher:
-            self._publisher.camera_state(self._cameras[report.camera])
+        self._publishing.camera(self._cameras[report.camera])
 
     def _publish_cameras(self) -> None:
-        if self._publisher:
-            for state in self._cameras:
-                self._publisher.camera_state(state)
+        for state in self._cameras:
+            self._publishing.camera(state)
 
     def _note_ready(self) -> None:
         if not self._ready and not self._stopping and self._health.ready:
@@ -219,13 +260,15 @@ class Daemon:
             counts = await self._store.counts()  # waits for the store's thread: a wedged disk keeps the watchdog unfed
             if not self._health.stuck(time.monotonic()):
                 self._notifier.watchdog()
-            broker = (
-                f", broker {'connected' if self._publisher.connected else 'away'}, {counts.queued} queued"
-                if self._publisher
-                else ""
-            )
-            lost = f", {self._recorder.lost} events lost to a full disk" if self._recorder.lost else ""
-            self._notifier.status(f"{counts.produced} events{broker}, {self._supervisor.restarts} vision restarts{lost}")
+            parts = [f"{counts.produced} events"]
+            if publisher := self._publishing.publisher:
+                parts += [f"broker {'connected' if publisher.connected else 'away'}", f"{counts.queued} queued"]
+            parts.append(f"{self._supervisor.restarts} vision restarts")
+            if self._recorder.lost:
+                parts.append(f"{self._recorder.lost} events lost to a full disk")
+            if self.reloader and self.reloader.status:
+                parts.append(self.reloader.status)
+            self._notifier.status(", ".join(parts))
             await asyncio.sleep(interval_s)
 
     async def _drain(self, publisher: Publisher) -> None:
@@ -236,35 +279,32 @@ class Daemon:
             log.warning("leaving with events that the broker did not take yet; they wait in the store")
 
 
-async def serve(settings: Settings, views: Sequence[View] = (), root: Path = Path("/")) -> None:
+async def serve(
+    settings: Settings, make_views: MakeViews = lambda _: (), config: Path | None = None, root: Path = Path("/")
+) -> None:
     """Run the daemon until SIGTERM, SIGINT or the end of every recording; raises EdgedError if it cannot.
 
-    ``root`` is where /sys and /dev are, which show the accelerators.
+    ``config`` is the absolute path that the settings came from: SIGHUP (which may be blocked until then) and the control socket
+    reload it. ``root`` is where /sys and /dev are, which show the accelerators.
     """
     async with AsyncExitStack() as stack:
-        sinks = [stack.enter_context(JsonlSink(settings.sinks.jsonl))] if settings.sinks.jsonl else []
-        directory = _make_directory(settings.device.state_directory)
+        directory = stack.enter_context(claimed(settings.device.state_directory))
         store = await stack.enter_async_context(
             Store.open(directory / "events.db", settings.device.name, settings.store, read_clock, publish=settings.mqtt is not None)
         )
-        publisher = (
-            Publisher(settings.mqtt, settings.device.fleet, settings.device.name, store, read_clock) if settings.mqtt else None
-        )
-        daemon = Daemon(settings, store, publisher, sinks, views, admission=Admission(directory), root=root)
+        daemon = Daemon(settings, store, make_views, config, admission=Admission(directory), root=root)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, daemon.stop)
+        if daemon.reloader:
+            await stack.enter_async_context(Control(daemon.reloader.answer).listening(directory))
+            loop.add_signal_handler(signal.SIGHUP, daemon.reloader.request)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
         await daemon.run()
 
 
-def _make_directory(path: Path) -> Path:
-    try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputUnwritable(
-            f"{path}: cannot be made: {error.strerror}", hint="[device] state_directory names another"
-        ) from error
-    return path
+def _required(settings: Settings) -> list[str]:
+    return [name for name, camera in settings.cameras.items() if camera.required]
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -5,7 +5,7 @@ Pure: reports go in, an occurrence comes out where something happened.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -37,6 +37,14 @@ class Cameras:
 
     def __iter__(self) -> Iterator[CameraState]:
         return iter(list(self._states.values()))
+
+    def reconfigure(self, names: Iterable[str], opened: Collection[str], now_ns: int) -> None:
+        """From now on these cameras are there; the source of those that were ``opened`` is yet to show what it delivers."""
+        before = self._states
+        self._states = {name: before.get(name) or CameraState(name, "starting", now_ns) for name in names}
+        for name, state in self._states.items():
+            if name in opened and state.state != "lost":  # a loss was published: it ends with a frame, not with another setting
+                self._states[name] = CameraState(name, "starting", now_ns)
 
     def vision_lost(self, now_ns: int) -> None:
         """Nobody looks: what was online is to show again that it is."""

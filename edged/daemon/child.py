@@ -134,6 +134,10 @@ class VisionProcess:
         self._stop_timer = asyncio.get_running_loop().call_later(STOP_DEADLINE_S, self.kill)
         await self._send(ipc.Stop())
 
+    async def reconfigure(self, settings: VisionSettings) -> None:
+        """Ask it to go on with other settings; Reconfigured or Refused will answer, unless it dies."""
+        await self._send(ipc.Reconfigure(settings))
+
     def kill(self) -> None:
         """End it at once."""
         if self._process.returncode is None:

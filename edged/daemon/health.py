@@ -20,11 +20,15 @@ class Health:
     """Readiness of the whole since its start; progress of one life of the vision process after the other."""
 
     def __init__(self, required: Iterable[str]) -> None:
-        self._required = frozenset(required)
+        self.require(required)
         self._seen: set[str] = set()
         self._inferred: dict[str, int] = {}
         self._progress_at_s: float | None = None
         self._deadline_s = PROGRESS_DEADLINE_S
+
+    def require(self, cameras: Iterable[str]) -> None:
+        """These cameras decide about readiness."""
+        self._required = frozenset(cameras)
 
     @property
     def ready(self) -> bool:

@@ -49,6 +49,11 @@ class Recorder:
         self._full = False
         self.lost = 0
 
+    def redirect(self, sinks: Sequence[Sink]) -> None:
+        """Events that are committed from now on go to these sinks."""
+        self._sinks = sinks
+        self._failing.clear()
+
     async def put(self, occurrence: Occurrence) -> None:
         """Hand over; waits while the queue is full."""
         await self._queue.put(occurrence)

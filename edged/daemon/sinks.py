@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from edged.core.errors import OutputUnwritable
 from edged.core.event import Event
@@ -26,10 +24,8 @@ class JsonlSink:
             ) from error
         self._torn = False
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def close(self) -> None:
+        """Let go of the file."""
         self._file.close()
 
     def on_event(self, event: Event) -> None:

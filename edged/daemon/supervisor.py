@@ -2,16 +2,17 @@
 
 A process that lived is started again at once, one that dies young after a growing delay. A fault that a restart would not mend
 (a model that is refused) ends the daemon with that error. A process that an accelerator took with it is started again at once with
-its models on the CPU, and once more, in good order, when the accelerator works again.
+its models on the CPU, and once more, in good order, when the accelerator works again. Other settings are handed to the process that
+serves, which takes them on or refuses them while it goes on.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import logging
 import random
-import secrets
 import time
 from collections.abc import Sequence
 from typing import Protocol
@@ -22,6 +23,7 @@ from edged.daemon.accelerators import Accelerators
 from edged.daemon.admission import Admission
 from edged.daemon.child import VisionProcess
 from edged.daemon.health import Health
+from edged.daemon.serving import Serving
 from edged.daemon.trial import try_accelerator
 from edged.infer.edgetpu import find_edgetpus
 from edged.vision import ipc
@@ -55,11 +57,14 @@ class Supervisor:
     """Starts, watches, stops and restarts the vision process."""
 
     def __init__(self, settings: VisionSettings, admission: Admission, health: Health, listener: Listener) -> None:
-        self._settings = settings
+        self._serving = Serving(settings)
         self._admission = admission
         self._health = health
         self._listener = listener
         self._stop = asyncio.Event()
+        self._hurry = asyncio.Event()
+        self._child: VisionProcess | None = None
+        self._failing = False  # the last process died, and none has shown a heartbeat since
         self._beating_since_s: float | None = None
         self._accelerators = Accelerators(settings.models, random.random)
         self._fell = self._renewing = False
@@ -68,19 +73,43 @@ class Supervisor:
     def stop(self) -> None:
         """Let the vision process end in good order; ``run`` returns after it."""
         self._stop.set()
+        self._hurry.set()
+
+    async def reconfigure(self, settings: VisionSettings) -> ipc.Reconfigured:
+        """Serve other settings; the listener hears Reconfigured before anything that follows from them.
+
+        One at a time; not once ``run`` has returned. Raises SettingsRefused: nothing has changed.
+        """
+        answer = self._serving.order(settings)
+        if self._child and self._beating_since_s:
+            await self._send_order(self._child)
+        elif self._failing and not self._child:
+            await self._take_on(ipc.Reconfigured(tuple(settings.cameras), ()))
+            self._hurry.set()
+        return await answer
 
     async def run(self) -> None:
         """Serve until stopped or every recording has ended; raises VisionFailed on a fault that no restart mends."""
+        try:
+            await self._run()
+        finally:
+            self._serving.abandon("edged is stopping")
+
+    async def _run(self) -> None:
         backoff = Backoff(RETRY_MIN_S, RETRY_MAX_S, random.random)
-        while self._settings.cameras:
-            reason = await self._live()
+        while (settings := self._serving.to_start()).cameras:
+            reason = await self._live(settings)
             if reason is None:
                 return
             await self._listener.on_vision_lost()
             if self._stop.is_set():
                 return
             if self._renewing:
+                self._serving.send_again()
                 continue
+            self._failing = True
+            if report := self._serving.on_death(reason):
+                await self._take_on(report)
             self.restarts += 1
             lived_s = time.monotonic() - self._beating_since_s if self._beating_since_s else 0.0
             delay_s = backoff.next_delay_s()
@@ -92,22 +121,20 @@ class Supervisor:
             if await self._stopped_within(delay_s):
                 return
 
-    async def _live(self) -> str | None:
+    async def _live(self, settings: VisionSettings) -> str | None:
         """One life of the vision process; ``None`` if it finished, else how it died."""
         self._beating_since_s = None
         self._fell = self._renewing = False
         self._health.vision_changed()
         finished = False
         try:
-            admitted = await self._admitted()
+            admitted = await self._admitted(settings)
             if admitted is None:
                 return None
-            settings = dataclasses.replace(admitted, run=secrets.token_hex(3), avoid=self._accelerators.avoid)
-            async with VisionProcess(settings) as child:
-                helpers = [
-                    asyncio.create_task(self._stop_child(child)),
-                    asyncio.create_task(self._mend_accelerators(child, settings)),
-                ]
+            self._serving.identify(admitted)
+            async with VisionProcess(dataclasses.replace(admitted, avoid=self._accelerators.avoid)) as child:
+                self._child = child
+                helpers = [asyncio.create_task(self._stop_child(child)), asyncio.create_task(self._mend_accelerators(child))]
                 try:
                     async for report in child.reports():
                         finished = isinstance(report, ipc.Finished)
@@ -120,6 +147,7 @@ class Supervisor:
         except ProcessNotStarted as error:
             return error.message
         finally:
+            self._child = None
             self._health.vision_changed()
         if finished and not self._renewing:
             return None
@@ -127,9 +155,9 @@ class Supervisor:
             self._heed_fall(self._accelerators.on_death(child.death, time.monotonic()), child.exit)
         return child.exit
 
-    async def _admitted(self) -> VisionSettings | None:
+    async def _admitted(self, settings: VisionSettings) -> VisionSettings | None:
         """The settings, once their models may be loaded; ``None`` if stopped meanwhile."""
-        trying, stopping = asyncio.create_task(self._admission.admit(self._settings)), asyncio.create_task(self._stop.wait())
+        trying, stopping = asyncio.create_task(self._admission.admit(settings)), asyncio.create_task(self._stop.wait())
         try:
             await asyncio.wait([trying, stopping], return_when=asyncio.FIRST_COMPLETED)
             return await trying if trying.done() else None
@@ -139,7 +167,7 @@ class Supervisor:
             await asyncio.wait([trying, stopping])
 
     async def _heed(self, report: ipc.Report, child: VisionProcess) -> None:
-        self._check_names(report)
+        self._serving.check_names(report)
         match report:
             case ipc.Fault():
                 raise VisionFailed(report.message, hint=report.hint)
@@ -152,20 +180,25 @@ class Supervisor:
                 self._health.note_model(report)
                 self._accelerators.on_serves(report.model_name, report.delegate, report.fallback, time.monotonic())
             case ipc.CameraEnded():
-                # A recording is played once, however often the process dies on the others.
-                cameras = {name: camera for name, camera in self._settings.cameras.items() if name != report.camera}
-                self._settings = dataclasses.replace(self._settings, cameras=cameras)
+                self._serving.end(report.camera)
             case ipc.Stats():
-                self._on_heartbeat(report, child)
+                await self._on_heartbeat(report, child)
+            case ipc.Refused():
+                self._serving.refuse(report)
+            case ipc.Reconfigured():
+                await self._take_on(report)
+                return
         await self._listener.on_report(report)
 
-    def _on_heartbeat(self, stats: ipc.Stats, child: VisionProcess) -> None:
+    async def _on_heartbeat(self, stats: ipc.Stats, child: VisionProcess) -> None:
         now_s = time.monotonic()
         self._beating_since_s = self._beating_since_s or now_s
         self._health.note(stats, now_s)
         if self._health.stuck(now_s):
             log.error("frames wait and none is inferred: killing the vision process")
             child.kill_hung()
+        self._failing = False
+        await self._send_order(child)
 
     def _heed_fall(self, fallen: Sequence[str], why: str, hint: str = "") -> None:
         """Models fell from their accelerator; raises VisionFailed where the configuration demands one that never worked."""
@@ -175,12 +208,13 @@ class Supervisor:
                 raise VisionFailed(f"model {name}: its accelerator cannot be used: {why}", hint=hint or HOPELESS_FIX)
             log.error("model %s: its accelerator failed (%s); on the CPU until it works again", name, why)
 
-    async def _mend_accelerators(self, child: VisionProcess, settings: VisionSettings) -> None:
+    async def _mend_accelerators(self, child: VisionProcess) -> None:
         """Try what fell in a process of its own; once it works, end this life of the vision process so that the next uses it."""
         while True:
             await asyncio.sleep(LOOK_S)
             if not self._accelerators.avoid:
                 continue
+            settings = self._serving.settings
             self._accelerators.observe(find_edgetpus(settings.root), time.monotonic())
             outcomes = {}
             for name in self._accelerators.due(time.monotonic()):
@@ -192,25 +226,34 @@ class Supervisor:
                 await child.stop()
                 return
 
-    def _check_names(self, report: ipc.Report) -> None:
-        """What comes from the vision process is input: names that we did not give it must not become topics or rows."""
-        camera, model = getattr(report, "camera", None), getattr(report, "model_name", None)
-        if camera is not None and camera not in self._settings.cameras:
-            raise ProtocolViolated(f"{type(report).__name__} of a camera {camera!r} that is not there")
-        if model is not None and model not in self._settings.models:
-            raise ProtocolViolated(f"{type(report).__name__} of a model {model!r} that is not there")
+    async def _send_order(self, child: VisionProcess) -> None:
+        """Hand over the order, if there is one that the process has not got."""
+        try:
+            if settings := self._serving.to_send():
+                log.debug("other settings: asks the vision process")
+                await child.reconfigure(dataclasses.replace(settings, avoid=self._accelerators.avoid))
+        except ProtocolViolated as error:  # larger than a message can be
+            self._serving.abandon(error.message)
+
+    async def _take_on(self, report: ipc.Reconfigured) -> None:
+        answer = self._serving.accept()
+        self._accelerators.reconfigure(self._serving.settings.models)
+        await self._listener.on_report(report)
+        if not answer.done():  # who waited may have been cancelled
+            answer.set_result(report)
 
     async def _stop_child(self, child: VisionProcess) -> None:
         await self._stop.wait()
         await child.stop()
 
     async def _stopped_within(self, delay_s: float) -> bool:
-        try:
+        """Wait, unless other settings give reason to begin at once; whether it is over."""
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(delay_s):
-                await self._stop.wait()
-        except TimeoutError:
-            return False
-        return True
+                await self._hurry.wait()
+        if not self._stop.is_set():
+            self._hurry.clear()
+        return self._stop.is_set()
 
 
 async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:

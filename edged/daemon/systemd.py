@@ -10,6 +10,7 @@ import logging
 import os
 import socket
 import struct
+import time
 from collections.abc import Mapping
 
 JOURNAL_SOCKET = "/run/systemd/journal/socket"
@@ -25,21 +26,33 @@ class Notifier:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) if address else None
         if self._socket:
             self._socket.setblocking(False)
+        self._ready = False  # before the first time there is nothing to reload in the service manager's eyes
         usec = environ.get("WATCHDOG_USEC", "")
         mine = environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
         self.watchdog_s = int(usec) / 1e6 if usec.isdigit() and mine else None
 
     def ready(self, status: str) -> None:
         """The daemon serves."""
+        self._ready = True
         self._send(f"READY=1\nSTATUS={status}")
+
+    def reloading(self) -> None:
+        """The daemon takes on another configuration (Type=notify-reload); ``reloaded`` has to follow."""
+        if self._ready:
+            self._send(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}\nSTATUS=reloading")
+
+    def reloaded(self, status: str) -> None:
+        """It serves, with the new configuration or with the old one."""
+        if self._ready:
+            self.ready(status)
 
     def stopping(self) -> None:
         """The daemon began to leave in good order."""
         self._send("STOPPING=1\nSTATUS=stopping")
 
     def status(self, text: str) -> None:
-        """One line for ``systemctl status``."""
-        self._send(f"STATUS={text}")
+        """One line for ``systemctl status``; a line end in it would begin another message."""
+        self._send(f"STATUS={' '.join(text.split())}")
 
     def watchdog(self) -> None:
         """Still alive."""

@@ -16,7 +16,7 @@ from edged.core.backoff import Backoff
 from edged.core.clock import ClockReading
 from edged.core.errors import BrokerRefused, BrokerUnreachable, EdgedError, SecretUnreadable
 from edged.mqtt.delivery import Delivery, Outbox
-from edged.mqtt.endpoint import read_endpoint
+from edged.mqtt.endpoint import Endpoint, read_endpoint
 from edged.mqtt.facts import CameraFacts, LiveFacts, ModelFacts
 from edged.mqtt.payload import encode_camera, encode_live, encode_model
 from edged.mqtt.retained import Retained
@@ -82,6 +82,14 @@ class Publisher:
         """Make this the retained state of a model."""
         self._retained.set(self._topics.model(model.model_name), encode_model(model, self._clock()))
 
+    def forget_camera(self, camera: str) -> None:
+        """There is no such camera any more: its state goes."""
+        self._retained.clear(self._topics.camera(camera))
+
+    def forget_model(self, model: str) -> None:
+        """No such model serves any more: its state goes."""
+        self._retained.clear(self._topics.model(model))
+
     def live(self, live: LiveFacts) -> None:
         """Publish what a camera sees, if that is wanted and possible now."""
         if not self._settings.live:
@@ -99,6 +107,10 @@ class Publisher:
                 return
             await self._settled.wait()
 
+    async def check(self) -> None:
+        """Read what a connection needs, as ``run`` will; raises SecretUnreadable."""
+        await self._endpoint()
+
     async def run(self) -> None:
         """Keep connected and publish, for ever; raises StoreFailed if the outbox fails.
 
@@ -111,8 +123,7 @@ class Publisher:
     async def _attempt(self) -> float:
         """Connect once and serve until that ends; returns the pause in seconds before the next attempt."""
         try:
-            endpoint = await asyncio.to_thread(read_endpoint, self._settings, self._client_id, self._topics.availability, OFFLINE)
-            async with Session.connect(endpoint, self._version.version, self._timing) as session:
+            async with Session.connect(await self._endpoint(), self._version.version, self._timing) as session:
                 await self._serve(session)
         except (ProtocolRefused, Unanswered) as error:
             other = self._version.on_refused() if isinstance(error, ProtocolRefused) else self._version.on_silence()
@@ -128,6 +139,9 @@ class Publisher:
             self._say(error)
             return self._retry.next_delay_s()
         raise AssertionError("a session ends by an error")
+
+    async def _endpoint(self) -> Endpoint:
+        return await asyncio.to_thread(read_endpoint, self._settings, self._client_id, self._topics.availability, OFFLINE)
 
     async def _serve(self, session: Session) -> None:
         since_s = asyncio.get_running_loop().time()

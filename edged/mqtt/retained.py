@@ -12,7 +12,10 @@ log = logging.getLogger(__name__)
 
 
 class Retained:
-    """The newest payload of each topic: it replaces one that was not sent yet. Topics are as many as cameras and models."""
+    """The newest payload of each topic: it replaces one that was not sent yet.
+
+    Topics are as many as cameras and models, and those that are to be cleared at the next opportunity.
+    """
 
     def __init__(self) -> None:
         self._payloads: dict[str, bytes] = {}
@@ -27,6 +30,10 @@ class Retained:
             self._unsent[topic] = None
             self._changed.set()
 
+    def clear(self, topic: str) -> None:
+        """Let the broker forget the topic, now or when there is one again (MQTT 5.0, section 3.3.1.3: an empty payload)."""
+        self.set(topic, b"")
+
     async def publish(self, session: Session) -> None:
         """Publish all states, then each that changes, until the connection is lost (BrokerUnreachable)."""
         self._unsent = dict.fromkeys(self._payloads)
@@ -34,8 +41,11 @@ class Retained:
             while self._unsent:
                 topic = next(iter(self._unsent))
                 del self._unsent[topic]
-                acknowledgement = await session.publish(topic, self._payloads[topic], retain=True)
+                payload = self._payloads[topic]
+                acknowledgement = await session.publish(topic, payload, retain=True)
                 self._note(topic, await acknowledgement)
+                if not payload and not self._payloads[topic]:
+                    del self._payloads[topic]
             self._changed.clear()
             await self._changed.wait()
 

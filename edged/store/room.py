@@ -30,19 +30,35 @@ class Room:
 
     def __init__(self, path: Path, settings: StoreSettings) -> None:
         self._path = path
-        self._limit_bytes = settings.max_mb * BYTES_PER_MB
+        self.limit(settings)
         self._reserve = Reserve(path)
         self._short = False
         self._owed = False  # the reserve was given up and is to be put aside again
         self._reserve.give_up()  # opening writes a little, which a full disk would refuse
 
+    def limit(self, settings: StoreSettings) -> None:
+        """Take on a bound; ``settle`` or ``approach`` makes the file keep it."""
+        self._limit_bytes = settings.max_mb * BYTES_PER_MB
+
     def settle(self, db: sqlite3.Connection) -> None:
         """After open: shrink a file that is above its bound (which was lowered), set the bound, put the reserve aside."""
-        while _file_bytes(db) > self._limit_bytes and retention.drop_some(db, MIN_DROP) is not None:
-            _shrink(db)
+        while self.approach(db):
+            pass
+
+    def approach(self, db: sqlite3.Connection) -> bool:
+        """One step of ``settle``, so that others need not wait for all of them; False after the last.
+
+        Raises sqlite3.OperationalError (SQLITE_FULL) where the disk is too full to drop anything.
+        """
+        if _file_bytes(db) > self._limit_bytes:
+            self._reserve.give_up()  # dropping writes to the journal first
+            if retention.drop_some(db, MIN_DROP) is not None:
+                _shrink(db)
+                return True
         (page_bytes,) = db.execute("PRAGMA page_size").fetchone()
         db.execute(f"PRAGMA max_page_count = {self._limit_bytes // page_bytes}")
         self.replenish()
+        return False
 
     def make(self, db: sqlite3.Connection, attempt: int) -> bool:
         """Give up the reserve, or drop the oldest events, the more the higher ``attempt`` (from 0), after a transaction failed for

@@ -70,6 +70,14 @@ class Store:
         """Eight hex digits, drawn when the database was made."""
         return self._identity.epoch
 
+    async def configure(self, settings: StoreSettings, *, publish: bool) -> None:
+        """Keep to other bounds from now on, dropping what is beyond them; ``publish`` concerns events to come."""
+        self._publish = publish
+        if settings != self._settings:
+            self._settings = settings
+            await self._writer.limit(settings)
+            await self._writer.write(lambda db: None, events=0)  # every transaction ends with a sweep
+
     async def append(self, occurrences: Sequence[Occurrence]) -> tuple[Event, ...]:
         """Store occurrences, in their order; returns after they are committed."""
         encoded = [Encoded.of(occurrence) for occurrence in occurrences]

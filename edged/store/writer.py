@@ -75,6 +75,7 @@ class Writer:
         self._loop = asyncio.get_running_loop()
         self._jobs: queue.SimpleQueue[Job[Any] | Stop] = queue.SimpleQueue()
         self._taken: list[Job[Any]] = []
+        self._room: Room
         self._closed = False
         self._failure: StoreFailed | None = None
         self._opened = self._loop.create_future()
@@ -109,6 +110,21 @@ class Writer:
         """Run ``work`` between commits. Raises StoreFailed."""
         return await self._submit(Job(work, self._loop.create_future(), events=0, write=False))
 
+    async def limit(self, settings: StoreSettings) -> None:
+        """Keep the file to another size, in steps between which others are served. Raises StoreFailed."""
+
+        def step(db: sqlite3.Connection) -> bool:
+            self._room.limit(settings)
+            try:
+                return self._room.approach(db)
+            except sqlite3.OperationalError as error:
+                if primary_code(error) != sqlite3.SQLITE_FULL:
+                    raise
+                return False  # a full disk: the next commit drops what it needs, and the next open shrinks the file
+
+        while await self.read(step):
+            pass
+
     async def _submit(self, job: Job[T]) -> T:
         if self._failure is not None:
             raise self._failure
@@ -121,7 +137,7 @@ class Writer:
 
     def _main(self) -> None:
         try:
-            room = Room(self._path, self._settings)
+            room = self._room = Room(self._path, self._settings)
             with contextlib.closing(open_database(self._path)) as db:
                 room.settle(db)
                 self._tell(self._opened, None)

@@ -83,13 +83,13 @@ def check_reachable(installation: Installation) -> None:
 
 
 def render(unit: str, installation: Installation) -> str:
-    """The unit with the command line of ``installation``; homes stay hidden but for the places it lies in."""
+    """The unit with the command lines of ``installation``; homes stay hidden but for the places it lies in."""
     lines = []
     for line in unit.splitlines():
         key, _, value = line.partition("=")
-        if key == "ExecStart":
+        if key in {"ExecStart", "ExecReload"}:
             _, _, arguments = value.partition(" ")
-            lines.append(f"ExecStart={_word(installation.python)} {arguments}")
+            lines.append(f"{key}={_word(installation.python)} {arguments}")
         elif key == "ProtectHome" and installation.at_home:
             lines.append("ProtectHome=tmpfs")
             lines.extend(f"BindReadOnlyPaths={_word(place)}" for place in installation.at_home)

@@ -121,9 +121,10 @@ class Capture:
         if (source := self._source) is not None:
             source.close()
 
-    def join(self, timeout_s: float) -> None:
-        """Wait for the thread, so that the device is released in good order."""
+    def join(self, timeout_s: float) -> bool:
+        """Wait for the thread, so that the device is released in good order; False if it hangs."""
         self._thread.join(timeout_s)
+        return not self._thread.is_alive()
 
     def check_stall(self, now_ns: int) -> bool:
         """Notice a read or open that hangs; False if it hangs beyond hope."""

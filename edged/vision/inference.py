@@ -12,6 +12,7 @@ import time
 from collections import deque
 from dataclasses import dataclass
 from functools import partial
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,10 +27,9 @@ from edged.vision.mailbox import Bell
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Job:
-    """A prepared input; ``line`` is the position of its camera, ``staged`` the filled copy of the input tensor, ``state``
-    what the model knows of the camera."""
+    """A prepared input; ``staged`` is the filled copy of the input tensor, ``state`` what the model knows of the camera."""
 
-    line: int
+    camera: str
     frame: Frame
     placement: Letterbox
     staged: NDArray[np.generic]
@@ -56,7 +56,8 @@ class Inference:
     def __init__(self, bell: Bell) -> None:
         self.results: deque[Result] = deque()
         self.expected_end_ns = 0
-        self._usual_ns: dict[int, int] = {}  # by engine: a small model and a large one may share the accelerator
+        # By engine: a small model and a large one may share the accelerator. An engine that is replaced is forgotten.
+        self._usual_ns: WeakKeyDictionary[Engine, int] = WeakKeyDictionary()
         self._bell = bell
         self._jobs: queue.Queue[Job | None] = queue.Queue(maxsize=2)  # one that waits, and the word to stop
         self._pending = 0
@@ -96,12 +97,12 @@ class Inference:
     def _run(self) -> None:
         while (job := self._next()) is not None:
             started = time.monotonic_ns()
-            usual = self._usual_ns.get(id(job.engine), 0)
+            usual = self._usual_ns.get(job.engine, 0)
             self.expected_end_ns = started + usual
             cpu = time.thread_time_ns()
             outputs = job.engine.infer(partial(self._fill, job), job.state)
             took = time.monotonic_ns() - started
-            self._usual_ns[id(job.engine)] = (7 * usual + took) // 8 if usual else took
+            self._usual_ns[job.engine] = (7 * usual + took) // 8 if usual else took
             self._done = Result(job, outputs, took, time.thread_time_ns() - cpu)
             self.expected_end_ns = 0
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import socket
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 import msgspec
 
@@ -24,6 +24,39 @@ MAX_MESSAGE_BYTES = 1 << 17
 @dataclass(frozen=True, slots=True)
 class Stop:
     """Main to vision: end the tracks, say so, and leave."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reconfigure:
+    """Main to vision: go on with other settings, or say why not and go on with those that serve. One at a time."""
+
+    settings: VisionSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why settings cannot be served; ``key`` is their place in the configuration."""
+
+    key: tuple[str, ...]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Answer to ``Reconfigure``: nothing has changed."""
+
+    problems: tuple[Problem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reconfigured:
+    """Answer to ``Reconfigure``: what was said before concerns the old settings, what follows the new ones.
+
+    ``opened`` are the cameras whose source is opened (again), ``loaded`` the models that were read from their files.
+    """
+
+    opened: tuple[str, ...]
+    loaded: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +194,9 @@ class Finished:
 
 
 Report = (
-    ModelServes
+    Reconfigured
+    | Refused
+    | ModelServes
     | AcceleratorFailed
     | CameraUp
     | CameraDown
@@ -173,7 +208,7 @@ Report = (
     | ObjectAppeared
     | ObjectLeft
 )  # vision to main
-Order = VisionSettings | Stop  # main to vision; the settings come first, once
+Order = VisionSettings | Reconfigure | Stop  # main to vision; the settings come first, once
 
 Decoders = dict[bytes, msgspec.msgpack.Decoder[Any]]
 
@@ -182,20 +217,8 @@ def _decoders(*types: type) -> Decoders:
     return {cls.__name__.encode(): msgspec.msgpack.Decoder(cls, dec_hook=decode_path) for cls in types}
 
 
-_ORDERS = _decoders(VisionSettings, Stop)
-_REPORTS = _decoders(
-    ModelServes,
-    AcceleratorFailed,
-    CameraUp,
-    CameraDown,
-    CameraEnded,
-    Live,
-    Stats,
-    Fault,
-    Finished,
-    ObjectAppeared,
-    ObjectLeft,
-)
+_ORDERS = _decoders(*get_args(Order))
+_REPORTS = _decoders(*get_args(Report))
 
 _encoder = msgspec.msgpack.Encoder(enc_hook=encode_path)
 

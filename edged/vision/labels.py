@@ -9,14 +9,14 @@ from edged.core.errors import ConfigInvalid
 from edged.core.model import ModelManifest
 
 
-def class_ids(where: str, labels: Collection[str], manifest: ModelManifest) -> dict[str, tuple[int, ...]]:
+def class_ids(labels: Collection[str], manifest: ModelManifest) -> dict[str, tuple[int, ...]]:
     """The class ids of each of ``labels``: a model may have several classes of one name.
 
-    Raises ConfigInvalid, which names ``where`` they stand, for labels that the model does not have.
+    Raises ConfigInvalid for labels that the model does not have.
     """
     known = manifest.labels
     if unknown := [label for label in labels if label not in known]:
         near = difflib.get_close_matches(unknown[0], known, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(known[:8]) or 'no labels'}"
-        raise ConfigInvalid(f"{where}: model {manifest.name} has no label {unknown[0]!r}", tuple(unknown), hint=hint)
+        raise ConfigInvalid(f"model {manifest.name} has no label {unknown[0]!r}", tuple(unknown), hint=hint)
     return {label: tuple(class_id for class_id, name in enumerate(known) if name == label) for label in labels}

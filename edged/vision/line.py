@@ -70,7 +70,7 @@ class Line:
         self._report = report
         self._preprocess = Preprocessor(model.engine.input, model.manifest.input)
         self._buffers = [np.zeros(model.engine.input.shape, model.engine.input.dtype) for _ in range(STAGING_BUFFERS)]
-        self._wanted = _wanted_classes(self.camera, settings.labels, model)
+        self._wanted = _wanted_classes(settings.labels, model)
         self._tracker = Tracker(tracking, model.label_thresholds)
         self._cuts = CutDetector()
         self._presence = Presence(self.camera, model.manifest.label, model.digest, run)
@@ -84,6 +84,12 @@ class Line:
         self._live_unsent = 0
         self._age_ns = 0
         self._size = (0, 0)
+
+    def take_over(self, before: Line) -> None:
+        """Go on where a line of the same capture was: its counters stay, and what has ended has ended."""
+        self.over, self.ended = before.over, before.ended
+        self._spent, self._inferred, self._live_unsent = before._spent, before._inferred, before._live_unsent
+        self._age_ns, self._size = before._age_ns, before._size
 
     def prepare(self, frame: Frame) -> tuple[Letterbox, NDArray[np.generic]]:
         """Fill a staging buffer with the frame; it stays the job's until ``finish``. ``state`` is what the job begins with."""
@@ -220,8 +226,8 @@ class Line:
         self._live_unsent += not self._report.offer(live)
 
 
-def _wanted_classes(camera: str, labels: Sequence[str], model: LoadedModel) -> NDArray[np.int32] | None:
+def _wanted_classes(labels: Sequence[str], model: LoadedModel) -> NDArray[np.int32] | None:
     """The class ids of ``labels``; ``None`` for all. Raises ConfigInvalid for a label that the model does not have."""
     if not labels:
         return None
-    return np.array(sum(class_ids(f"cameras.{camera}", labels, model.manifest).values(), ()), np.int32)
+    return np.array(sum(class_ids(labels, model.manifest).values(), ()), np.int32)

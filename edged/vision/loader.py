@@ -59,6 +59,19 @@ class LoadedModel:
         )
 
 
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Served:
+    """A model as its cameras use it; ``tracking`` is the tracker's settings as they apply to its scores.
+
+    ``settings`` and ``stated`` are the model's and the tracker's settings that it was made by.
+    """
+
+    model: LoadedModel
+    tracking: TrackerSettings
+    settings: ModelSettings
+    stated: TrackerSettings
+
+
 def load(
     name: str,
     settings: ModelSettings,
@@ -68,15 +81,22 @@ def load(
     avoid: str = "",
     guard: Guard | None = None,
     root: Path = Path("/"),
-) -> tuple[LoadedModel, TrackerSettings]:
-    """Load the model of ``settings``; also the tracker's settings as they apply to its scores.
+    before: Served | None = None,
+) -> Served:
+    """Load the model of ``settings``, or take of ``before``, which serves now, what would be the same: all of it, or its engine.
 
     The score from which a detection counts is the configuration's for its label, else for this model, else the manifest's, else
     the tracker's. The decoder reports from ``score_low`` on, because weak detections continue a track, or from the lowest threshold
     of a label. The rest is that of ``open_engine``. Raises what that raises, ModelRejected also for a bundle that is not of the
     ``identity`` that was probed, or ConfigInvalid for a label that the model does not have.
     """
-    bundle = load_bundle(resolve(settings.bundle, Path.cwd()))
+    if before and before.model.bundle.identity != identity:
+        before = None
+    if before and (settings, tracking) == (before.settings, before.stated):
+        return before
+    if before and not _same_engine(settings, before.settings):
+        before = None
+    bundle = before.model.bundle if before else load_bundle(resolve(settings.bundle, Path.cwd()))
     if bundle.identity != identity:
         raise ModelRejected(
             f"model {name} ({settings.bundle}): changed after it was tried", hint="Start again to have it tried.", fault="changed"
@@ -85,25 +105,25 @@ def load(
     high = settings.score_threshold
     if high is None:
         high = stated if isinstance(stated, float | int) and stated > 0 else tracking.score_high
-    tracking = dataclasses.replace(tracking, score_high=high, score_low=min(tracking.score_low, high))
-    classes = class_ids(f"models.{name}.label_thresholds", settings.label_thresholds, bundle.manifest)
+    fitted = dataclasses.replace(tracking, score_high=high, score_low=min(tracking.score_low, high))
+    classes = class_ids(settings.label_thresholds, bundle.manifest)
     by_class = {class_id: settings.label_thresholds[label] for label, ids in classes.items() for class_id in ids}
-    model = load_bundled(name, bundle, settings, min([tracking.score_low, *by_class.values()]), avoid=avoid, guard=guard, root=root)
-    return dataclasses.replace(model, label_thresholds=by_class), tracking
+    engine = before.model.engine if before else open_engine(bundle, settings, avoid=avoid, guard=guard, root=root)
+    model = _decoded(name, bundle, engine, min([fitted.score_low, *by_class.values()]))
+    return Served(dataclasses.replace(model, label_thresholds=by_class), fitted, settings, tracking)
 
 
-def load_bundled(
-    name: str,
-    bundle: Bundle,
-    settings: ModelSettings,
-    score_threshold: float | None,
-    *,
-    avoid: str = "",
-    guard: Guard | None = None,
-    root: Path = Path("/"),
-) -> LoadedModel:
+def _same_engine(one: ModelSettings, other: ModelSettings) -> bool:
+    """Whether the settings differ at most in what is made of the outputs."""
+    return dataclasses.replace(one, score_threshold=other.score_threshold, label_thresholds=other.label_thresholds) == other
+
+
+def load_bundled(name: str, bundle: Bundle, settings: ModelSettings, score_threshold: float | None) -> LoadedModel:
     """Load a bundle; ``score_threshold``, if given, replaces the manifest's for the decoder."""
-    engine = open_engine(bundle, settings, avoid=avoid, guard=guard, root=root)
+    return _decoded(name, bundle, open_engine(bundle, settings), score_threshold)
+
+
+def _decoded(name: str, bundle: Bundle, engine: Engine, score_threshold: float | None) -> LoadedModel:
     spec = bundle.manifest.decoder
     if score_threshold is not None:
         spec = dataclasses.replace(spec, parameters={**spec.parameters, "score_threshold": score_threshold})

@@ -19,16 +19,16 @@ from functools import partial
 
 from edged.core.errors import DelegateFailed, EdgedError, ProtocolViolated
 from edged.sources.open import open_source
-from edged.tracking.settings import TrackerSettings
 from edged.vision import ipc
-from edged.vision.capture import Capture, OpenSource
+from edged.vision.assembly import Assembler
+from edged.vision.capture import OpenSource
 from edged.vision.inference import Inference
 from edged.vision.line import Line
-from edged.vision.loader import LoadedModel, load
 from edged.vision.mailbox import Bell
 from edged.vision.note import Note
+from edged.vision.reconfiguration import Reconfiguration
 from edged.vision.report import Reporter
-from edged.vision.settings import CameraSettings, VisionSettings
+from edged.vision.settings import VisionSettings
 from edged.vision.stage import Stage
 
 log = logging.getLogger("edged.vision")
@@ -44,57 +44,35 @@ CAPTURE_JOIN_S = 1.0
 """How long a driver may take to let go of a device at the end."""
 
 
-def every_frame(settings: CameraSettings) -> bool:
-    """Whether the source waits for us (a recording read as fast as possible) instead of dropping what is late."""
-    paces = [source.pace for source in (settings.file, settings.synthetic) if source]
-    return "fast" in paces
-
-
 class Vision:
-    """The threads of the vision process, made from its settings; ``note`` is marked while an accelerator is at work."""
+    """The threads of the vision process, made from its settings; ``note`` is marked while an accelerator is at work.
+
+    Raises Unfit for settings that cannot be served, DelegateFailed for an accelerator that cannot be used.
+    """
 
     def __init__(self, settings: VisionSettings, report: Reporter, open_source: OpenSource, note: Note | None = None) -> None:
         self._report = report
-        self._note = note or Note()
-        self._bell = bell = Bell()
+        bell = Bell()
         self._inference = Inference(bell)
-        models = {name: self._load(name, settings) for name in sorted({c.model for c in settings.cameras.values()})}
-        self._lines = [
-            Line(
-                Capture(name, camera, bell, open_source, every=every_frame(camera)),
-                camera,
-                *models[camera.model],
-                run=settings.run,
-                report=report,
-            )
-            for name, camera in settings.cameras.items()
-        ]
-        self._stage = Stage(self._lines, self._inference, bell)
+        self._assembler = Assembler(bell, report, open_source, note or Note())
+        self._running = self._assembler.assemble(settings, None, lambda model: report.send(model.serves()))
+        self._stage = Stage(self._running.lines, self._inference, bell)
+        self._wanted: VisionSettings | None = None
+        self._order: Reconfiguration | None = None
         self._stopped = self._hang_said = False
 
-    def _load(self, name: str, settings: VisionSettings) -> tuple[LoadedModel, TrackerSettings]:
-        model, tracking = load(
-            name,
-            settings.models[name],
-            settings.tracking,
-            identity=settings.identities.get(name, ""),
-            avoid=settings.avoid.get(name, ""),
-            guard=self._note.section(name),
-            root=settings.root,
-        )
-        self._report.send(model.serves())
-        return model, tracking
+    @property
+    def _lines(self) -> list[Line]:
+        return list(self._running.lines.values())
 
     def run(self, channel: socket.socket) -> int:
         """Serve until told to stop, every recording has ended, or the main process is gone; returns the exit status."""
-        self._inference.start()
-        self._stage.start()
-        for line in self._lines:
-            line.capture.start()
+        self._start()
         beat_at = time.monotonic() + HEARTBEAT_S
         while not self._stage.finished.is_set():
             if select.select([channel], [], [], STALL_CHECK_S)[0] and not self._obey(channel):
                 return 0
+            self._advance()
             if self._hopeless(time.monotonic_ns()):
                 self._stop()
                 self._stage.finished.wait(LEAVE_S)
@@ -109,6 +87,13 @@ class Vision:
             self._report.send(ipc.Fault("no camera is left that could deliver", "the log says why each was given up"))
         self._report.send(ipc.Finished())
         return 0
+
+    def _start(self) -> None:
+        """Apart from ``run``, whose local variable would keep a line, and its model, for as long as the process lives."""
+        self._inference.start()
+        self._stage.start()
+        for line in self._lines:
+            line.capture.start()
 
     def _hopeless(self, now_ns: int) -> bool:
         """Whether a driver hangs that cannot be interrupted, and no other camera would be cut off by leaving."""
@@ -140,10 +125,26 @@ class Vision:
             return False
         if not datagram:
             return False
-        if not isinstance(ipc.decode_order(datagram), ipc.Stop):
-            raise ProtocolViolated("the only order that may follow the settings is to stop")
-        self._stop()
+        match ipc.decode_order(datagram):
+            case ipc.Stop():
+                self._stop()
+            case ipc.Reconfigure(settings) if self._wanted is None:
+                self._wanted = settings  # the one before may be answered and not yet completed
+            case order:
+                raise ProtocolViolated(f"an order {type(order).__name__} may not come now")
         return True
+
+    def _advance(self) -> None:
+        """Go on with the order to serve other settings, if there is one."""
+        if self._order and not self._order.over:
+            self._order.advance()
+            self._running = self._order.running
+        elif self._wanted:
+            settings, self._wanted = self._wanted, None
+            if self._order and self._order.preparing:
+                self._report.send(ipc.Refused((ipc.Problem((), "the attempt before still hangs in a model or a camera"),)))
+            else:
+                self._order = Reconfiguration(settings, self._running, self._assembler, self._stage, self._report)
 
 
 def serve(channel: socket.socket, report: Reporter, note: Note, open_source: OpenSource = open_source) -> int:
@@ -180,7 +181,8 @@ def abandon(report: Reporter, note: Note, args: threading.ExceptHookArgs) -> Non
 def main(fd: int, note_fd: int) -> None:
     """Entry of ``python -m edged.vision FD NOTE``; never returns, so that no thread holds the exit up."""
     logging.basicConfig(format="%(levelname)s %(message)s", level=logging.INFO)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a service manager tells the whole group; the main process decides
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # a service manager may tell the whole group; the main process decides
     channel = socket.socket(fileno=fd)
     report, note = Reporter(channel), Note(note_fd)
     threading.excepthook = partial(abandon, report, note)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import field
 from pathlib import Path
 from typing import Annotated
@@ -35,6 +36,15 @@ class CameraSettings(SourceSettings):
     """At most so many live reports a second about what is seen now; 0 sends none. Events are not bound by it."""
 
 
+AFTER_CAPTURE = ("model", "labels", "required", "annotated", "live_max_hz")
+"""Fields of ``CameraSettings`` that say what is done with a frame; the others say how it is captured."""
+
+
+def same_capture(one: CameraSettings, other: CameraSettings) -> bool:
+    """Whether a camera that runs by ``one`` need not be opened again for ``other``."""
+    return dataclasses.replace(one, **{name: getattr(other, name) for name in AFTER_CAPTURE}) == other
+
+
 @settings
 class VisionSettings:
     """The whole configuration of the vision process. Crosses to it as msgpack, with the hooks below."""
@@ -52,7 +62,8 @@ class VisionSettings:
     """By name of a model: the identity of the bundle that passed its probe. A bundle of another is not loaded."""
 
     run: str
-    """Drawn once at each start of the vision process; makes the ids of tracked objects unique over restarts."""
+    """Drawn anew at each start of the vision process and each change of its settings; makes the ids of tracked objects unique over
+    both."""
 
     avoid: dict[str, str] = field(default_factory=dict)
     """Models that are not to be tried on an accelerator now, each with the reason."""

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from edged.vision.inference import Inference, Job
 from edged.vision.line import Line
@@ -22,11 +23,25 @@ IDLE_S = 0.25
 """The longest sleep, so that a missed deadline mends itself."""
 
 
+@dataclass(slots=True, eq=False)
+class Exchange:
+    """``lines`` in place of those that are served; what is in both goes on undisturbed.
+
+    ``announce`` is called after the last word of the old lines and before the first of the new; ``done`` is set then.
+    """
+
+    lines: dict[str, Line]
+    announce: Callable[[], None]
+    done: threading.Event = field(default_factory=threading.Event)
+
+
 class Stage:
     """Serves the lines (cameras) of one accelerator."""
 
-    def __init__(self, lines: Sequence[Line], inference: Inference, bell: Bell) -> None:
+    def __init__(self, lines: dict[str, Line], inference: Inference, bell: Bell) -> None:
         self._lines = lines
+        self._turns = list(lines.values())
+        self._exchange: Exchange | None = None
         self._inference = inference
         self._bell = bell
         self._turn = 0
@@ -39,20 +54,25 @@ class Stage:
         """Begin to serve."""
         self._thread.start()
 
+    def exchange(self, exchange: Exchange) -> None:
+        """Serve other lines, from the next moment on at which none of those that go has a frame under inference."""
+        self._exchange = exchange
+        self._bell.ring()
+
     def stop(self) -> None:
         """Finish what is under inference, close every track, and set ``finished``."""
         self._stopping.set()
         self._bell.ring()
 
     def _run(self) -> None:
-        while not (self._stopping.is_set() or all(line.over for line in self._lines)):
+        while not self._stopping.is_set() and (self._exchange or not all(line.over for line in self._turns)):
             if not self._step():
                 self._bell.wait(self._nap_s())
         while not self._inference.idle:
             if not self._finish_one():
                 self._bell.wait(IDLE_S)
         self._inference.stop()
-        for line in self._lines:
+        for line in self._lines.values():
             line.close()
         self.finished.set()
 
@@ -60,7 +80,9 @@ class Stage:
         """Do the most urgent thing; False if there is nothing to do now."""
         if self._finish_one():
             return True
-        if any(line.heed_notice() for line in self._lines):
+        if self._exchange and self._exchanged(self._exchange):
+            return True
+        if any(line.heed_notice() for line in self._turns):
             return True
         return not self._inference.waiting and self._prepare_next()
 
@@ -68,22 +90,38 @@ class Stage:
         result = self._inference.collect()
         if result is None:
             return False
-        self._lines[result.job.line].finish(result)
+        self._lines[result.job.camera].finish(result)
+        return True
+
+    def _exchanged(self, exchange: Exchange) -> bool:
+        """Let the old lines run dry; once they are, change over and return True."""
+        leaving = [line for line in self._lines.values() if exchange.lines.get(line.camera) is not line]
+        self._turns = [line for line in self._lines.values() if line not in leaving]
+        if any(line.jobs_in_flight for line in leaving):
+            return False
+        for line in leaving:
+            line.close()
+            successor = exchange.lines.get(line.camera)
+            if successor and successor.capture is line.capture:
+                successor.take_over(line)
+        self._lines, self._turns, self._exchange = exchange.lines, list(exchange.lines.values()), None
+        exchange.announce()
+        exchange.done.set()
         return True
 
     def _prepare_next(self) -> bool:
         """Prepare the next frame that is due, beginning with the camera after the last one served."""
         now = time.monotonic_ns()
-        for offset in range(len(self._lines)):
-            index = (self._turn + offset) % len(self._lines)
-            line = self._lines[index]
+        for offset in range(len(self._turns)):
+            index = (self._turn + offset) % len(self._turns)
+            line = self._turns[index]
             if not line.capture.mailbox.waiting or (not line.capture.mailbox.every and now < self._due_ns()):
                 continue
             if (frame := line.take()) is None:
                 continue
             self._turn = index + 1
             placement, staged = line.prepare(frame)
-            self._inference.submit(Job(index, frame, placement, staged, line.model.engine, line.state))
+            self._inference.submit(Job(line.camera, frame, placement, staged, line.model.engine, line.state))
             self._prepare_ns = time.monotonic_ns() - now
             return True
         return False
@@ -94,6 +132,6 @@ class Stage:
         return end_ns - self._prepare_ns - LEAD_NS if end_ns else 0
 
     def _nap_s(self) -> float:
-        if self._inference.waiting or not any(line.capture.mailbox.waiting for line in self._lines):
+        if self._inference.waiting or not any(line.capture.mailbox.waiting for line in self._turns):
             return IDLE_S
         return min(IDLE_S, max(0.0005, (self._due_ns() - time.monotonic_ns()) / 1e9))

@@ -26,4 +26,4 @@ class Heartbeats:
         pass
 
 
-asyncio.run(app.serve(load(Path(sys.argv[1])), [Heartbeats(Path(sys.argv[2]))]))
+asyncio.run(app.serve(load(Path(sys.argv[1])), lambda _: [Heartbeats(Path(sys.argv[2]))]))

@@ -19,7 +19,8 @@ from edged.vision.loader import load
 
 reference, threads, seconds, clip = sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), Path(sys.argv[4])
 identity = identify(resolve(reference))
-model, tracking = load("bench", ModelSettings(bundle=reference, threads=threads), TrackerSettings(), identity=identity)
+served = load("bench", ModelSettings(bundle=reference, threads=threads), TrackerSettings(), identity=identity)
+model, tracking = served.model, served.tracking
 preprocess, tracker = Preprocessor(model.engine.input, model.manifest.input), Tracker(tracking)
 staged = np.zeros(model.engine.input.shape, model.engine.input.dtype)
 source = open_source("clip", SourceSettings(file=FileSettings(path=clip, pace="fast", loop=True)))

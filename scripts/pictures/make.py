@@ -37,7 +37,7 @@ def main(picture: str) -> None:
     view = LiveView(Console(file=io.StringIO()), "annotated frames: demo-output/annotated.mp4   stop: Ctrl-C")
     with tempfile.TemporaryDirectory() as scratch:
         settings = demo_settings(fetch(CLIP), None, Path(scratch), Path(scratch))
-        asyncio.run(serve(app.serve(settings, [view])))
+        asyncio.run(serve(app.serve(settings, lambda _: [view])))
         paper.print(view)
         drawing = paper.export_svg(title="scripts/demo")
         # Without rich's fonts from the network: any monospaced one does, and a README should load nothing from elsewhere.

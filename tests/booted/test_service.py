@@ -119,6 +119,25 @@ def test_it_is_as_confined_as_promised(machine: Machine) -> None:
     assert "Seccomp:\t2" in status
 
 
+def test_a_reload_is_taken_on_or_fails_and_changes_nothing(machine: Machine) -> None:
+    before, pid = children(machine), main_pid(machine)
+    machine.write("/etc/edged/edged.toml", CONFIG.replace("pictures_per_s = 4", "pictures_per_s = 5"))
+    machine.run("systemctl", "reload", "edged")
+    assert "reloaded /etc/edged/edged.toml: cameras.door changed" in machine.journal()
+    machine.write("/etc/edged/edged.toml", CONFIG.replace('"faces"', '"facse"'))
+    machine.run("systemctl", "reload", "edged", check=False)
+    assert machine.show("edged", "ReloadResult") == "exit-code"
+    assert "did you mean" in machine.journal()
+    machine.write("/etc/edged/edged.toml", CONFIG)
+    told = machine.run(SYSTEM, "-m", "edged", "reload", "--config", "/etc/edged/edged.toml")  # as root
+    assert told == "reloaded: cameras.door changed"
+    machine.run("kill", "-HUP", str(pid))
+    machine.wait_until("the signal too", lambda: "reloaded /etc/edged/edged.toml: nothing changed" in machine.journal())
+    assert (children(machine), main_pid(machine)) == (before, pid)
+    assert machine.show("edged", "ActiveState") == "active"
+    next_event(machine)
+
+
 def test_a_killed_vision_process_is_replaced_under_the_same_main_process(machine: Machine) -> None:
     before, pid = children(machine), main_pid(machine)
     machine.run("kill", "-KILL", *before)

@@ -166,6 +166,40 @@ async def test_states_are_retained_and_come_back_after_the_broker_forgot_them(tm
                 await retained(mosquitto.port, {"edged/v1/home/pi/camera/door": "lost", "edged/v1/home/pi/availability": "online"})
 
 
+async def test_states_of_what_is_gone_are_cleared_also_if_the_broker_was_away(tmp_path: Path) -> None:
+    with Mosquitto(tmp_path, persistence=True) as mosquitto:
+        async with open_store(tmp_path) as store:
+            publisher = Publisher(settings_for(mosquitto.port), "home", "pi", store, clock, timing=FAST)
+            publisher.camera_state(Camera("door", "online"))
+            publisher.camera_state(Camera("gate", "online"))
+            publisher.model_state(Model())
+            async with running(publisher.run()):
+                await retained(
+                    mosquitto.port, {f"edged/v1/home/pi/{it}": None for it in ("camera/door", "camera/gate", "model/ssd")}
+                )
+                mosquitto.stop()
+                await until(lambda: not publisher.connected)
+                publisher.forget_camera("door")
+                publisher.forget_camera("gate")
+                publisher.forget_model("ssd")
+                publisher.camera_state(Camera("gate", "lost"))  # it is there again
+                mosquitto.start()
+                await retained(mosquitto.port, {"edged/v1/home/pi/availability": "online", "edged/v1/home/pi/camera/gate": "lost"})
+                publisher.camera_state(Camera("last", "online"))
+                await retained(mosquitto.port, {"edged/v1/home/pi/camera/last": "online"})
+                async with aiomqtt.Client("127.0.0.1", mosquitto.port) as client:
+                    await client.subscribe("edged/v1/home/pi/#")
+                    await client.publish("end")
+                    await client.subscribe("end")
+                    await client.publish("end")
+                    found = []
+                    async for message in client.messages:
+                        if str(message.topic) == "end":
+                            break
+                        found.append(str(message.topic).removeprefix("edged/v1/home/pi/"))
+                assert sorted(found) == ["availability", "camera/gate", "camera/last"]
+
+
 async def test_offline_is_said_at_a_stop_in_good_order(tmp_path: Path) -> None:
     with Mosquitto(tmp_path) as mosquitto:
         async with open_store(tmp_path) as store:

@@ -118,6 +118,7 @@ def test_daemon_and_tail_speak_to_each_other(desk: Path, config: Path, broker: M
     with subprocess.Popen([sys.executable, "-m", *words], stdout=subprocess.PIPE, text=True) as listener:
         with running(config, {"STATE_DIRECTORY": str(desk / "state")}) as daemon:
             daemon.wait_for("appeared")
+            assert run("edged reload --config edged.toml", desk).stdout == "reloaded: nothing changed\n"
             assert daemon.stop() == 0
         assert listener.stdout
         printed = listener.stdout.read()

@@ -227,3 +227,17 @@ def test_whatever_happens_only_what_fell_is_tried_and_never_in_a_hurry(steps, ji
             assert set(lost) - set(accelerators.avoid) == set(back)
             assert not accelerators.due(now_s) or accelerators.due(now_s) != due
             tried_s.update(dict.fromkeys(due, now_s))
+
+
+def test_other_models_are_taken_on_and_what_is_known_of_the_rest_is_kept() -> None:
+    accelerators = serving(a=AUTO, b=AUTO, npu=PLUGIN)
+    accelerators.on_death(died(signal.SIGABRT, "npu"), 1)
+    accelerators.reconfigure({"a": DEMANDED, "npu": PLUGIN, "new": AUTO, "b": CPU})
+    assert accelerators.avoid == {"npu": "signal 6"}
+    assert not accelerators.is_hopeless("a")  # it worked, under the settings before
+    assert accelerators.on_death(died(signal.SIGABRT, "b"), 2) == ()  # on the CPU now
+    accelerators.on_serves("new", "edgetpu", "", 3)
+    accelerators.on_serves("a", "edgetpu", "", 3)
+    assert accelerators.on_death(died(signal.SIGABRT, "new"), 4) == ("new", "a")
+    accelerators.reconfigure({"npu": AUTO})
+    assert accelerators.avoid == {}  # another device

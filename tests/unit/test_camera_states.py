@@ -48,3 +48,20 @@ def test_latest_reason_of_a_loss_is_kept() -> None:
     cameras.down(down(1))
     assert cameras.down(ipc.CameraDown("door", "busy", 5)) is None
     assert (cameras["door"].reason, cameras["door"].since_ns) == ("busy", 1)
+
+
+def test_other_cameras_are_taken_on_and_the_rest_keep_their_state() -> None:
+    cameras = Cameras(["door", "gate", "yard", "attic"], 0)
+    cameras.up(up(1))
+    for name in ("gate", "attic"):
+        cameras.down(ipc.CameraDown(name, "unplugged", 2))
+    cameras.ended(ipc.CameraEnded("yard", 3))
+    cameras.reconfigure(["door", "gate", "yard", "new"], ["gate", "yard", "new"], 9)
+    assert [(it.camera, it.state, it.since_ns) for it in cameras] == [
+        ("door", "online", 1),
+        ("gate", "lost", 2),  # said to be lost, it is lost until a frame shows otherwise
+        ("yard", "starting", 9),
+        ("new", "starting", 9),
+    ]
+    cameras.reconfigure(["door"], ["door"], 10)
+    assert [(it.camera, it.state) for it in cameras] == [("door", "starting")]

@@ -81,6 +81,7 @@ def test_an_installation_in_a_home_is_shown_to_the_service_and_nothing_else_of_i
     assert found["ProtectHome"] == ["tmpfs"]
     assert found["BindReadOnlyPaths"] == [str(place)]
     assert found["ExecStart"][0].startswith(f"{place}/bin/python -P -m edged run ")
+    assert found["ExecReload"][0].startswith(f"{place}/bin/python -P -m edged reload ")
 
 
 def test_a_path_with_a_space_or_a_percent_sign_stays_one_word() -> None:

@@ -246,6 +246,32 @@ async def test_a_lowered_bound_shrinks_the_file(path: Path) -> None:
     assert path.stat().st_size <= 2 * 1024 * 1024
 
 
+async def test_bounds_change_while_the_store_is_used(path: Path) -> None:
+    async with opened(path) as store:
+        await store.append([lost(os.urandom(1000).hex()) for _ in range(3000)])
+        appending = asyncio.create_task(store.append([lost("meanwhile")]))
+        await store.configure(StoreSettings(max_mb=2), publish=True)
+        assert path.stat().st_size <= 2 * 1024 * 1024
+        await appending
+        await store.configure(StoreSettings(max_mb=2, max_events=100), publish=True)
+        counts = await store.counts()
+        assert counts.queued == 100
+        assert counts.produced == 3001 == counts.dropped + counts.queued
+        await store.configure(StoreSettings(max_mb=8), publish=True)
+        await store.append([lost(os.urandom(1000).hex()) for _ in range(1500)])
+        assert (await store.counts()).queued == 1600
+    assert path.stat().st_size > 2 * 1024 * 1024
+
+
+async def test_events_to_come_may_be_for_nobody_and_again_for_the_broker(path: Path) -> None:
+    async with opened(path) as store:
+        for publish in (True, False, True):
+            await store.configure(BOUNDS, publish=publish)
+            await store.append([lost()])
+        assert [event.id.seq for event in await store.pending(0, 10)] == [1, 3]
+        assert (await store.counts()).produced == 2
+
+
 async def test_what_was_handed_in_is_committed_at_close(path: Path) -> None:
     async with opened(path) as store:
         await store.append([lost()])

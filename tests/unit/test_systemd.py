@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import socket
 import struct
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -48,6 +50,22 @@ def test_notifications(listener: socket.socket) -> None:
         "STOPPING=1\nSTATUS=stopping",
     ]
     assert notifier.watchdog_s == 10
+    notifier.close()
+
+
+def test_reload_is_told_as_notify_reload_wants_it_but_not_before_the_daemon_was_ready(listener: socket.socket) -> None:
+    notifier = Notifier({"NOTIFY_SOCKET": listener.getsockname()})
+    notifier.reloading()
+    notifier.reloaded("serving")
+    notifier.ready("serving")
+    before = time.monotonic_ns() // 1000
+    notifier.reloading()
+    notifier.reloaded("serving")
+    heard = [listener.recv(1000).decode() for _ in range(3)]
+    assert (heard[0], heard[2]) == ("READY=1\nSTATUS=serving",) * 2
+    found = re.fullmatch(r"RELOADING=1\nMONOTONIC_USEC=(\d+)\nSTATUS=reloading", heard[1])
+    assert found
+    assert before <= int(found[1]) <= time.monotonic_ns() // 1000
     notifier.close()
 
 

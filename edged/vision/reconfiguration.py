@@ -1,0 +1,104 @@
+"""From the order to go on with other settings to its answer, while everything goes on.
+
+Rules: what is new is made beside what serves, on a thread of its own; only when all of it is there is anything stopped. The control
+thread calls ``advance`` and never waits for a model or a device.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+
+from edged.vision import ipc
+from edged.vision.assembly import Assembler, Assembly, Unfit
+from edged.vision.capture import Capture
+from edged.vision.loader import LoadedModel
+from edged.vision.report import Reporter
+from edged.vision.settings import VisionSettings
+from edged.vision.stage import Exchange, Stage
+
+log = logging.getLogger("edged.vision")
+
+PREPARE_S = 45.0
+"""For loading models from a slow card and trying new sources. One that hangs for longer is given up: the old settings serve on."""
+
+RELEASE_S = 1.0
+"""How long drivers may take to let go of devices that are to be opened again, or no more."""
+
+MAX_PROBLEMS = 100
+MAX_PROBLEM_CHARS = 500
+"""A refusal has to fit a datagram."""
+
+
+class Reconfiguration:
+    """One order. ``running`` is what serves: the old assembly, and the new one once it is ``over`` with success."""
+
+    def __init__(self, settings: VisionSettings, running: Assembly, assembler: Assembler, stage: Stage, report: Reporter) -> None:
+        self.running = running
+        self.over = False
+        self._stage = stage
+        self._report = report
+        self._made: Assembly | Unfit
+        self._loaded: list[LoadedModel] = []
+        self._exchange: Exchange | None = None
+        self._leaving: list[Capture] = []
+        self._give_up_at_s = time.monotonic() + PREPARE_S
+        self._thread = threading.Thread(target=self._prepare, args=(assembler, settings), name="prepare", daemon=True)
+        self._thread.start()
+
+    @property
+    def preparing(self) -> bool:
+        """Whether the thread that makes what is new lives; once the order is over only if it hangs."""
+        return self._thread.is_alive()
+
+    def advance(self) -> None:
+        """Take the next step if it is due."""
+        if self._exchange is not None:
+            if self._exchange.done.is_set():
+                self._complete()
+        elif self.preparing:
+            if time.monotonic() > self._give_up_at_s:
+                self._refuse(ipc.Problem((), f"loading models and opening cameras takes longer than {PREPARE_S:g} s"))
+        elif isinstance(self._made, Unfit):
+            self._refuse(*(ipc.Problem(key, str(error)) for key, error in self._made.problems))
+        else:
+            self._change_over(self._made)
+
+    def _prepare(self, assembler: Assembler, settings: VisionSettings) -> None:
+        try:
+            self._made = assembler.assemble(settings, self.running, self._loaded.append)
+        except Unfit as error:
+            self._made = error
+
+    def _refuse(self, *problems: ipc.Problem) -> None:
+        cut = tuple(ipc.Problem(problem.key, problem.text[:MAX_PROBLEM_CHARS]) for problem in problems[:MAX_PROBLEMS])
+        self._report.send(ipc.Refused(cut))
+        self.over = True
+
+    def _change_over(self, made: Assembly) -> None:
+        kept = {line.capture for line in made.lines.values()}
+        self._leaving = [line.capture for line in self.running.lines.values() if line.capture not in kept]
+        for capture in self._leaving:
+            capture.stop()
+        self._exchange = Exchange(made.lines, self._announce)
+        self._stage.exchange(self._exchange)
+
+    def _announce(self) -> None:
+        """On the stage thread, between the last word of the old lines and the first of the new."""
+        assert isinstance(self._made, Assembly)
+        self._report.send(ipc.Reconfigured(tuple(self._made.opened), tuple(model.name for model in self._loaded)))
+        for model in self._loaded:
+            self._report.send(model.serves())
+
+    def _complete(self) -> None:
+        """Open the new sources once the old ones, which may be the same devices, are closed."""
+        assert isinstance(self._made, Assembly)
+        deadline_s = time.monotonic() + RELEASE_S
+        for capture in self._leaving:
+            if not capture.join(max(0.0, deadline_s - time.monotonic())):
+                log.warning("camera %s: its driver does not let go of it", capture.camera)
+        for name in self._made.opened:
+            self._made.lines[name].capture.start()
+        self.running = self._made
+        self.over = True

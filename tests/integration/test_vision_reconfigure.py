@@ -1,0 +1,257 @@
+"""Other settings while the vision process serves: what stays the same goes on as if nothing had happened."""
+
+from __future__ import annotations
+
+import gc
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import cv2
+import pytest
+
+from edged.core.errors import SourceUnusable
+from edged.core.event import ObjectAppeared, ObjectLeft
+from edged.infer.bundle import identify
+from edged.infer.settings import ModelSettings
+from edged.sources.base import FrameSource
+from edged.sources.settings import FileSettings, SourceSettings, SyntheticSettings
+from edged.testing.source import Deliver, Refuse, Script
+from edged.tracking.settings import TrackerSettings
+from edged.vision import ipc
+from edged.vision.process import Vision
+from edged.vision.report import Reporter
+from edged.vision.settings import CameraSettings, VisionSettings
+
+ENDLESS = 1_000_000
+T = TypeVar("T")
+
+
+@pytest.fixture(scope="module")
+def cat(test_data: Path) -> Deliver:
+    return Deliver(cv2.imread(str(test_data / "media/cat.bmp")))
+
+
+@pytest.fixture
+def model(test_data: Path, tmp_path: Path) -> Path:
+    """A file of our own, to be replaced."""
+    path = tmp_path / "model.tflite"
+    shutil.copy(test_data / "models/ssd_mobilenet_v1_coco_quant.tflite", path)
+    return path
+
+
+def camera(**changes: Any) -> CameraSettings:
+    fields = {"model": "ssd", "synthetic": SyntheticSettings(pace="fast"), "live_max_hz": 100, "reopen_min_s": 0.001}
+    return CameraSettings(**{**fields, **changes})
+
+
+def settings(model: Path, run: str, /, tracking: dict[str, float] | None = None, **cameras: CameraSettings) -> VisionSettings:
+    return VisionSettings(
+        cameras=cameras,
+        models={"ssd": ModelSettings(bundle=str(model))},
+        tracking=TrackerSettings(appear_after_s=0, **(tracking or {})),  # type: ignore[arg-type]
+        identities={"ssd": identify(model)},
+        run=run,
+    )
+
+
+class Process:
+    """The threads of a vision process, and all that they said."""
+
+    def __init__(self, first: VisionSettings, open_source: Callable[..., FrameSource]) -> None:
+        self._ours, self._theirs = ipc.pair()
+        self._ours.settimeout(60)
+        self.vision = Vision(first, Reporter(self._theirs), open_source)
+        self._thread = threading.Thread(target=self.vision.run, args=(self._theirs,))
+        self._thread.start()
+        self.reports: list[ipc.Report] = []
+
+    def next(self) -> ipc.Report:
+        self.reports.append(ipc.decode_report(self._ours.recv(ipc.MAX_MESSAGE_BYTES)))
+        return self.reports[-1]
+
+    def until(self, kind: type[T], **fields: object) -> T:
+        """The next report of a kind with these values in it."""
+        while not isinstance(report := self.next(), kind) or any(getattr(report, name) != it for name, it in fields.items()):
+            pass
+        return report
+
+    def of(self, kind: type[T], camera: str) -> list[T]:
+        return [report for report in self.reports if isinstance(report, kind) and report.camera == camera]  # type: ignore[attr-defined]
+
+    def order(self, order: ipc.Order) -> None:
+        self._ours.send(ipc.encode(order))
+
+    def reconfigure(self, new: VisionSettings) -> ipc.Reconfigured | ipc.Refused:
+        self.order(ipc.Reconfigure(new))
+        return self.until(ipc.Reconfigured | ipc.Refused)  # type: ignore[arg-type]
+
+    def stop(self) -> None:
+        self.order(ipc.Stop())
+        self.finish()
+
+    def finish(self) -> None:
+        self.until(ipc.Finished)
+        self._thread.join(30)
+        assert not self._thread.is_alive()
+        self._ours.close()
+        self._theirs.close()
+
+
+@contextmanager
+def serving(first: VisionSettings, scripts: dict[str, Script]) -> Iterator[Process]:
+    def open_script(name: str, source: SourceSettings, *, first_seq: int) -> FrameSource:
+        return scripts[name].open(name, source, first_seq)
+
+    process = Process(first, open_script)
+    try:
+        yield process
+    finally:
+        process.stop()
+
+
+def check_undisturbed(process: Process, camera: str) -> None:
+    """Every frame of the camera was inferred in order by one line, and what appeared stayed until the end."""
+    seqs = [live.seq for live in process.of(ipc.Live, camera)]
+    assert seqs == list(range(seqs[0], seqs[0] + len(seqs)))
+    assert len(process.of(ipc.CameraUp, camera)) == 1
+    (appeared,) = process.of(ObjectAppeared, camera)
+    assert [left.object_id for left in process.of(ObjectLeft, camera)] == [appeared.object_id]
+
+
+def slow(cat: Deliver) -> Script:
+    """Frames that never end; below the bound of live reports, since each waits for an inference of some milliseconds."""
+    return Script([cat] * ENDLESS)
+
+
+def test_cameras_come_and_go_while_another_goes_on(model: Path, cat: Deliver) -> None:
+    scripts = {name: slow(cat) for name in ("door", "gate", "yard")}
+    door, gate, yard = (camera(live_max_hz=10_000 if name == "door" else 100) for name in scripts)
+    with serving(settings(model, "a", door=door, gate=gate), scripts) as process:
+        process.until(ipc.Live, camera="gate")
+        process.until(ipc.Live, camera="door")
+        assert process.reconfigure(settings(model, "b", door=door, yard=yard)) == ipc.Reconfigured(("yard",), ())
+        said = len(process.reports)
+        process.until(ObjectAppeared, camera="yard")
+        for _ in range(5):
+            process.until(ipc.Live, camera="door")
+        assert not [report for report in process.reports[said:] if getattr(report, "camera", "") == "gate"]
+        assert {stats.camera for stats in process.until(ipc.Stats).cameras} == {"door", "yard"}
+    check_undisturbed(process, "door")
+    assert [left.reason for left in process.of(ObjectLeft, "gate")] == ["stopped"]
+    ids = {camera: process.of(ObjectAppeared, camera)[0].object_id for camera in scripts}
+    assert (ids["door"], ids["yard"]) == ("door-a-1", "yard-b-1")
+    assert scripts["door"].opened == scripts["gate"].opened == 1
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith(("capture-", "prepare"))]
+
+
+def test_source_that_changes_is_closed_before_it_is_opened_again(model: Path, cat: Deliver) -> None:
+    scripts = {"door": slow(cat), "gate": slow(cat)}
+    open_now: dict[str, FrameSource] = {}
+    clashes: list[str] = []
+
+    def open_alone(name: str, source: SourceSettings, *, first_seq: int) -> FrameSource:
+        if name in open_now and open_now[name].read() is not None:  # a closed source gives None
+            clashes.append(name)
+        open_now[name] = scripts[name].open(name, source, first_seq)
+        return open_now[name]
+
+    process = Process(settings(model, "a", door=camera(), gate=camera()), open_alone)
+    process.until(ipc.Live, camera="gate")
+    wide = camera(synthetic=SyntheticSettings(pace="fast", width=1280))
+    assert process.reconfigure(settings(model, "b", door=camera(), gate=wide)) == ipc.Reconfigured(("gate",), ())
+    process.until(ipc.CameraUp, camera="gate")
+    process.until(ObjectAppeared, camera="gate")
+    process.stop()
+    assert clashes == []
+    assert [appeared.object_id for appeared in process.of(ObjectAppeared, "gate")] == ["gate-a-1", "gate-b-1"]
+
+
+def test_what_is_done_with_frames_changes_without_a_gap_in_them(model: Path, cat: Deliver) -> None:
+    scripts = {"door": slow(cat)}
+    eager = {"live_max_hz": 10_000}
+    with serving(settings(model, "a", door=camera(**eager)), scripts) as process:
+        process.until(ObjectAppeared)
+        answer = process.reconfigure(settings(model, "b", {"score_low": 0.1}, door=camera(**eager, labels=("cat",))))
+        assert answer == ipc.Reconfigured((), ())  # neither opened nor loaded
+        process.until(ObjectAppeared)
+        process.until(ipc.Stats)
+        (stats,) = process.until(ipc.Stats).cameras
+        assert stats.captured - stats.inferred - stats.dropped in range(4)  # the counters went on
+    seqs = [live.seq for live in process.of(ipc.Live, "door")]
+    assert seqs == list(range(len(seqs)))
+    assert [left.reason for left in process.of(ObjectLeft, "door")] == ["stopped", "stopped"]
+    assert scripts["door"].opened == 1
+
+
+def test_replaced_model_file_is_loaded_and_the_old_engine_freed(model: Path, test_data: Path, cat: Deliver) -> None:
+    scripts = {"door": slow(cat)}
+    with serving(settings(model, "a", door=camera()), scripts) as process:
+        first = process.until(ipc.ModelServes)
+        process.until(ipc.Live)
+        assert process.reconfigure(settings(model, "b", door=camera())) == ipc.Reconfigured((), ())
+        another = test_data / "models/ssd_mobilenet_v1_coco_quant_no_metadata.tflite"
+        model.unlink()
+        shutil.copy(another, model)
+        assert f"{model} (deleted)" in Path("/proc/self/maps").read_text()  # the interpreter maps its file
+        assert process.reconfigure(settings(model, "c", door=camera())) == ipc.Reconfigured((), ("ssd",))
+        second = process.until(ipc.ModelServes)
+        assert first.digest != second.digest
+        appeared = process.until(ObjectAppeared)
+        assert (appeared.model, appeared.object_id) == (second.digest, "door-c-1")
+        for _ in range(30):
+            process.until(ipc.Stats)
+            gc.collect()
+            if f"{model} (deleted)" not in Path("/proc/self/maps").read_text():
+                break
+        else:
+            pytest.fail("the old engine is kept")
+    assert scripts["door"].opened == 1
+
+
+def test_settings_that_cannot_be_served_are_refused_whole_with_every_problem(model: Path, tmp_path: Path, cat: Deliver) -> None:
+    scripts = {name: slow(cat) for name in ("door", "gate")}
+    scripts["attic"] = Script([Refuse(SourceUnusable("attic.mp4: no such file", hint="look again"))])
+    door = camera(live_max_hz=10_000)
+    bad = VisionSettings(
+        cameras={
+            "door": door,
+            "gate": camera(labels=("persn",)),
+            "attic": camera(synthetic=None, file=FileSettings(path=Path("attic.mp4"))),
+            "yard": camera(model="other"),
+        },
+        models={"ssd": ModelSettings(bundle=str(model)), "other": ModelSettings(bundle=str(tmp_path / "none.tflite"))},
+        tracking=TrackerSettings(appear_after_s=0),
+        identities={"ssd": identify(model), "other": "never probed"},
+        run="b",
+    )
+    with serving(settings(model, "a", door=door), scripts) as process:
+        process.until(ObjectAppeared)
+        answer = process.reconfigure(bad)
+        assert isinstance(answer, ipc.Refused)
+        assert [problem.key for problem in answer.problems] == [("models", "other"), ("cameras", "gate"), ("cameras", "attic")]
+        for problem, words in zip(answer.problems, ("none.tflite", "did you mean 'person'", "look again"), strict=True):
+            assert words in problem.text
+        process.until(ipc.Live)
+        assert process.reconfigure(settings(model, "c", door=door, gate=camera())) == ipc.Reconfigured(("gate",), ())
+        process.until(ObjectAppeared, camera="gate")
+    check_undisturbed(process, "door")
+
+
+def test_order_while_the_last_recording_ends_is_obeyed_or_the_process_finishes(model: Path, cat: Deliver) -> None:
+    scripts = {"door": Script([cat] * 2), "gate": Script([cat] * 2)}
+    process = Process(settings(model, "a", door=camera()), lambda name, s, *, first_seq: scripts[name].open(name, s, first_seq))
+    process.order(ipc.Reconfigure(settings(model, "b", door=camera(), gate=camera())))
+    process.finish()
+    ended = [report.camera for report in process.reports if isinstance(report, ipc.CameraEnded)]
+    assert ended == (["door", "gate"] if any(isinstance(report, ipc.Reconfigured) for report in process.reports) else ["door"])
+
+
+def test_stop_while_models_are_loaded_is_obeyed(model: Path, test_data: Path, cat: Deliver) -> None:
+    with serving(settings(model, "a", door=camera()), {"door": slow(cat), "gate": slow(cat)}) as process:
+        process.until(ipc.Live)
+        process.order(ipc.Reconfigure(settings(test_data / "models/ssd_mobilenet_v1_coco_quant.tflite", "b", gate=camera())))
+    assert isinstance(process.reports[-1], ipc.Finished)
