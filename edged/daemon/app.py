@@ -86,11 +86,9 @@ class Daemon:
         """Serve until stopped or every recording has ended; raises the EdgedError that ended it."""
         try:
             async with asyncio.TaskGroup() as tasks:
-                helpers = [
-                    tasks.create_task(work)
-                    for work in (self._recorder.run(), self._keep_status(), self._publishing.run())
-                    + ((self.reloader.run(),) if self.reloader else ())
-                ]
+                works = [self._recorder.run(), self._keep_status(), self._publishing.run()]
+                works += [self.reloader.run()] if self.reloader else []
+                helpers = [tasks.create_task(work) for work in works]
                 fault = await self._serve()
                 if (publisher := self._publishing.publisher) and publisher.connected:
                     await self._drain(publisher)
@@ -127,14 +125,8 @@ class Daemon:
         return (*map(str, changes), *(f"models.{name} loaded" for name in loaded))
 
     def _for_vision(self, settings: Settings) -> VisionSettings:
-        return VisionSettings(
-            cameras=settings.cameras,
-            models=settings.models,
-            tracking=settings.tracking,
-            identities={},
-            run="",
-            root=self._root,
-        )
+        cameras, models, tracking = settings.cameras, settings.models, settings.tracking
+        return VisionSettings(cameras=cameras, models=models, tracking=tracking, identities={}, run="", root=self._root)
 
     def _on_reconfigured(self, report: ipc.Reconfigured) -> None:
         """The vision process serves the settings that were ordered: so does everything else, from the next report on."""

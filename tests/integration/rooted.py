@@ -15,7 +15,7 @@ from edged.daemon import app, logs
 
 logs.setup(logging.DEBUG)
 try:
-    asyncio.run(app.serve(load(Path(sys.argv[1])), [LogEvents()], Path(sys.argv[2])))
+    asyncio.run(app.serve(load(Path(sys.argv[1])), lambda _: [LogEvents()], root=Path(sys.argv[2])))
 except EdgedError as error:
     print_error(error)
     sys.exit(1)
