@@ -1,4 +1,4 @@
-"""What is said over MQTT, all of it in this file. Field names are the names on the wire.
+"""What is said over MQTT, all of it in this file and in ``health.py``. Field names are the names on the wire.
 
 Rules: ``v`` counts up when a field changes its meaning or goes, not when one is added; a consumer ignores fields that it does not
 know. Times are RFC 3339 in UTC with milliseconds. Boxes are ``[x0, y0, x1, y1]``, points ``[x, y]``, in pixels of the camera's
@@ -7,7 +7,6 @@ picture, rounded to 0.1 px: beyond that is noise.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 import msgspec
@@ -27,6 +26,8 @@ from edged.core.event import (
 )
 from edged.core.track import Box
 from edged.mqtt.facts import CameraCondition, CameraFacts, LiveFacts, ModelFacts
+from edged.mqtt.health import HealthPayload
+from edged.mqtt.wire import encode, rfc3339
 
 
 class EventPayload(Struct, kw_only=True, tag_field="kind"):
@@ -157,6 +158,7 @@ PAYLOADS: dict[str, type[Struct]] = {
     "camera": CameraPayload,
     "model": ModelPayload,
     "live": LivePayload,
+    "health": HealthPayload,
 }
 """Every payload by the topic level (or kind of event) that carries it."""
 
@@ -168,19 +170,19 @@ def encode_event(event: Event) -> bytes:
         "device": event.id.device,
         "epoch": event.id.epoch,
         "seq": event.id.seq,
-        "time": _rfc3339(event.unix_ms),
+        "time": rfc3339(event.unix_ms),
         "clock": event.clock,
     }
-    return _encode(_event_payload(event, head))
+    return encode(_event_payload(event, head))
 
 
 def encode_camera(camera: CameraFacts, now: ClockReading) -> bytes:
     """The state of a camera."""
-    return _encode(
+    return encode(
         CameraPayload(
             camera=camera.camera,
             state=camera.state,
-            since=_rfc3339(now.unix_ms_at(camera.since_ns)),
+            since=rfc3339(now.unix_ms_at(camera.since_ns)),
             width=camera.width,
             height=camera.height,
             fps=None if camera.fps is None else round(camera.fps, 3),
@@ -192,7 +194,7 @@ def encode_camera(camera: CameraFacts, now: ClockReading) -> bytes:
 
 def encode_model(model: ModelFacts, now: ClockReading) -> bytes:
     """The state of a model."""
-    return _encode(
+    return encode(
         ModelPayload(
             model=model.model_name,
             bundle=model.bundle,
@@ -203,7 +205,7 @@ def encode_model(model: ModelFacts, now: ClockReading) -> bytes:
             fallback=model.fallback,
             threads=model.threads,
             self_test_ms=round(model.self_test_ms, 1),
-            since=_rfc3339(now.unix_ms_at(model.at_ns)),
+            since=rfc3339(now.unix_ms_at(model.at_ns)),
         )
     )
 
@@ -214,11 +216,11 @@ def encode_live(live: LiveFacts, now: ClockReading) -> bytes:
         LiveObjectPayload(object_id=found.object_id, label=found.label, score=_score(found.score), box=_box(found.box))
         for found in live.objects
     )
-    return _encode(
+    return encode(
         LivePayload(
             camera=live.camera,
             seq=live.seq,
-            time=_rfc3339(now.unix_ms_at(live.captured_ns)),
+            time=rfc3339(now.unix_ms_at(live.captured_ns)),
             media_s=_seconds(live.media_s),
             inference_ms=round(live.inference_ms, 1),
             objects=tuple(objects),
@@ -242,10 +244,6 @@ def json_schema() -> dict[str, dict[str, Any]]:
 
 
 _EVENT_DECODER = msgspec.json.Decoder(AnyEventPayload)
-_encode = msgspec.json.Encoder().encode
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_LAST_MS = 253_402_300_799_999
-"""The last millisecond of the year 9999, beyond which RFC 3339 has no way to write a time."""
 
 
 def _event_payload(event: Event, head: dict[str, Any]) -> AnyEventPayload:
@@ -290,11 +288,6 @@ def _event_payload(event: Event, head: dict[str, Any]) -> AnyEventPayload:
                 delegate=it.delegate,
                 fallback=it.fallback,
             )
-
-
-def _rfc3339(unix_ms: int) -> str:
-    moment = _EPOCH + timedelta(milliseconds=min(max(unix_ms, 0), _LAST_MS))
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _box(box: Box) -> Box:
