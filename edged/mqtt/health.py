@@ -5,33 +5,37 @@ Counters are sums since the daemon started, except those of the outbox, which ar
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from edged.core.event import ClockQuality
-from edged.core.problem import HealthStatus, ProblemCode, Severity
+from edged.core.problem import PROBLEMS, HealthStatus, Severity
 from edged.mqtt.facts import CameraCondition
+from edged.mqtt.wire import Celsius, Hertz, Megabytes, Milliseconds, Percent, Seconds, Time, WholeMegabytes, WholeSeconds
 
 
 class ProblemPayload(Struct, kw_only=True):
-    """What is wrong: with which camera or model (``subject``), what it means, what is known of it, what to do about it."""
+    """What is wrong: with which camera or model (``subject``), what it means, what is known of it, what to do about it.
 
-    code: ProblemCode
+    Codes are added as edged learns to notice more: who does not know one goes by its ``severity``.
+    """
+
+    code: Annotated[str, Meta(examples=list(PROBLEMS))]
     severity: Severity
     subject: str
     meaning: str
     detail: str
     fix: str
-    since: str
+    since: Time
 
 
 class AgesPayload(Struct, kw_only=True):
     """How old frames were, in ms from their capture, of all since the report before; ``null`` if there was none."""
 
-    p50: float | None
-    p95: float | None
-    p99: float | None
+    p50: Milliseconds | None
+    p95: Milliseconds | None
+    p99: Milliseconds | None
 
 
 class CameraHealthPayload(Struct, kw_only=True):
@@ -48,7 +52,7 @@ class CameraHealthPayload(Struct, kw_only=True):
     inferred: int
     damaged: int
     late: int
-    inferred_hz: float
+    inferred_hz: Hertz
     live_unsent: int
     decoded_ms: AgesPayload
     inferred_ms: AgesPayload
@@ -73,16 +77,16 @@ class OutboxPayload(Struct, kw_only=True):
     delivered: int
     dropped: int
     queued: int
-    oldest_s: float | None
+    oldest_s: Seconds | None
     live_dropped: int
 
 
 class ProcessPayload(Struct, kw_only=True):
     """What a process of edged uses; ``cpu_percent`` of one CPU since the report before."""
 
-    process: Literal["main", "vision"]
-    rss_mb: float
-    cpu_percent: float
+    process: Annotated[str, Meta(examples=["main", "vision"])]
+    rss_mb: Megabytes
+    cpu_percent: Percent
     threads: int
     fds: int
 
@@ -90,21 +94,21 @@ class ProcessPayload(Struct, kw_only=True):
 class MachinePayload(Struct, kw_only=True):
     """The machine: degrees Celsius by sensor, reasons for which it is throttled now (``null`` if it does not tell), free disk."""
 
-    temperatures_c: dict[str, float]
+    temperatures_c: dict[str, Celsius]
     throttled: tuple[str, ...] | None
-    disk_free_mb: int | None
+    disk_free_mb: WholeMegabytes | None
 
 
 class HealthPayload(Struct, kw_only=True):
     """How the device is at ``time``, since when, and why if it is not "ok"."""
 
     status: HealthStatus
-    since: str
+    since: Time
     problems: tuple[ProblemPayload, ...]
-    time: str
+    time: Time
     clock: ClockQuality
     edged: str
-    uptime_s: int
+    uptime_s: WholeSeconds
     vision_restarts: int
     cameras: tuple[CameraHealthPayload, ...]
     events: EventsPayload

@@ -20,14 +20,14 @@ from edged.core.event import (
     ModelChanged,
     ObjectAppeared,
     ObjectLeft,
-    Point,
     SourceBack,
     SourceLost,
 )
 from edged.core.track import Box
 from edged.mqtt.facts import CameraCondition, CameraFacts, LiveFacts, ModelFacts
 from edged.mqtt.health import HealthPayload
-from edged.mqtt.wire import encode, rfc3339
+from edged.mqtt.schema import schemas
+from edged.mqtt.wire import Hertz, Milliseconds, PixelBox, PixelPoint, Pixels, Score, Seconds, Time, encode, rfc3339
 
 
 class EventPayload(Struct, kw_only=True, tag_field="kind"):
@@ -37,7 +37,7 @@ class EventPayload(Struct, kw_only=True, tag_field="kind"):
     device: str
     epoch: str
     seq: int
-    time: str
+    time: Time
     clock: ClockQuality
     v: Literal[1] = 1
 
@@ -48,9 +48,9 @@ class ObjectAppearedPayload(EventPayload, kw_only=True, tag="object_appeared"):
     camera: str
     object_id: str
     label: str
-    score: float
-    box: Box
-    media_s: float | None
+    score: Score
+    box: PixelBox
+    media_s: Seconds | None
     model: str
 
 
@@ -61,12 +61,12 @@ class ObjectLeftPayload(EventPayload, kw_only=True, tag="object_left"):
     object_id: str
     label: str
     reason: LeaveReason
-    dwell_s: float
-    best_score: float
-    best_box: Box
-    box: Box
-    path: tuple[Point, ...]
-    media_s: float | None
+    dwell_s: Seconds
+    best_score: Score
+    best_box: PixelBox
+    box: PixelBox
+    path: tuple[PixelPoint, ...]
+    media_s: Seconds | None
     model: str
 
 
@@ -81,7 +81,7 @@ class SourceBackPayload(EventPayload, kw_only=True, tag="source_back"):
     """A camera delivers frames again."""
 
     camera: str
-    outage_s: float
+    outage_s: Seconds
 
 
 class ModelChangedPayload(EventPayload, kw_only=True, tag="model_changed"):
@@ -103,10 +103,10 @@ class CameraPayload(Struct, kw_only=True):
 
     camera: str
     state: CameraCondition
-    since: str
-    width: int
-    height: int
-    fps: float | None
+    since: Time
+    width: Pixels
+    height: Pixels
+    fps: Hertz | None
     description: str
     reason: str
     v: Literal[1] = 1
@@ -123,8 +123,8 @@ class ModelPayload(Struct, kw_only=True):
     delegate: str
     fallback: str
     threads: int
-    self_test_ms: float
-    since: str
+    self_test_ms: Milliseconds
+    since: Time
     v: Literal[1] = 1
 
 
@@ -133,8 +133,8 @@ class LiveObjectPayload(Struct, kw_only=True):
 
     object_id: str
     label: str
-    score: float
-    box: Box
+    score: Score
+    box: PixelBox
 
 
 class LivePayload(Struct, kw_only=True):
@@ -142,9 +142,9 @@ class LivePayload(Struct, kw_only=True):
 
     camera: str
     seq: int
-    time: str
-    media_s: float | None
-    inference_ms: float
+    time: Time
+    media_s: Seconds | None
+    inference_ms: Milliseconds
     objects: tuple[LiveObjectPayload, ...]
     v: Literal[1] = 1
 
@@ -236,11 +236,11 @@ def decode_event(payload: bytes) -> AnyEventPayload:
 
 def json_schema() -> dict[str, dict[str, Any]]:
     """The JSON Schema (2020-12) of every payload, by the keys of ``PAYLOADS``; each stands alone."""
-    schemas = {}
+    found = {}
     for name, struct in PAYLOADS.items():
-        (schema,), components = msgspec.json.schema_components([struct], ref_template="#/$defs/{name}")
-        schemas[name] = {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "$defs": components}
-    return schemas
+        (schema,), components = schemas([struct], "#/$defs/{name}")
+        found[name] = {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "$defs": components}
+    return found
 
 
 _EVENT_DECODER = msgspec.json.Decoder(AnyEventPayload)
