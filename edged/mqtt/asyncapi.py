@@ -12,7 +12,8 @@ from edged.mqtt.topics import OFFLINE, ONLINE
 
 DESCRIPTION = """What an edged device says over MQTT.
 
-Fields and kinds of events are added without notice: ignore what you do not know. Whatever else changes raises the payload's v. Events come at least once: drop repeats by id. Units stand at the fields as x-unit. The prefix edged/v1 can be configured."""
+Fields and kinds of events are added without notice: ignore what you do not know. Whatever else changes raises the v of its payload.
+Events come at least once: drop repeats by id. Units stand at the fields as x-unit. The prefix edged/v1 can be configured."""
 
 
 def asyncapi() -> dict[str, Any]:
