@@ -44,5 +44,6 @@ def summary(settings: Settings) -> list[tuple[str, str]]:
         *((f"models.{name}", f"{model.bundle}, delegate {model.delegate}") for name, model in settings.models.items()),
         *((f"cameras.{name}", f"{describe_source(camera)} -> {camera.model}") for name, camera in settings.cameras.items()),
         ("mqtt", f"{mqtt.address}, {'TLS' if mqtt.tls else 'no TLS'}" if mqtt else "none: events stay on the device"),
+        ("metrics", settings.metrics.listen or "none"),
         ("sinks", ", ".join((["console"] if sinks.console else []) + files) or "none"),
     ]

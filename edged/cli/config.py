@@ -18,6 +18,8 @@ def register(verbs: Verbs) -> None:
     schema.set_defaults(run=run)
     payloads = subjects.add_parser("payloads", help="the JSON Schema of everything that is published over MQTT, by kind")
     payloads.set_defaults(run=run_payloads)
+    document = subjects.add_parser("asyncapi", help="the contract over MQTT, topics and payloads, as AsyncAPI 3.0")
+    document.set_defaults(run=run_asyncapi)
 
 
 def run(_: argparse.Namespace) -> int:
@@ -33,4 +35,12 @@ def run_payloads(_: argparse.Namespace) -> int:
     from edged.mqtt.payload import json_schema
 
     print(json.dumps(json_schema(), indent=2))
+    return 0
+
+
+def run_asyncapi(_: argparse.Namespace) -> int:
+    """Print the contract."""
+    from edged.mqtt.asyncapi import asyncapi
+
+    print(json.dumps(asyncapi(), indent=2))
     return 0

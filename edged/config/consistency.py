@@ -12,6 +12,7 @@ from edged.infer.settings import ModelSettings, model_problems
 from edged.mqtt.settings import mqtt_problems
 from edged.sources.settings import V4l2Settings, source_problems
 from edged.vision.settings import CameraSettings
+from edged.web.settings import parse_listen
 
 VIDEO_SUFFIXES = (".mp4", ".avi")
 
@@ -25,6 +26,11 @@ def inconsistencies(settings: Settings, models: Collection[str]) -> Iterator[Pro
     yield from _shared(settings)
     if settings.mqtt is not None:
         yield from (Problem(("mqtt",), text) for text in mqtt_problems(settings.mqtt))
+    if settings.metrics.listen is not None:
+        try:
+            parse_listen(settings.metrics.listen)
+        except ValueError as error:
+            yield Problem(("metrics", "listen"), str(error))
     if settings.sinks.jsonl is not None:
         yield from _of_output(("sinks", "jsonl"), settings.sinks.jsonl)
 

@@ -22,6 +22,7 @@ from edged.sources.settings import SourceSettings
 from edged.store.settings import StoreSettings
 from edged.tracking.settings import TrackerSettings
 from edged.vision.settings import CameraSettings
+from edged.web.settings import MetricsSettings
 
 NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,31}$"
 """What is a name here can be a level of an MQTT topic, a file name and a word on a command line."""
@@ -93,6 +94,9 @@ class Settings:
 
     mqtt: MqttSettings | None = None
     """The broker; without it events stay in the store and the sinks."""
+
+    metrics: MetricsSettings = MetricsSettings()
+    """Where Prometheus can ask how the daemon is."""
 
     sinks: SinkSettings = SinkSettings()
     """Where events go besides the broker."""

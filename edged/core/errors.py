@@ -121,5 +121,9 @@ class ProcessNotStarted(EdgedError):
     """The system would not start a process, or ended it before it could work."""
 
 
+class AddressUnusable(EdgedError):
+    """No port can be opened at a configured address."""
+
+
 class OutputUnwritable(EdgedError):
     """A file or directory that results are to be written to cannot be written."""

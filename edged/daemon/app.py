@@ -20,6 +20,7 @@ from edged.daemon.cameras import Cameras
 from edged.daemon.clock import read_clock
 from edged.daemon.control import Control
 from edged.daemon.health import Health
+from edged.daemon.observation import Observer, Parts
 from edged.daemon.outputs import MakeViews, Outputs
 from edged.daemon.publishing import Publishing
 from edged.daemon.recorder import Recorder
@@ -27,10 +28,13 @@ from edged.daemon.reload import Reloader, SettingsRefused
 from edged.daemon.state import claimed
 from edged.daemon.supervisor import Supervisor
 from edged.daemon.systemd import Notifier
+from edged.daemon.vitals import Vitals
 from edged.mqtt.publisher import Publisher
 from edged.store.store import Store
 from edged.vision import ipc
 from edged.vision.settings import VisionSettings
+from edged.web.server import Server
+from edged.web.settings import parse_listen
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +76,12 @@ class Daemon:
         self._admission = admission
         self._root = root
         self._supervisor = Supervisor(self._for_vision(settings), admission, self._health, self)
+        directory = settings.device.state_directory
+        parts = Parts(
+            store, self._recorder, self._cameras, self._publishing, self._supervisor, self._health, self.reloader, directory
+        )
+        self._observer = Observer(parts, root)
+        self.vitals = Vitals(self._observer, self._publishing)
 
     def stop(self) -> None:
         """Leave in good order, within a deadline; ``run`` returns when everything is safe."""
@@ -86,7 +96,7 @@ class Daemon:
         """Serve until stopped or every recording has ended; raises the EdgedError that ended it."""
         try:
             async with asyncio.TaskGroup() as tasks:
-                works = [self._recorder.run(), self._keep_status(), self._publishing.run()]
+                works = [self._recorder.run(), self._keep_status(), self._publishing.run(), self.vitals.run()]
                 works += [self.reloader.run()] if self.reloader else []
                 helpers = [tasks.create_task(work) for work in works]
                 fault = await self._serve()
@@ -137,6 +147,7 @@ class Daemon:
         old.close()
         self._health.require(_required(settings))
         self._cameras.reconfigure(settings.cameras, report.opened, time.monotonic_ns())
+        self._observer.keep(settings.cameras)
         self._publishing.replace(self._outputs.publisher)
         self._publishing.keep(settings.cameras, {camera.model for camera in settings.cameras.values()})
         self._publish_cameras()
@@ -179,6 +190,7 @@ class Daemon:
             case ipc.Reconfigured():
                 self._on_reconfigured(report)
             case ipc.Stats():
+                self._observer.note(report)
                 self._note_ready()
             case ipc.ModelServes():
                 await self._on_model(report)
@@ -190,6 +202,7 @@ class Daemon:
         self._cameras.vision_lost(time.monotonic_ns())
         self._publish_cameras()
         await self._recorder.close_interrupted(time.monotonic_ns())
+        self.vitals.happened()
 
     async def _on_model(self, report: ipc.ModelServes) -> None:
         log.info(
@@ -214,6 +227,7 @@ class Daemon:
                 )
             )
         self._publishing.model(report)
+        self.vitals.happened()
 
     async def _on_camera(self, report: ipc.CameraUp | ipc.CameraDown | ipc.CameraEnded) -> None:
         happened: SourceBack | SourceLost | None = None
@@ -234,10 +248,12 @@ class Daemon:
         if happened:
             await self._recorder.put(happened)
         self._publishing.camera(self._cameras[report.camera])
+        self.vitals.happened()
 
     def _publish_cameras(self) -> None:
         for state in self._cameras:
             self._publishing.camera(state)
+        self.vitals.happened()
 
     def _note_ready(self) -> None:
         if not self._ready and not self._stopping and self._health.ready:
@@ -292,6 +308,8 @@ async def serve(
             await stack.enter_async_context(Control(daemon.reloader.answer).listening(directory))
             loop.add_signal_handler(signal.SIGHUP, daemon.reloader.request)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
+        if settings.metrics.listen:
+            await stack.enter_async_context(Server(daemon.vitals.routes).listening(*parse_listen(settings.metrics.listen)))
         await daemon.run()
 
 

@@ -95,6 +95,11 @@ class VisionProcess:
                 log.warning("vision: %s", line)
 
     @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    @property
     def exit(self) -> str:
         """How it ended, in words; only after the end."""
         status = self._process.returncode

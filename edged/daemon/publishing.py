@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Collection
 
 from edged.daemon.cameras import CameraState
+from edged.mqtt.health import HealthPayload
 from edged.mqtt.publisher import Publisher
 from edged.mqtt.tasks import run_together
 from edged.vision import ipc
@@ -22,6 +23,7 @@ class Publishing:
         self._publisher = publisher
         self._cameras: dict[str, CameraState] = {}
         self._models: dict[str, ipc.ModelServes] = {}
+        self._health: HealthPayload | None = None
         self._replaced = asyncio.Event()
 
     @property
@@ -40,6 +42,17 @@ class Publishing:
         self._models[model.model_name] = model
         if self._publisher:
             self._publisher.model_state(model)
+
+    def health(self, health: HealthPayload) -> None:
+        """Make this what is known of the whole device."""
+        self._health = health
+        if self._publisher:
+            self._publisher.health_state(health)
+
+    @property
+    def models(self) -> tuple[ipc.ModelServes, ...]:
+        """Those that serve."""
+        return tuple(self._models.values())
 
     def live(self, live: ipc.Live) -> None:
         """Publish what a camera sees now, if that is wanted."""
@@ -68,6 +81,8 @@ class Publishing:
                 publisher.camera_state(camera)
             for model in self._models.values():
                 publisher.model_state(model)
+            if self._health:
+                publisher.health_state(self._health)
 
     async def run(self) -> None:
         """Publish, for ever; raises StoreFailed if the outbox fails."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -39,15 +40,19 @@ class Sink(Protocol):
 
 
 class Recorder:
-    """One task that writes; ``put`` from any other. ``lost`` counts the events that a full disk took."""
+    """One task that writes; ``put`` from any other.
+
+    ``lost`` counts the events that a full disk took, which goes on while ``full``; ``committed`` counts the others by kind.
+    """
 
     def __init__(self, store: EventStore, sinks: Sequence[Sink]) -> None:
         self._store = store
         self._sinks = sinks
         self._queue: asyncio.Queue[Occurrence] = asyncio.Queue(MAX_WAITING)
         self._failing: list[Sink] = []
-        self._full = False
+        self.full = False
         self.lost = 0
+        self.committed: Counter[str] = Counter()
 
     def redirect(self, sinks: Sequence[Sink]) -> None:
         """Events that are committed from now on go to these sinks."""
@@ -91,17 +96,18 @@ class Recorder:
 
     def _lose(self, count: int, error: StoreFull) -> None:
         self.lost += count
-        if not self._full:
-            self._full = True
+        if not self.full:
+            self.full = True
             log.error("events are lost until there is room: %s", error)
 
     def _recover(self) -> None:
-        if self._full:
-            self._full = False
+        if self.full:
+            self.full = False
             log.warning("the store takes events again; %d were lost to the full disk since the start", self.lost)
 
     def _tell(self, events: Sequence[Event]) -> None:
         for event in events:
+            self.committed[event.kind] += 1
             for sink in self._sinks:
                 self._pass_on(event, sink)
 

@@ -43,14 +43,14 @@ class Reloader:
         self._wanted = asyncio.Event()
         self._closed = False
         self.accepted = self.refused = 0
-        self._last_refusal = ""
+        self.last_refusal = ""
 
     @property
     def status(self) -> str:
         """For the status line; empty before the first reload."""
         parts = [f"{self.accepted} reloads"] if self.accepted else []
         parts += [f"{self.refused} reloads refused"] if self.refused else []
-        parts += [f"the last because of: {self._last_refusal}"] if self._last_refusal else []
+        parts += [f"the last because of: {self.last_refusal}"] if self.last_refusal else []
         return ", ".join(parts)
 
     def request(self) -> asyncio.Future[Reply]:
@@ -96,11 +96,11 @@ class Reloader:
     def _note(self, outcome: Reloaded | Refused) -> None:
         if isinstance(outcome, Reloaded):
             self.accepted += 1
-            self._last_refusal = ""
+            self.last_refusal = ""
             log.info("reloaded %s: %s", self._config, ", ".join(outcome.changes) or "nothing changed")
             return
         self.refused += 1
-        self._last_refusal = next(iter(outcome.problems), outcome.message)
+        self.last_refusal = next(iter(outcome.problems), outcome.message)
         log.error("reload refused, the old configuration serves on: %s", outcome.message)
         for problem in outcome.problems:
             log.error("  %s", problem)

@@ -64,11 +64,16 @@ class Supervisor:
         self._stop = asyncio.Event()
         self._hurry = asyncio.Event()
         self._child: VisionProcess | None = None
-        self._failing = False  # the last process died, and none has shown a heartbeat since
+        self.failing = False  # the last process died, and none has shown a heartbeat since
         self._beating_since_s: float | None = None
         self._accelerators = Accelerators(settings.models, random.random)
         self._fell = self._renewing = False
         self.restarts = 0
+
+    @property
+    def vision_pid(self) -> int | None:
+        """Of the process that lives now."""
+        return self._child.pid if self._child else None
 
     def stop(self) -> None:
         """Let the vision process end in good order; ``run`` returns after it."""
@@ -83,7 +88,7 @@ class Supervisor:
         answer = self._serving.order(settings)
         if self._child and self._beating_since_s:
             await self._send_order(self._child)
-        elif self._failing and not self._child:
+        elif self.failing and not self._child:
             await self._take_on(ipc.Reconfigured(tuple(settings.cameras), ()))
             self._hurry.set()
         return await answer
@@ -107,7 +112,7 @@ class Supervisor:
             if self._renewing:
                 self._serving.send_again()
                 continue
-            self._failing = True
+            self.failing = True
             if report := self._serving.on_death(reason):
                 await self._take_on(report)
             self.restarts += 1
@@ -197,7 +202,7 @@ class Supervisor:
         if self._health.stuck(now_s):
             log.error("frames wait and none is inferred: killing the vision process")
             child.kill_hung()
-        self._failing = False
+        self.failing = False
         await self._send_order(child)
 
     def _heed_fall(self, fallen: Sequence[str], why: str, hint: str = "") -> None:

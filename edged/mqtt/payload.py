@@ -1,4 +1,4 @@
-"""What is said over MQTT, all of it in this file. Field names are the names on the wire.
+"""What is said over MQTT, all of it in this file and in ``health.py``. Field names are the names on the wire.
 
 Rules: ``v`` counts up when a field changes its meaning or goes, not when one is added; a consumer ignores fields that it does not
 know. Times are RFC 3339 in UTC with milliseconds. Boxes are ``[x0, y0, x1, y1]``, points ``[x, y]``, in pixels of the camera's
@@ -7,7 +7,6 @@ picture, rounded to 0.1 px: beyond that is noise.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 import msgspec
@@ -21,12 +20,14 @@ from edged.core.event import (
     ModelChanged,
     ObjectAppeared,
     ObjectLeft,
-    Point,
     SourceBack,
     SourceLost,
 )
 from edged.core.track import Box
 from edged.mqtt.facts import CameraCondition, CameraFacts, LiveFacts, ModelFacts
+from edged.mqtt.health import HealthPayload
+from edged.mqtt.schema import schemas
+from edged.mqtt.wire import Hertz, Milliseconds, PixelBox, PixelPoint, Pixels, Score, Seconds, Time, encode, rfc3339
 
 
 class EventPayload(Struct, kw_only=True, tag_field="kind"):
@@ -36,7 +37,7 @@ class EventPayload(Struct, kw_only=True, tag_field="kind"):
     device: str
     epoch: str
     seq: int
-    time: str
+    time: Time
     clock: ClockQuality
     v: Literal[1] = 1
 
@@ -47,9 +48,9 @@ class ObjectAppearedPayload(EventPayload, kw_only=True, tag="object_appeared"):
     camera: str
     object_id: str
     label: str
-    score: float
-    box: Box
-    media_s: float | None
+    score: Score
+    box: PixelBox
+    media_s: Seconds | None
     model: str
 
 
@@ -60,12 +61,12 @@ class ObjectLeftPayload(EventPayload, kw_only=True, tag="object_left"):
     object_id: str
     label: str
     reason: LeaveReason
-    dwell_s: float
-    best_score: float
-    best_box: Box
-    box: Box
-    path: tuple[Point, ...]
-    media_s: float | None
+    dwell_s: Seconds
+    best_score: Score
+    best_box: PixelBox
+    box: PixelBox
+    path: tuple[PixelPoint, ...]
+    media_s: Seconds | None
     model: str
 
 
@@ -80,7 +81,7 @@ class SourceBackPayload(EventPayload, kw_only=True, tag="source_back"):
     """A camera delivers frames again."""
 
     camera: str
-    outage_s: float
+    outage_s: Seconds
 
 
 class ModelChangedPayload(EventPayload, kw_only=True, tag="model_changed"):
@@ -102,10 +103,10 @@ class CameraPayload(Struct, kw_only=True):
 
     camera: str
     state: CameraCondition
-    since: str
-    width: int
-    height: int
-    fps: float | None
+    since: Time
+    width: Pixels
+    height: Pixels
+    fps: Hertz | None
     description: str
     reason: str
     v: Literal[1] = 1
@@ -122,8 +123,8 @@ class ModelPayload(Struct, kw_only=True):
     delegate: str
     fallback: str
     threads: int
-    self_test_ms: float
-    since: str
+    self_test_ms: Milliseconds
+    since: Time
     v: Literal[1] = 1
 
 
@@ -132,8 +133,8 @@ class LiveObjectPayload(Struct, kw_only=True):
 
     object_id: str
     label: str
-    score: float
-    box: Box
+    score: Score
+    box: PixelBox
 
 
 class LivePayload(Struct, kw_only=True):
@@ -141,9 +142,9 @@ class LivePayload(Struct, kw_only=True):
 
     camera: str
     seq: int
-    time: str
-    media_s: float | None
-    inference_ms: float
+    time: Time
+    media_s: Seconds | None
+    inference_ms: Milliseconds
     objects: tuple[LiveObjectPayload, ...]
     v: Literal[1] = 1
 
@@ -157,6 +158,7 @@ PAYLOADS: dict[str, type[Struct]] = {
     "camera": CameraPayload,
     "model": ModelPayload,
     "live": LivePayload,
+    "health": HealthPayload,
 }
 """Every payload by the topic level (or kind of event) that carries it."""
 
@@ -168,19 +170,19 @@ def encode_event(event: Event) -> bytes:
         "device": event.id.device,
         "epoch": event.id.epoch,
         "seq": event.id.seq,
-        "time": _rfc3339(event.unix_ms),
+        "time": rfc3339(event.unix_ms),
         "clock": event.clock,
     }
-    return _encode(_event_payload(event, head))
+    return encode(_event_payload(event, head))
 
 
 def encode_camera(camera: CameraFacts, now: ClockReading) -> bytes:
     """The state of a camera."""
-    return _encode(
+    return encode(
         CameraPayload(
             camera=camera.camera,
             state=camera.state,
-            since=_rfc3339(now.unix_ms_at(camera.since_ns)),
+            since=rfc3339(now.unix_ms_at(camera.since_ns)),
             width=camera.width,
             height=camera.height,
             fps=None if camera.fps is None else round(camera.fps, 3),
@@ -192,7 +194,7 @@ def encode_camera(camera: CameraFacts, now: ClockReading) -> bytes:
 
 def encode_model(model: ModelFacts, now: ClockReading) -> bytes:
     """The state of a model."""
-    return _encode(
+    return encode(
         ModelPayload(
             model=model.model_name,
             bundle=model.bundle,
@@ -203,7 +205,7 @@ def encode_model(model: ModelFacts, now: ClockReading) -> bytes:
             fallback=model.fallback,
             threads=model.threads,
             self_test_ms=round(model.self_test_ms, 1),
-            since=_rfc3339(now.unix_ms_at(model.at_ns)),
+            since=rfc3339(now.unix_ms_at(model.at_ns)),
         )
     )
 
@@ -214,11 +216,11 @@ def encode_live(live: LiveFacts, now: ClockReading) -> bytes:
         LiveObjectPayload(object_id=found.object_id, label=found.label, score=_score(found.score), box=_box(found.box))
         for found in live.objects
     )
-    return _encode(
+    return encode(
         LivePayload(
             camera=live.camera,
             seq=live.seq,
-            time=_rfc3339(now.unix_ms_at(live.captured_ns)),
+            time=rfc3339(now.unix_ms_at(live.captured_ns)),
             media_s=_seconds(live.media_s),
             inference_ms=round(live.inference_ms, 1),
             objects=tuple(objects),
@@ -234,18 +236,14 @@ def decode_event(payload: bytes) -> AnyEventPayload:
 
 def json_schema() -> dict[str, dict[str, Any]]:
     """The JSON Schema (2020-12) of every payload, by the keys of ``PAYLOADS``; each stands alone."""
-    schemas = {}
+    found = {}
     for name, struct in PAYLOADS.items():
-        (schema,), components = msgspec.json.schema_components([struct], ref_template="#/$defs/{name}")
-        schemas[name] = {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "$defs": components}
-    return schemas
+        (schema,), components = schemas([struct], "#/$defs/{name}")
+        found[name] = {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "$defs": components}
+    return found
 
 
 _EVENT_DECODER = msgspec.json.Decoder(AnyEventPayload)
-_encode = msgspec.json.Encoder().encode
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_LAST_MS = 253_402_300_799_999
-"""The last millisecond of the year 9999, beyond which RFC 3339 has no way to write a time."""
 
 
 def _event_payload(event: Event, head: dict[str, Any]) -> AnyEventPayload:
@@ -290,11 +288,6 @@ def _event_payload(event: Event, head: dict[str, Any]) -> AnyEventPayload:
                 delegate=it.delegate,
                 fallback=it.fallback,
             )
-
-
-def _rfc3339(unix_ms: int) -> str:
-    moment = _EPOCH + timedelta(milliseconds=min(max(unix_ms, 0), _LAST_MS))
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _box(box: Box) -> Box:

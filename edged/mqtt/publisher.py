@@ -18,6 +18,7 @@ from edged.core.errors import BrokerRefused, BrokerUnreachable, EdgedError, Secr
 from edged.mqtt.delivery import Delivery, Outbox
 from edged.mqtt.endpoint import Endpoint, read_endpoint
 from edged.mqtt.facts import CameraFacts, LiveFacts, ModelFacts
+from edged.mqtt.health import HealthPayload
 from edged.mqtt.payload import encode_camera, encode_live, encode_model
 from edged.mqtt.retained import Retained
 from edged.mqtt.session import ProtocolRefused, Session, Unanswered
@@ -28,6 +29,7 @@ from edged.mqtt.tasks import run_together
 from edged.mqtt.timing import Timing
 from edged.mqtt.topics import OFFLINE, ONLINE, Topics
 from edged.mqtt.version import VersionChoice
+from edged.mqtt.wire import encode
 
 log = logging.getLogger(__name__)
 
@@ -81,6 +83,20 @@ class Publisher:
     def model_state(self, model: ModelFacts) -> None:
         """Make this the retained state of a model."""
         self._retained.set(self._topics.model(model.model_name), encode_model(model, self._clock()))
+
+    def health_state(self, health: HealthPayload) -> None:
+        """Make this the retained state of the whole device."""
+        self._retained.set(self._topics.health, encode(health))
+
+    @property
+    def health_interval_s(self) -> float:
+        """How often that is wanted."""
+        return self._settings.health_interval_s
+
+    @property
+    def retained_waiting(self) -> int:
+        """States that the broker does not have yet."""
+        return self._retained.waiting
 
     def forget_camera(self, camera: str) -> None:
         """There is no such camera any more: its state goes."""

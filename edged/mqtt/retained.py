@@ -34,6 +34,11 @@ class Retained:
         """Let the broker forget the topic, now or when there is one again (MQTT 5.0, section 3.3.1.3: an empty payload)."""
         self.set(topic, b"")
 
+    @property
+    def waiting(self) -> int:
+        """Topics whose newest state was not sent yet."""
+        return len(self._unsent)
+
     async def publish(self, session: Session) -> None:
         """Publish all states, then each that changes, until the connection is lost (BrokerUnreachable)."""
         self._unsent = dict.fromkeys(self._payloads)

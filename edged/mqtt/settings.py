@@ -61,6 +61,9 @@ class MqttSettings:
     live: bool = False
     """Publish what each camera sees now, with QoS 0, as often as the camera's ``live_max_hz`` lets it."""
 
+    health_interval_s: Annotated[int, Ge(5), Le(3600)] = 30
+    """Seconds between reports on the device's health; what becomes better or worse is reported at once."""
+
     @property
     def broker_port(self) -> int:
         """The port to connect to."""

@@ -6,6 +6,7 @@
 - ``event/<kind>/<subject>``  QoS 1; the subject is the camera, for ``model_changed`` the model
 - ``camera/<camera>``         retained state
 - ``model/<model>``           retained state
+- ``health``                retained; how the device is, and its counters
 - ``live/<camera>``           QoS 0
 """
 
@@ -49,6 +50,7 @@ class Topics:
             raise ConfigInvalid("no MQTT topics can be made", problems)
         self.base = f"{prefix}/{fleet}/{device}"
         self.availability = f"{self.base}/availability"
+        self.health = f"{self.base}/health"
 
     def event(self, event: Event) -> str:
         """Where an event goes."""

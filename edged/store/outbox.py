@@ -6,8 +6,9 @@ import sqlite3
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
+from edged.core.clock import ClockReading
 from edged.core.errors import StoreFailed
-from edged.core.event import Event, EventId
+from edged.core.event import ClockQuality, Event, EventId
 from edged.store import codec
 from edged.store.events import Identity
 
@@ -48,6 +49,26 @@ def read_pending(db: sqlite3.Connection, identity: Identity, after_seq: int, lim
         else:
             pending.events.append(Event(EventId(identity.device, identity.epoch, seq), unix_ms, clock, occurrence))
     return pending
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """When the event happened that waits longest for the broker, by what clock."""
+
+    unix_ms: int
+    clock: ClockQuality
+
+    def age_s(self, now: ClockReading) -> float | None:
+        """How long ago; ``None`` where the clock was set in between, so that nobody can tell."""
+        if self.clock != now.quality:
+            return None
+        return max(0.0, now.unix_ns / 1e9 - self.unix_ms / 1e3)
+
+
+def read_oldest(db: sqlite3.Connection) -> Queued | None:
+    """The first of the outbox."""
+    row = db.execute("SELECT unix_ms, clock FROM outbox JOIN event USING (seq) ORDER BY seq LIMIT 1").fetchone()
+    return Queued(*row) if row else None
 
 
 def settle_delivered(db: sqlite3.Connection, seqs: Collection[int]) -> None:

@@ -18,7 +18,7 @@ from edged.core.clock import ClockReading
 from edged.core.event import Event, Occurrence
 from edged.store import events, outbox, retention
 from edged.store.events import Encoded, Identity
-from edged.store.outbox import OutboxCounts
+from edged.store.outbox import OutboxCounts, Queued
 from edged.store.settings import StoreSettings
 from edged.store.writer import StoreFull, Writer
 
@@ -132,6 +132,10 @@ class Store:
     async def counts(self) -> OutboxCounts:
         """What became of the events that were meant for the broker."""
         return await self._writer.read(outbox.read_counts)
+
+    async def oldest_queued(self) -> Queued | None:
+        """Of the event that waits longest for the broker; ``None`` if none waits."""
+        return await self._writer.read(outbox.read_oldest)
 
     async def _settle(self, work: Callable[[sqlite3.Connection], None], *, urgent: bool) -> None:
         while True:

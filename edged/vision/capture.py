@@ -17,6 +17,7 @@ from typing import Protocol
 from edged.core.backoff import Backoff
 from edged.core.errors import CameraLost, EdgedError, SourceUnusable
 from edged.core.frame import Frame
+from edged.core.latency import Histogram
 from edged.sources.info import SourceInfo
 from edged.sources.settings import SourceSettings
 from edged.vision.mailbox import Bell, Mailbox
@@ -87,7 +88,7 @@ Notice = Up | Down | Ended
 
 
 class Capture:
-    """The capture thread of one camera."""
+    """The capture thread of one camera. ``decoded`` has how old each frame was when it came, ``since_ns`` when counting began."""
 
     def __init__(self, camera: str, settings: CameraSettings, bell: Bell, open_source: OpenSource, *, every: bool) -> None:
         self.camera = camera
@@ -95,6 +96,8 @@ class Capture:
         self.notices: deque[Notice] = deque()
         self.cpu_ns = 0
         self.fps = 0.0
+        self.since_ns = time.monotonic_ns()
+        self.decoded = Histogram()
         self._settings = settings
         self._bell = bell
         self._open_source = open_source
@@ -193,6 +196,7 @@ class Capture:
                 if source.info is not told:
                     told = source.info
                     self._notice(Up(told, frame.seq, frame.captured_ns))
+                self.decoded.add(time.monotonic_ns() - frame.captured_ns)
                 self.mailbox.put(frame)
                 self._captured_ns = frame.captured_ns
                 self._delivered_ns = time.monotonic_ns()

@@ -14,6 +14,7 @@ import msgspec
 
 from edged.core.errors import ProtocolViolated
 from edged.core.event import ObjectAppeared, ObjectLeft
+from edged.core.latency import NO_LATENCY, Latency
 from edged.core.track import Box
 from edged.vision.settings import VisionSettings, decode_path, encode_path
 
@@ -141,10 +142,10 @@ class Live:
 
 @dataclass(frozen=True, slots=True)
 class CameraStats:
-    """Counters of one camera since the vision process started; ``*_cpu_ms`` is CPU time of all frames together.
+    """Counters of one camera since ``since_ns`` (CLOCK_MONOTONIC), when it was first opened by this process.
 
-    ``captured = inferred + dropped`` (replaced by a newer frame before inference) ``+ waiting``, where waiting is at most three:
-    in the mailbox, prepared, and under inference.
+    ``*_cpu_ms`` is CPU time of all frames together. ``captured = inferred + dropped`` (replaced by a newer frame before inference)
+    ``+ waiting``, where waiting is at most three: in the mailbox, prepared, and under inference.
     """
 
     camera: str
@@ -171,6 +172,15 @@ class CameraStats:
     """Pictures that could not be decoded; not among ``captured``."""
     late: int = 0
     """Pictures that were too old to be worth anything when they came; not among ``captured``."""
+    since_ns: int = 0
+    decoded_age: Latency = NO_LATENCY
+    """From capture until the picture is there, of every captured frame."""
+    inferred_age: Latency = NO_LATENCY
+    """From capture until the model's outputs are there, of every inferred frame."""
+    reported_age: Latency = NO_LATENCY
+    """From capture until its events are on their way to the main process, of every inferred frame."""
+    invoke: Latency = NO_LATENCY
+    """How long the interpreter took, of every inferred frame."""
 
 
 @dataclass(frozen=True, slots=True)

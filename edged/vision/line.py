@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from edged.core.detections import Detections
 from edged.core.event import LeaveReason
 from edged.core.frame import Frame
+from edged.core.latency import Histogram
 from edged.core.letterbox import Letterbox
 from edged.core.track import Track
 from edged.infer.preprocess import Preprocessor
@@ -45,6 +46,15 @@ class Spent:
     report_ns: int = 0
     invoke_ns: int = 0
     invoke_cpu_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Took:
+    """How old frames were when they were inferred and reported, and how long they were under inference."""
+
+    inferred: Histogram = field(default_factory=Histogram)
+    reported: Histogram = field(default_factory=Histogram)
+    invoke: Histogram = field(default_factory=Histogram)
 
 
 class Line:
@@ -80,6 +90,8 @@ class Line:
         self._last_time = FrameTime(0, None)
         self._tracks: tuple[Track, ...] = ()
         self._spent = Spent()
+        self._took = Took()
+        self._dropped_before = 0
         self._inferred = 0
         self._live_unsent = 0
         self._age_ns = 0
@@ -89,7 +101,12 @@ class Line:
         """Go on where a line of the same capture was: its counters stay, and what has ended has ended."""
         self.over, self.ended = before.over, before.ended
         self._spent, self._inferred, self._live_unsent = before._spent, before._inferred, before._live_unsent
-        self._age_ns, self._size = before._age_ns, before._size
+        self._dropped_before = before._tracks_dropped
+        self._age_ns, self._took, self._size = before._age_ns, before._took, before._size
+
+    @property
+    def _tracks_dropped(self) -> int:
+        return self._dropped_before + self._tracker.dropped
 
     def prepare(self, frame: Frame) -> tuple[Letterbox, NDArray[np.generic]]:
         """Fill a staging buffer with the frame; it stays the job's until ``finish``. ``state`` is what the job begins with."""
@@ -109,6 +126,8 @@ class Line:
         frame, spent = result.job.frame, self._spent
         self.jobs_in_flight -= 1
         self._inferred += 1
+        self._took.inferred.add(time.monotonic_ns() - frame.captured_ns)
+        self._took.invoke.add(result.invoke_ns)
         spent.invoke_ns += result.invoke_ns
         spent.invoke_cpu_ns += result.cpu_ns
         at = time.thread_time_ns()
@@ -129,6 +148,7 @@ class Line:
         spent.track_ns += tracked - decoded
         spent.report_ns += reported - tracked
         self._age_ns = time.monotonic_ns() - frame.captured_ns
+        self._took.reported.add(self._age_ns)
         if self._video:
             self._video.write(frame, self._tracks, self.model.manifest.label, self.capture.fps)
 
@@ -199,7 +219,7 @@ class Line:
             dropped=mailbox.dropped,
             inferred=self._inferred,
             tracks=len(self._tracks),
-            tracks_dropped=self._tracker.dropped,
+            tracks_dropped=self._tracks_dropped,
             live_unsent=self._live_unsent,
             capture_cpu_ms=self.capture.cpu_ns / 1e6,
             prepare_cpu_ms=spent.prepare_ns / 1e6,
@@ -212,6 +232,11 @@ class Line:
             newest_age_ms=self.capture.age_ms(time.monotonic_ns()),
             damaged=self.capture.damaged,
             late=self.capture.late,
+            since_ns=self.capture.since_ns,
+            decoded_age=self.capture.decoded.read(),
+            inferred_age=self._took.inferred.read(),
+            reported_age=self._took.reported.read(),
+            invoke=self._took.invoke.read(),
         )
 
     def _report_live(self, frame: Frame, result: Result) -> None:

@@ -198,6 +198,12 @@ def stored_ids(state: Path) -> set[str]:
         return {f"pi/{epoch}/{seq}" for (seq,) in db.execute("SELECT seq FROM event")}
 
 
+def free_port() -> int:
+    """A TCP port of loopback that nobody has just now."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
 def wait_until(condition: Callable[[], bool], what: str) -> None:
     """Poll the outside world, which rings no bell."""
     deadline = time.monotonic() + PATIENCE_S

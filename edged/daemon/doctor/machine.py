@@ -9,8 +9,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from edged.core.problem import PROBLEMS
 from edged.daemon.clock import discipline, quality_of
 from edged.daemon.doctor.finding import Finding, Status
+from edged.daemon.machine import read_throttling
 from edged.infer.settings import RuntimeName
 
 SUPPORTED_PYTHONS = ((3, 11), (3, 12), (3, 13))
@@ -21,12 +23,12 @@ RUNTIME_CHECK = (sys.executable, "-P", "-m", "edged.infer.runtime_check")
 RUNTIME_TIMEOUT_S = 120
 """The first import of the runtime from a slow SD card takes a Pi Zero 2 tens of seconds."""
 
-THROTTLED = "sys/devices/platform/soc*/*firmware/get_throttled"
-"""Where the Pi's kernel shows what ``vcgencmd get_throttled`` prints, in hexadecimal; boards differ in the names on the way."""
-
-_NOW = ((0x1, "under-voltage"), (0x2, "CPU frequency capped"), (0x4, "throttled"), (0x8, "soft temperature limit reached"))
-"""Bits of get_throttled; the same 16 bits higher mean "since boot"
-(https://www.raspberrypi.com/documentation/computers/os.html#get_throttled)."""
+WORDS = {
+    "undervoltage": "under-voltage",
+    "frequency_capped": "CPU frequency capped",
+    "throttled": "throttled",
+    "soft_temperature_limit": "soft temperature limit reached",
+}
 
 
 def check_python(version: tuple[int, int] = sys.version_info[:2]) -> Finding:
@@ -71,22 +73,20 @@ def check_clock(read: Callable[[], tuple[int, int]] = discipline) -> Finding:
     if quality == "synchronised":
         return Finding("clock", "ok", "synchronised")
     what = "not synchronised: events carry times that may be wrong, and are marked so"
-    return Finding("clock", "warn", what, "Run `timedatectl set-ntp true`; without a network, fit a clock module (RTC).")
+    return Finding("clock", "warn", what, PROBLEMS["clock_unsynchronised"].fix)
 
 
 def check_power(root: Path = Path("/")) -> Finding:
     """Whether a Pi is short of volts or too hot, now or since it was switched on."""
     try:
-        bits = next((int(file.read_text().strip(), 16) for file in root.glob(THROTTLED)), None)
+        throttling = read_throttling(root)
     except (OSError, ValueError) as error:
         return Finding("power", "warn", f"the firmware's report on throttling cannot be read: {error}")
-    if bits is None:
+    if throttling is None:
         return Finding("power", "skip", "this machine does not report throttling")
-    now = [text for bit, text in _NOW if bits & bit]
-    before = [text for bit, text in _NOW if bits & bit << 16]
-    fix = "Use the power supply made for this Pi and a short cable." if bits & 0x1_0001 else "Fit a heat sink or a fan."
-    if now:
-        return Finding("power", "warn", f"now: {', '.join(now)}", fix)
-    if before:
-        return Finding("power", "warn", f"since the start: {', '.join(before)}", fix)
+    starved = "undervoltage" in throttling.now + throttling.since_boot
+    fix = PROBLEMS["undervoltage" if starved else "throttled"].fix
+    for when, names in (("now", throttling.now), ("since the start", throttling.since_boot)):
+        if names:
+            return Finding("power", "warn", f"{when}: {', '.join(WORDS[name] for name in names)}", fix)
     return Finding("power", "ok", "no under-voltage and no throttling since the start")

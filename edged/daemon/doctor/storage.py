@@ -7,10 +7,10 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
+from edged.daemon.condition import LEAST_FREE_BYTES
 from edged.daemon.doctor.finding import Finding
 
-LEAST_FREE_MIB = 64
-"""Below this the store cannot keep its reserve and journal, and the system itself begins to fail."""
+LEAST_FREE_MIB = LEAST_FREE_BYTES >> 20
 
 
 def free_mib(directory: Path) -> int:
