@@ -97,6 +97,12 @@ def test_detect_finds_the_face_of_the_clip(desk: Path) -> None:
     assert done.stdout.count("face") >= 100  # the clip has 120 frames, with one face in each
 
 
+def test_verify_says_what_the_model_takes(desk: Path) -> None:
+    done = run("edged model verify ./blazeface-short", desk)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "verdict" in done.stdout.lower() or "passed" in done.stdout.lower()
+
+
 def test_check_and_doctor_approve_of_the_configuration(desk: Path, config: Path) -> None:
     assert "ok" in run("edged check edged.toml", desk).stdout
     done = run("edged doctor --config edged.toml", desk)
