@@ -91,7 +91,8 @@ def _ages(now: Latency, before: Latency) -> AgesPayload:
 
 
 def _processes(now: Observation, before: Observation | None, span_s: float) -> tuple[ProcessPayload, ...]:
-    earlier = before.processes if before else {}
+    # The first report comes at once: until then the processes did little but start, before the span began.
+    earlier = before.processes if before else now.processes
     return tuple(
         ProcessPayload(
             process=name,

@@ -37,7 +37,7 @@ def test_first_report_speaks_of_the_time_since_the_start() -> None:
     assert door["reported_ms"]["p50"] == 40
     assert found["events"] == {"committed": 9, "waiting": 1, "lost": 0}
     assert found["outbox"]["oldest_s"] == 12.3
-    assert found["processes"][0] == {"process": "main", "rss_mb": 40.0, "cpu_percent": 15.0, "threads": 4, "fds": 20}
+    assert found["processes"][0] == {"process": "main", "rss_mb": 40.0, "cpu_percent": 0.0, "threads": 4, "fds": 20}
     assert found["machine"] == {"temperatures_c": {"cpu-thermal": 51.2}, "throttled": [], "disk_free_mb": 5000}
 
 
