@@ -24,16 +24,27 @@ from paho.mqtt.properties import Properties
 PATIENCE_S = 60
 """How long something may take on a busy machine before the test gives up; no measure of speed."""
 
+EDGED_RUN = ("-m", "edged", "run", "--verbose")
+
 
 class Daemon:
-    """``edged run`` on a configuration; what it writes to stderr is kept. With a ``root``, /sys and /dev are below that."""
+    """``edged run`` on a configuration; what it writes to stderr is kept. With a ``root``, /sys and /dev are below that.
+
+    ``program`` are the arguments of Python, without the configuration, which comes last.
+    """
 
     def __init__(
-        self, config: Path, environment: dict[str, str] | None = None, prefix: Sequence[str] = (), root: Path | None = None
+        self,
+        config: Path,
+        environment: dict[str, str] | None = None,
+        prefix: Sequence[str] = (),
+        root: Path | None = None,
+        program: Sequence[str] = EDGED_RUN,
     ) -> None:
         self.config = config
         self._prefix = prefix
         self._root = root
+        self._program = program
         self._environment = {**os.environ, **(environment or {})}
         self._process: subprocess.Popen[str]
         self.log: list[str] = []
@@ -41,7 +52,7 @@ class Daemon:
 
     def start(self) -> None:
         """Start it; returns at once."""
-        run = ["-m", "edged", "run", "--verbose", str(self.config)]
+        run = [*self._program, str(self.config)]
         if self._root is not None:
             run = [str(Path(__file__).with_name("rooted.py")), str(self.config), str(self._root)]
         command = [*self._prefix, sys.executable, *run]
@@ -68,12 +79,14 @@ class Daemon:
 
     @property
     def vision_pid(self) -> int | None:
-        """Of its child, if there is one now."""
+        """Of its vision process, if there is one now; it has other children while it tries a model."""
         try:
-            children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+            for child in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split():
+                if b"\0edged.vision\0" in Path(f"/proc/{child}/cmdline").read_bytes():
+                    return int(child)
         except OSError:
-            return None
-        return int(children[0]) if children else None
+            pass
+        return None
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the main process."""
@@ -106,10 +119,14 @@ class Daemon:
 
 @contextmanager
 def running(
-    config: Path, environment: dict[str, str] | None = None, prefix: Sequence[str] = (), root: Path | None = None
+    config: Path,
+    environment: dict[str, str] | None = None,
+    prefix: Sequence[str] = (),
+    root: Path | None = None,
+    program: Sequence[str] = EDGED_RUN,
 ) -> Iterator[Daemon]:
     """A daemon that is gone afterwards, whatever happens. ``prefix`` is a command that becomes it in the end."""
-    daemon = Daemon(config, environment, prefix, root)
+    daemon = Daemon(config, environment, prefix, root, program)
     daemon.start()
     try:
         yield daemon
