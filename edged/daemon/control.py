@@ -20,7 +20,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from edged.core.errors import DaemonAbsent, DaemonUnreachable, OutputUnwritable
+from edged.core.errors import DaemonAbsent, DaemonUnreachable
 
 log = logging.getLogger(__name__)
 
@@ -89,12 +89,15 @@ class Control:
     async def listening(self, directory: Path) -> AsyncIterator[None]:
         """Listen in ``directory``, which the caller holds: a socket that is there is of a daemon that died.
 
-        Raises OutputUnwritable.
+        Where none can be made, as on a full disk, there is nothing to listen to: the daemon has more to do than that.
         """
         try:
             sock = _bind(directory)
         except OSError as error:
-            raise OutputUnwritable(f"{directory / SOCKET_NAME}: cannot be made: {error.strerror}") from error
+            path = directory / SOCKET_NAME
+            log.warning("%s: cannot be made: %s; other edged commands do not reach this daemon", path, error.strerror)
+            yield
+            return
         server = await asyncio.start_unix_server(self._on_client, sock=sock, limit=MAX_REQUEST_BYTES, backlog=MAX_CLIENTS)
         try:
             yield

@@ -1,4 +1,7 @@
-"""The state directory: made for its owner alone, and used by one daemon at a time."""
+"""The state directory: made for its owner alone, and used by one daemon at a time.
+
+Nothing is written here: a daemon must start on a full disk, where the store knows how to make room.
+"""
 
 from __future__ import annotations
 
@@ -10,21 +13,20 @@ from pathlib import Path
 
 from edged.core.errors import OutputUnwritable, StateInUse
 
-LOCK_NAME = "lock"
 HINT = "[device] state_directory names another"
 
 
 @contextmanager
 def claimed(path: Path) -> Iterator[Path]:
-    """Make the directory if it is missing and hold it; raises StateInUse or OutputUnwritable.
+    """Make the directory if it is missing and lock it; raises StateInUse or OutputUnwritable.
 
-    The kernel lets go of the lock with the process, however that ends: a file alone would have to be judged stale.
+    The kernel lets go of the lock with the process, however that ends; a file with a number in it would have to be judged stale.
     """
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        fd = os.open(path / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
-        raise OutputUnwritable(f"{path}: cannot be made or written: {error.strerror}", hint=HINT) from error
+        raise OutputUnwritable(f"{path}: cannot be made or read: {error.strerror}", hint=HINT) from error
     try:
         _lock(fd, path)
         yield path
@@ -35,11 +37,18 @@ def claimed(path: Path) -> Iterator[Path]:
 def _lock(fd: int, path: Path) -> None:
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        os.truncate(fd, 0)
-        os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
     except BlockingIOError as error:
-        holder = os.pread(fd, 20, 0).decode(errors="replace").strip()
-        who = f"edged (pid {holder})" if holder.isdigit() else "edged"
-        raise StateInUse(f"{path} is in use by another {who}", hint=f"stop that one, or {HINT}") from error
+        raise StateInUse(f"{path} is in use by another edged{_holder(fd)}", hint=f"stop that one, or {HINT}") from error
     except OSError as error:
-        raise OutputUnwritable(f"{path / LOCK_NAME}: {error.strerror}", hint=HINT) from error
+        raise OutputUnwritable(f"{path}: cannot be locked: {error.strerror}", hint=HINT) from error
+
+
+def _holder(fd: int) -> str:
+    """`` (pid 123)`` of who holds the lock, as far as the kernel tells (proc_locks(5))."""
+    status = os.fstat(fd)
+    lock = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
+    try:
+        rows = [line.split() for line in Path("/proc/locks").read_text().splitlines()]
+    except OSError:
+        return ""
+    return next((f" (pid {row[4]})" for row in rows if row[1] == "FLOCK" and row[5] == lock and int(row[4]) > 0), "")

@@ -280,7 +280,7 @@ def test_bounds_of_the_store_and_files_of_events_change_at_once(config: Config, 
 
 def test_signals_while_it_starts_are_heeded_once_it_serves(config: Config) -> None:
     with running(config.write()) as daemon:
-        wait_until((config.state / "lock").exists, "the start")
+        wait_until((config.state / "events.db").exists, "the start")
         config.cameras["gate"] = config.camera("comes")
         config.write()
         for _ in range(200):

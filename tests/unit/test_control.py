@@ -66,6 +66,13 @@ async def test_socket_of_a_daemon_that_was_killed_is_replaced(tmp_path: Path) ->
         assert await asyncio.to_thread(ask, tmp_path, Reload()) == Reloaded(("",))
 
 
+async def test_where_no_socket_can_be_made_the_daemon_goes_on(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "control").mkdir()
+    async with Control(echo).listening(tmp_path):
+        assert "control: cannot be made" in caplog.text
+    assert (tmp_path / "control").is_dir()
+
+
 @pytest.mark.parametrize(
     "sent",
     [
