@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import os
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -84,6 +85,7 @@ class Fuzzing:
         self._keep = keep
         self._seed = seed
         self._tallies: dict[str, Tally] = {}
+        self._started_s = time.monotonic()
         if keep:
             keep.mkdir(parents=True, exist_ok=True)
 
@@ -119,7 +121,13 @@ class Fuzzing:
             for name, tally in self._tallies.items()
         }
         held = all(tally.memory_ratio <= ALLOWED_FACTOR for tally in self._tallies.values())
-        return {"seed": seed, "mutants": sum(t.outcomes.total() for t in self._tallies.values()), "held": held, "models": models}
+        return {
+            "seed": seed,
+            "mutants": sum(tally.outcomes.total() for tally in self._tallies.values()),
+            "elapsed_s": time.monotonic() - self._started_s,
+            "held": held,
+            "models": models,
+        }
 
     def _mutants(self, count: int) -> Iterator[Mutant]:
         random = Random(self._seed)
@@ -159,7 +167,8 @@ class Fuzzing:
 
 def show(result: dict[str, Any], console: Console) -> None:
     models = result["models"]
-    table = Table(title=f"{result['mutants']} mutants, seed {result['seed']}", title_justify="left")
+    title = f"{result['mutants']} mutants, seed {result['seed']}, {result['elapsed_s']:.0f} s"
+    table = Table(title=title, title_justify="left")
     table.add_column("outcome")
     for name in models:
         table.add_column(name, justify="right", overflow="fold")

@@ -59,7 +59,8 @@ class Prober:
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._channel.close()
         self._kill()  # its child, if it has one, dies with it
-        await asyncio.wait_for(self._process.wait(), KILL_DEADLINE_S)
+        async with asyncio.timeout(KILL_DEADLINE_S):
+            await self._process.communicate()  # and not only wait(), which leaves the pipe open
 
     async def probe(self, request: Request, heed: Callable[[Passed], object] = lambda passed: None) -> Verdict:
         """Have a model tried; ``heed`` is told of each check as it is passed."""

@@ -60,7 +60,8 @@ def limit(memory_bytes: int, deadline_s: float, threads: int) -> None:
     for what, bound in bounds.items():
         hard = resource.getrlimit(what)[1]
         lowered = bound if hard == resource.RLIM_INFINITY else min(bound, hard)
-        resource.setrlimit(what, (lowered, lowered))
+        # Above the hard limit of CPU time waits SIGKILL, which says nothing; SIGXCPU at the soft one does.
+        resource.setrlimit(what, (lowered, lowered + (what == resource.RLIMIT_CPU)))
 
 
 def resident_bytes() -> int:
