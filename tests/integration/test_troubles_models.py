@@ -137,8 +137,7 @@ def wanted(
     both = MANIFEST.replace("[decoder]", 'edgetpu = "m_edgetpu.tflite"\n[decoder]')
     bundle(directory, make_tflite(), both if variant else MANIFEST)
     settings = ModelSettings(bundle=f"{directory}/", delegate=delegate, edgetpu=EdgeTpuSettings(library=library))
-    found = check_accelerator("m", settings, root)
-    assert found is not None
+    (found,) = check_accelerator("m", settings, root)
     return found
 
 

@@ -30,21 +30,21 @@ def check_edgetpus(root: Path = Path("/")) -> Finding:
     return Finding("edgetpu", "ok", ", ".join(f"{tpu.kind} {tpu.node}" for tpu in found))
 
 
-def check_accelerator(name: str, settings: ModelSettings, root: Path = Path("/")) -> Finding | None:
-    """Whether a configured model would get the accelerator that it is to have; ``None`` for a model of the CPU."""
+def check_accelerator(name: str, settings: ModelSettings, root: Path = Path("/")) -> list[Finding]:
+    """Whether a configured model would get the accelerator that it is to have; nothing for a model of the CPU."""
     check = f"accelerator {name}"
     status: Status = "warn" if settings.delegate == "auto" else "fail"  # "auto" goes on without it
     try:
         accelerator = choose(settings, load_bundle(resolve(settings.bundle)).paths, root)
     except ModelRejected:
-        return None  # the finding about the model says it
+        return []  # the finding about the model says it
     except DelegateFailed as error:
-        return _failed(check, status, error)
+        return [_failed(check, status, error)]
     if accelerator is None:
-        return None
+        return []
     if problem := _loading_failure(accelerator):
-        return _failed(check, status, problem)
-    return Finding(check, "ok", f"{accelerator.name} by {accelerator.library}")
+        return [_failed(check, status, problem)]
+    return [Finding(check, "ok", f"{accelerator.name} by {accelerator.library}")]
 
 
 def _failed(check: str, status: Status, error: DelegateFailed) -> Finding:

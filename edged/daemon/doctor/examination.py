@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from functools import partial
+from os.path import lexists
 from pathlib import Path
 
 from edged.config.load import load
-from edged.config.schema import Settings, default_state_directory
+from edged.config.schema import SERVICE_STATE, Settings, default_state_directory
 from edged.core.errors import ConfigInvalid
 from edged.daemon.doctor import broker, model, stream
 from edged.daemon.doctor.accelerator import LOAD_S, check_accelerator, check_edgetpus
 from edged.daemon.doctor.camera import check_camera, check_devices
+from edged.daemon.doctor.daemon import check_daemon
 from edged.daemon.doctor.finding import Finding
 from edged.daemon.doctor.machine import RUNTIME_S, check_clock, check_power, check_python, check_runtime
 from edged.daemon.doctor.service import check_service
@@ -55,10 +57,13 @@ def _machine() -> Iterator[Check]:
     yield Check("service", check_service)
 
 
-def _state(directory: Path, store_mib: int) -> Iterator[Check]:
+def _state(asked: Path, store_mib: int) -> Iterator[Check]:
+    # A person who asks about the service has not its environment, which tells where its state is.
+    directory = SERVICE_STATE if asked == default_state_directory() and not lexists(asked) and lexists(SERVICE_STATE) else asked
     yield Check("state", partial(check_state_directory, directory))
     yield Check("disk", partial(check_disk, directory, store_mib))
     yield Check("store", partial(check_store, directory))
+    yield Check("daemon", partial(check_daemon, directory))
 
 
 def _configured(settings: Settings) -> Iterator[Check]:

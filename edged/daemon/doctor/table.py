@@ -6,6 +6,7 @@ from edged.daemon.doctor.finding import Finding, Status
 from edged.daemon.doctor.troubles.accelerators import ACCELERATORS
 from edged.daemon.doctor.troubles.broker import BROKER
 from edged.daemon.doctor.troubles.cameras import CAMERAS
+from edged.daemon.doctor.troubles.daemon import DAEMON
 from edged.daemon.doctor.troubles.machine import MACHINE
 from edged.daemon.doctor.troubles.models import MODELS
 from edged.daemon.doctor.troubles.storage import STORAGE
@@ -19,6 +20,7 @@ SECTIONS = {
     "Models": MODELS,
     "Accelerators": ACCELERATORS,
     "The broker": BROKER,
+    "The running daemon": DAEMON,
 }
 
 TABLE = {trouble.code: trouble for troubles in SECTIONS.values() for trouble in troubles}

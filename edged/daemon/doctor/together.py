@@ -22,19 +22,22 @@ LIGHT_S = 15.0
 """For a look at files."""
 
 
+Found = Finding | list[Finding]
+
+
 @dataclass(frozen=True, slots=True)
 class Check:
-    """What to look at. ``look`` gives a finding, or ``None`` if there is nothing to say; ``heavy`` ones wait for their turn."""
+    """What to look at. ``look`` gives a finding, or a list of them that may be empty; ``heavy`` ones wait for their turn."""
 
     name: str
-    look: Callable[[], Finding | None]
+    look: Callable[[], Found]
     within_s: float = LIGHT_S
     heavy: bool = False
 
 
 def run_together(checks: Sequence[Check]) -> Iterator[Finding]:
     """The findings in the order of ``checks``, each as soon as it and all before it are known."""
-    futures: list[Future[Finding | None]] = [Future() for _ in checks]
+    futures: list[Future[Found]] = [Future() for _ in checks]
     heavy = deque((check, future) for check, future in zip(checks, futures, strict=True) if check.heavy)
     lanes = [heavy] * min(HEAVY_AT_ONCE, len(heavy))
     lanes += [deque([(check, future)]) for check, future in zip(checks, futures, strict=True) if not check.heavy]
@@ -45,14 +48,13 @@ def run_together(checks: Sequence[Check]) -> Iterator[Finding]:
     for check, future in zip(checks, futures, strict=True):
         within_s = turns_s if check.heavy else check.within_s
         try:
-            found = future.result(max(0.0, began_s + within_s - time.monotonic()))
+            found: Found = future.result(max(0.0, began_s + within_s - time.monotonic()))
         except TimeoutError:
             found = trouble(check.name, "check-hangs", f"no answer within {within_s:.0f} s")
-        if found is not None:
-            yield found
+        yield from found if isinstance(found, list) else [found]
 
 
-def _work(lane: deque[tuple[Check, Future[Finding | None]]]) -> None:
+def _work(lane: deque[tuple[Check, Future[Found]]]) -> None:
     while True:
         try:
             check, future = lane.popleft()
