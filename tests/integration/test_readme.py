@@ -136,7 +136,7 @@ def test_a_snapshot_is_taken_as_configured(desk: Path, config: Path) -> None:
 def test_daemon_and_tail_speak_to_each_other(desk: Path, config: Path, broker: Mosquitto) -> None:
     assert "edged run edged.toml" in COMMANDS  # what `running` does
     (tail,) = [command for command in COMMANDS if command == "edged tail --host broker.local --count 10"]
-    words = shlex.split(tail.replace("broker.local", f"127.0.0.1 --port {broker.port}").replace("--count 10", "--count 3"))
+    words = shlex.split(tail.replace("broker.local", f"127.0.0.1 --port {broker.port}").replace("--count 10", "--count 8"))
     with subprocess.Popen([sys.executable, "-m", *words], stdout=subprocess.PIPE, text=True) as listener:
         with running(config, {"STATE_DIRECTORY": str(desk / "state")}) as daemon:
             daemon.wait_for("appeared")
