@@ -19,7 +19,7 @@ PUBLISH, PUBACK = 3, 4
 
 
 class Broker:
-    """Answers each CONNECT with the next of ``answers`` (MQTT 5.0, section 3.2) and every message; keeps what it is sent."""
+    """Answers each CONNECT with the next of ``answers`` (MQTT 5.0, section 3.2), and every message; keeps all that it is sent."""
 
     def __init__(self, *answers: bytes) -> None:
         self._answers = iter(answers)

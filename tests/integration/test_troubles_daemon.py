@@ -24,6 +24,7 @@ from edged.daemon.doctor.troubles.daemon import code_of_problem
 from edged.daemon.machine import Machine, Throttling
 from edged.daemon.observation import Observation
 from edged.daemon.report import report
+from edged.daemon.state import claimed
 from edged.mqtt.health import HealthPayload
 from edged.store.outbox import OutboxCounts
 
@@ -104,6 +105,13 @@ def test_a_daemon_that_hangs_up(tmp_path: Path) -> Finding:
         (found,) = check_daemon(tmp_path)
         hanging_up.join()
     return found
+
+
+def test_a_directory_that_another_daemon_holds_without_listening(tmp_path: Path) -> None:
+    with claimed(tmp_path):
+        (found,) = check_daemon(tmp_path)
+    expect(found, "daemon-unreachable")
+    assert f"(pid {os.getpid()})" in found.what
 
 
 def test_a_daemon_at_work_tells_of_the_camera_that_it_lost(tmp_path: Path, test_data: Path) -> None:

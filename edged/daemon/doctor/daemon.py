@@ -9,6 +9,7 @@ from edged.daemon.control import Look, Seen, ask
 from edged.daemon.doctor.finding import Finding
 from edged.daemon.doctor.table import trouble
 from edged.daemon.doctor.troubles.daemon import code_of_problem
+from edged.daemon.state import holder
 from edged.mqtt.health import HealthPayload, ProblemPayload
 
 NAME = "daemon"
@@ -22,6 +23,10 @@ def check_daemon(directory: Path) -> list[Finding]:
     try:
         reply = ask(directory, Look(), ANSWER_S)
     except DaemonAbsent as error:
+        if held_by := holder(directory):
+            return [
+                trouble(NAME, "daemon-unreachable", f"{directory} is in use by another edged{held_by}, which takes no questions")
+            ]
         return [Finding(NAME, "skip", error.message)]
     except DaemonUnreachable as error:
         return [trouble(NAME, "daemon-unreachable", error.message, error.hint)]

@@ -31,8 +31,8 @@ DAEMON = (
     ),
     Trouble(
         "daemon-unreachable", "daemon", "warn",
-        "`edged reload` and `edged doctor` do not get through to the daemon.",
-        "The daemon belongs to another user, is of another version, or hangs.",
+        "`edged reload` does not get through to the daemon; `edged run` ends with `... is in use by another edged (pid 812)`.",
+        "A daemon runs on this state directory that belongs to another user, is of another version, or hangs.",
         "Ask as the user that it runs as or as root, with the same edged; `journalctl -u edged` says more.",
     ),
 )  # fmt: skip
