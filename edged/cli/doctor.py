@@ -51,5 +51,6 @@ def _print(findings: Sequence[Finding]) -> None:
     table = Table("check", "", "found", box=None, pad_edge=False, header_style="bold")
     for finding in findings:
         text = escape(finding.what) + (f"\n[dim]{escape(finding.fix)}[/]" if finding.fix else "")
+        text += f"\n[dim]{finding.code}[/]" if finding.code else ""
         table.add_row(escape(finding.name), f"[{STYLES[finding.status]}]{finding.status}[/]", text)
     out.print(table)

@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from edged.cli.terminal import Verbs
     from edged.daemon.control import Reload, Reply
 
-SERVICE_STATE = Path("/var/lib/edged")
-"""What systemd's ``StateDirectory=edged`` is; the shell of a person does not have the variable that tells."""
-
 
 def register(verbs: Verbs) -> None:
     """Add the verb."""
@@ -29,8 +26,8 @@ def register(verbs: Verbs) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Reload; a refusal is the error."""
     from edged.config.load import load
-    from edged.config.schema import default_state_directory
-    from edged.daemon.control import Refused, Reload
+    from edged.config.schema import SERVICE_STATE, default_state_directory
+    from edged.daemon.control import Refused, Reload, Reloaded
 
     config: Path | None = arguments.config
     if config is None:
@@ -40,6 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
     reply = _ask_first([directory, SERVICE_STATE], request)
     if isinstance(reply, Refused):
         raise ConfigInvalid(f"reload refused, the old configuration serves on: {reply.message}", reply.problems, hint=reply.hint)
+    assert isinstance(reply, Reloaded)
     out.print("reloaded: " + escape(", ".join(reply.changes) or "nothing changed"))
     return 0
 

@@ -36,6 +36,10 @@ def default_device_name() -> str:
     return re.sub(r"[^a-z0-9_-]+", "-", host).strip("-_")[:32] or "edged"
 
 
+SERVICE_STATE = Path("/var/lib/edged")
+"""What systemd's ``StateDirectory=edged`` is; the shell of a person does not have the variable that tells."""
+
+
 def default_state_directory() -> Path:
     """systemd's ``StateDirectory=`` if it gave one, else the user's own by the XDG Base Directory Specification."""
     if given := os.environ.get("STATE_DIRECTORY"):

@@ -20,10 +20,54 @@ ModelFault = Literal[
     "crashing",
     "changed",
     "delegate",
+    "undeclared",
     "unfit",
 ]
 """Why a model is refused, in the words that `edged model verify` prints. ``unfit``: whole, but not what edged or its manifest
-expects; ``changed``: not the files that were checked before."""
+expects; ``undeclared``: nothing says how its outputs read; ``changed``: not the files that were checked before."""
+
+DelegateFault = Literal[
+    "failing", "no variant", "absent", "no node", "no permission", "library missing", "library unusable", "library crashes"
+]
+"""Why an accelerator runs no model. ``no variant``: the bundle has nothing for it; ``no node``: it is there, and not to be opened
+from here."""
+
+CameraFault = Literal[
+    "host unknown",
+    "unreachable",
+    "silent",
+    "connection refused",
+    "login refused",
+    "forbidden",
+    "path unknown",
+    "no video",
+    "untrusted",
+    "faulty",
+]
+"""Why a camera gives no pictures. ``faulty``: it is there, and fails; only network cameras are told apart further."""
+
+BrokerFault = Literal[
+    "lost",
+    "host unknown",
+    "unreachable",
+    "silent",
+    "connection refused",
+    "no answer",
+    "refused",
+    "login refused",
+    "protocol refused",
+    "untrusted",
+    "certificate expired",
+    "other name",
+    "no tls",
+]
+"""Why there is no connection to a broker. ``no answer``: something listens there, and does not speak MQTT with us."""
+
+SecretFault = Literal["missing", "open to others", "unusable"]
+"""Why a secret is not used."""
+
+StoreFault = Literal["unusable", "damaged", "newer", "foreign", "busy"]
+"""Why the event store cannot be used. ``newer``: of a later edged; ``foreign``: of another program; ``busy``: held by one."""
 
 
 class EdgedError(Exception):
@@ -58,7 +102,11 @@ class ModelRejected(EdgedError):
 
 
 class DelegateFailed(EdgedError):
-    """An accelerator library or device cannot be used."""
+    """An accelerator library or device cannot be used; ``fault`` sorts the reasons."""
+
+    def __init__(self, message: str, *, hint: str = "", fault: DelegateFault = "failing") -> None:
+        super().__init__(message, hint=hint)
+        self.fault = fault
 
 
 class CustomOpsUnusable(EdgedError):
@@ -70,7 +118,11 @@ class RuntimeUnavailable(EdgedError):
 
 
 class CameraLost(EdgedError):
-    """A source cannot be opened, stalled, or stopped delivering frames."""
+    """A source cannot be opened, stalled, or stopped delivering frames; ``fault`` sorts the reasons."""
+
+    def __init__(self, message: str, *, hint: str = "", fault: CameraFault = "faulty") -> None:
+        super().__init__(message, hint=hint)
+        self.fault = fault
 
 
 class SourceUnusable(EdgedError):
@@ -78,19 +130,35 @@ class SourceUnusable(EdgedError):
 
 
 class StoreFailed(EdgedError):
-    """The event store cannot be opened, read or written."""
+    """The event store cannot be opened, read or written; ``fault`` sorts the reasons."""
+
+    def __init__(self, message: str, *, hint: str = "", fault: StoreFault = "unusable") -> None:
+        super().__init__(message, hint=hint)
+        self.fault = fault
 
 
 class BrokerRefused(EdgedError):
-    """The broker answered, and said no (credentials, protocol, authorisation)."""
+    """The broker answered, and said no (credentials, protocol, authorisation); ``fault`` sorts the reasons."""
+
+    def __init__(self, message: str, *, hint: str = "", fault: BrokerFault = "refused") -> None:
+        super().__init__(message, hint=hint)
+        self.fault = fault
 
 
 class BrokerUnreachable(EdgedError):
-    """No broker answered at the configured address."""
+    """No broker answered at the configured address; ``fault`` sorts the reasons."""
+
+    def __init__(self, message: str, *, hint: str = "", fault: BrokerFault = "lost") -> None:
+        super().__init__(message, hint=hint)
+        self.fault = fault
 
 
 class SecretUnreadable(EdgedError):
-    """A credential that the configuration refers to is missing, empty or readable by others."""
+    """A credential that the configuration refers to is missing, empty or readable by others; ``fault`` sorts the reasons."""
+
+    def __init__(self, message: str, *, hint: str = "", fault: SecretFault = "unusable") -> None:
+        super().__init__(message, hint=hint)
+        self.fault = fault
 
 
 class PackageUnavailable(EdgedError):

@@ -29,9 +29,11 @@ def check_private(path: Path) -> None:
     try:
         mode = path.stat().st_mode
     except OSError as error:
-        raise SecretUnreadable(f"{path}: {error.strerror}", hint="create it, readable by the user that edged runs as") from error
+        hint = "create it, readable by the user that edged runs as"
+        raise SecretUnreadable(f"{path}: {error.strerror}", hint=hint, fault="missing") from error
     if mode & OTHERS:
-        raise SecretUnreadable(f"{path} is open to others (mode {stat.S_IMODE(mode):04o})", hint=f"run: chmod 600 {path}")
+        said = f"{path} is open to others (mode {stat.S_IMODE(mode):04o})"
+        raise SecretUnreadable(said, hint=f"run: chmod 600 {path}", fault="open to others")
 
 
 def _credential(name: str) -> Path:
@@ -41,6 +43,7 @@ def _credential(name: str) -> Path:
         raise SecretUnreadable(
             f"credential {name!r} is wanted, but systemd gave none",
             hint=f"add LoadCredential={name}:FILE to the unit, or use password_file",
+            fault="missing",
         )
     if name in {".", ".."} or "/" in name or "\0" in name:
         raise SecretUnreadable(f"{name!r} is not the name of a credential", hint="a credential's name is a plain file name")

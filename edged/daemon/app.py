@@ -18,7 +18,7 @@ from edged.core.event import ModelChanged, ObjectAppeared, ObjectLeft, SourceBac
 from edged.daemon.admission import Admission
 from edged.daemon.cameras import Cameras
 from edged.daemon.clock import read_clock
-from edged.daemon.control import Control
+from edged.daemon.control import Control, Reload, Reply, Request, Seen
 from edged.daemon.health import Health
 from edged.daemon.observation import Observer, Parts
 from edged.daemon.outputs import MakeViews, Outputs
@@ -82,6 +82,13 @@ class Daemon:
         )
         self._observer = Observer(parts, root)
         self.vitals = Vitals(self._observer, self._publishing)
+
+    async def answer(self, request: Request) -> Reply:
+        """What another edged command is told."""
+        if isinstance(request, Reload):
+            assert self.reloader, "without it nobody is listened to"
+            return await self.reloader.answer(request)
+        return Seen(await self.vitals.health())
 
     def stop(self) -> None:
         """Leave in good order, within a deadline; ``run`` returns when everything is safe."""
@@ -305,7 +312,7 @@ async def serve(
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, daemon.stop)
         if daemon.reloader:
-            await stack.enter_async_context(Control(daemon.reloader.answer).listening(directory))
+            await stack.enter_async_context(Control(daemon.answer).listening(directory))
             loop.add_signal_handler(signal.SIGHUP, daemon.reloader.request)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
         if settings.metrics.listen:

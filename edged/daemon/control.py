@@ -21,6 +21,7 @@ import msgspec
 from msgspec import Struct
 
 from edged.core.errors import DaemonAbsent, DaemonUnreachable
+from edged.mqtt.health import HealthPayload
 
 log = logging.getLogger(__name__)
 
@@ -61,9 +62,20 @@ class Refused(Struct, frozen=True, tag="refused", tag_field="reply"):
     hint: str
 
 
-Reply = Reloaded | Refused
+class Look(Struct, frozen=True, tag="look", tag_field="request"):
+    """Say how the daemon is."""
 
-_requests = msgspec.json.Decoder(Reload)
+
+class Seen(Struct, frozen=True, tag="seen", tag_field="reply"):
+    """What is said of it over MQTT as well."""
+
+    health: HealthPayload
+
+
+Request = Reload | Look
+Reply = Reloaded | Seen | Refused
+
+_requests: msgspec.json.Decoder[Request] = msgspec.json.Decoder(Request)
 _replies: msgspec.json.Decoder[Reply] = msgspec.json.Decoder(Reply)
 
 
@@ -80,7 +92,7 @@ def _address(directory: Path) -> Iterator[str]:
 class Control:
     """The daemon's end; ``answer`` has the reply to each request."""
 
-    def __init__(self, answer: Callable[[Reload], Awaitable[Reply]], *, request_s: float = REQUEST_S) -> None:
+    def __init__(self, answer: Callable[[Request], Awaitable[Reply]], *, request_s: float = REQUEST_S) -> None:
         self._answer = answer
         self._request_s = request_s
         self._clients: set[asyncio.Task[None]] = set()
@@ -164,12 +176,12 @@ def _peer_uid(writer: asyncio.StreamWriter) -> int:
     return int(PEER.unpack(sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, PEER.size))[1])
 
 
-def ask(directory: Path, request: Reload) -> Reply:
+def ask(directory: Path, request: Request, answer_s: float = ANSWER_S) -> Reply:
     """A client's end: the reply of the daemon whose state directory this is. Blocks; raises DaemonAbsent or DaemonUnreachable."""
     where = f"the daemon of {directory}"
     try:
         with _address(directory) as address, socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
-            sock.settimeout(ANSWER_S)
+            sock.settimeout(answer_s)
             sock.connect(address)
             sock.sendall(msgspec.json.encode(request) + b"\n")
             with sock.makefile("rb") as file:
@@ -179,7 +191,7 @@ def ask(directory: Path, request: Reload) -> Reply:
     except PermissionError as error:
         raise DaemonUnreachable(f"{where} belongs to another user", hint="ask as that user or as root") from error
     except TimeoutError as error:
-        raise DaemonUnreachable(f"{where} has not answered for {ANSWER_S:g} s", hint="its log says more") from error
+        raise DaemonUnreachable(f"{where} has not answered for {answer_s:g} s", hint="its log says more") from error
     except OSError as error:
         raise DaemonUnreachable(f"{where}: {error.strerror}") from error
     with contextlib.suppress(msgspec.MsgspecError, UnicodeDecodeError):

@@ -38,16 +38,16 @@ def _lock(fd: int, path: Path) -> None:
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
-        raise StateInUse(f"{path} is in use by another edged{_holder(fd)}", hint=f"stop that one, or {HINT}") from error
+        raise StateInUse(f"{path} is in use by another edged{holder(path)}", hint=f"stop that one, or {HINT}") from error
     except OSError as error:
         raise OutputUnwritable(f"{path}: cannot be locked: {error.strerror}", hint=HINT) from error
 
 
-def _holder(fd: int) -> str:
-    """`` (pid 123)`` of who holds the lock, as far as the kernel tells (proc_locks(5))."""
-    status = os.fstat(fd)
-    lock = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
+def holder(path: Path) -> str:
+    """`` (pid 123)`` of who holds the lock, as far as the kernel tells (proc_locks(5)); nothing is locked to find out."""
     try:
+        status = path.stat()
+        lock = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
         rows = [line.split() for line in Path("/proc/locks").read_text().splitlines()]
     except OSError:
         return ""

@@ -9,6 +9,7 @@ from edged.daemon.condition import Condition
 from edged.daemon.observation import Observation, Observer
 from edged.daemon.publishing import Publishing
 from edged.daemon.report import report
+from edged.mqtt.health import HealthPayload
 from edged.mqtt.wire import encode
 from edged.web.server import Answer, Routes
 
@@ -69,10 +70,13 @@ class Vitals:
         interval_s = publisher.health_interval_s if publisher else INTERVAL_S
         return observation.clock.monotonic_ns - self._reported.clock.monotonic_ns > (interval_s - CHECK_S / 2) * 1e9
 
+    async def health(self) -> HealthPayload:
+        """How the device is now; raises StoreFailed."""
+        return report(await self._look(), self._reported, self._condition)
+
     async def _healthz(self) -> Answer:
-        observation = await self._look()
-        status = 503 if self._condition.status == "failing" else 200
-        return Answer(encode(report(observation, self._reported, self._condition)) + b"\n", "application/json", status)
+        health = await self.health()
+        return Answer(encode(health) + b"\n", "application/json", 503 if health.status == "failing" else 200)
 
     async def _metrics(self) -> Answer:
         from edged.daemon.metrics import families  # prometheus_client is worth its memory only to those who scrape

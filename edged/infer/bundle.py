@@ -219,6 +219,7 @@ def _decoder(declared: DecoderSpec | None, metadata: Metadata | None, asked: str
         raise ModelRejected(
             f"{path}: the file does not say how its outputs read",
             hint=f"`edged model inspect {path}` proposes a decoder; state it with --decoder NAME or in a {FILE_NAME}.",
+            fault="undeclared",
         )
     return DecoderSpec(name, parameters)
 

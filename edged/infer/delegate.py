@@ -65,10 +65,11 @@ def choose(settings: ModelSettings, variants: Collection[str], root: Path = Path
         raise DelegateFailed(
             f'{settings.bundle}: delegate = "edgetpu", and the bundle has no variant for the Edge TPU',
             hint="Compile the quantised model with edgetpu_compiler and name the result as edgetpu in [files] of model.toml.",
+            fault="no variant",
         )
     device = settings.edgetpu.device
     if found := edgetpu.trouble(device, root):
-        raise DelegateFailed(found[0], hint=found[1])
+        raise found
     return Accelerator("edgetpu", "edgetpu", settings.edgetpu.library, {"device": device} if device else {}, root)
 
 
@@ -79,7 +80,7 @@ def load_plugin(runtime: Runtime, accelerator: Accelerator) -> Any:
     try:
         library = ctypes.CDLL(name)
     except OSError as error:
-        raise DelegateFailed(f"{name}: cannot be loaded: {error}", hint=loading_fix(accelerator, str(error))) from error
+        raise loading_failure(accelerator, str(error)) from error
     if missing := [symbol for symbol in (CREATE, DESTROY) if not hasattr(library, symbol)]:
         raise DelegateFailed(f"{name}: no delegate plug-in, it has no {missing[0]}", hint=ABSENT_FIX[accelerator.name])
     try:
@@ -91,14 +92,16 @@ def load_plugin(runtime: Runtime, accelerator: Accelerator) -> Any:
         ) from error
 
 
-def loading_fix(accelerator: Accelerator, said: str) -> str:
-    """What to do about a plug-in of which the dynamic loader ``said`` why it does not load."""
-    absent = accelerator.library in said and "No such file" in said
-    return ABSENT_FIX[accelerator.name] if absent else FOREIGN_FIX
+def loading_failure(accelerator: Accelerator, said: str) -> DelegateFailed:
+    """What it means that the dynamic loader ``said`` this about a plug-in."""
+    message = f"{accelerator.library}: cannot be loaded: {said}"
+    if accelerator.library in said and "No such file" in said:  # and not a library that it needs
+        return DelegateFailed(message, hint=ABSENT_FIX[accelerator.name], fault="library missing")
+    return DelegateFailed(message, hint=FOREIGN_FIX, fault="library unusable")
 
 
 def _creation_hint(accelerator: Accelerator) -> str:
     if accelerator.name == "external":
         return "Look at its manual for what it needs, and whether another program uses the device."
     found = edgetpu.trouble(accelerator.options.get("device", ""), accelerator.root)
-    return found[1] if found else "Another program may use the Edge TPU; unplugging it and plugging it in again resets it."
+    return found.hint if found else "Another program may use the Edge TPU; unplugging it and plugging it in again resets it."

@@ -7,9 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from edged.core.errors import DelegateFailed
+
 USB_IDS = {("1a6e", "089a"), ("18d1", "9302")}
 """Vendor and product of the USB accelerator, before libedgetpu has loaded its firmware and after
 (https://coral.ai/docs/accelerator/get-started)."""
+
+ABSENT_FIX = "Plug one in; lsusb shows it as 1a6e:089a or 18d1:9302, a PCIe one is /dev/apex_0."
+
+NODE_FIX = "Pass /dev/bus/usb (or /dev/apex_0) into the container."
 
 UDEV_FIX = (
     "Install Coral's udev rules (part of libedgetpu1-std), add the user to the group plugdev (`sudo usermod -aG plugdev USER`; "
@@ -38,16 +44,16 @@ def matching(found: tuple[EdgeTpu, ...], device: str) -> tuple[EdgeTpu, ...]:
     return of_kind if len(of_kind) > int(number or 0) else ()
 
 
-def trouble(device: str, root: Path = Path("/")) -> tuple[str, str] | None:
-    """Why no Edge TPU that ``device`` means can be opened, and what to do; ``None`` if one looks fine."""
+def trouble(device: str, root: Path = Path("/")) -> DelegateFailed | None:
+    """Why no Edge TPU that ``device`` means can be opened; ``None`` if one looks fine."""
     wanted = f"Edge TPU {device!r}" if device else "Edge TPU"
     found = matching(find_edgetpus(root), device)
     if not found:
-        return f"no {wanted} is connected", "Plug one in; lsusb shows it as 1a6e:089a or 18d1:9302, a PCIe one is /dev/apex_0."
+        return DelegateFailed(f"no {wanted} is connected", hint=ABSENT_FIX, fault="absent")
     if not any(tpu.node.exists() for tpu in found):
-        return f"{found[0].node}: the Edge TPU has no device node here", "Pass /dev/bus/usb (or /dev/apex_0) into the container."
+        return DelegateFailed(f"{found[0].node}: the Edge TPU has no device node here", hint=NODE_FIX, fault="no node")
     if not any(tpu.accessible for tpu in found):
-        return f"{found[0].node}: no permission to open the Edge TPU", UDEV_FIX
+        return DelegateFailed(f"{found[0].node}: no permission to open the Edge TPU", hint=UDEV_FIX, fault="no permission")
     return None
 
 

@@ -7,14 +7,26 @@ daemon. Whoever gave up waiting leaves a thread that ends by its own deadlines a
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 import ssl
 import threading
 
 from paho.mqtt.client import CleanStartOption, Client
 
-from edged.core.errors import BrokerUnreachable
+from edged.core.errors import BrokerFault, BrokerUnreachable
 from edged.mqtt.endpoint import Endpoint
+
+UNTRUSTED_HINT = "check ca_file: it names the authority that signed the broker's certificate"
+NAME_HINT = "host has to be a name or address that the broker's certificate is made out to"
+TIME_HINT = "renew the broker's certificate; if it is not old, check the clock of this machine"
+CERTIFICATE: dict[int, tuple[BrokerFault, str]] = {
+    9: ("certificate expired", TIME_HINT),
+    10: ("certificate expired", TIME_HINT),
+    62: ("other name", NAME_HINT),
+    64: ("other name", NAME_HINT),
+}
+"""X509_V_ERR_CERT_NOT_YET_VALID, _CERT_HAS_EXPIRED, _HOSTNAME_MISMATCH, _IP_ADDRESS_MISMATCH of OpenSSL's x509_vfy.h."""
 
 
 async def dial(client: Client, endpoint: Endpoint, clean_start: CleanStartOption, deadline_s: float) -> None:
@@ -55,22 +67,25 @@ def _hang_up(client: Client) -> None:
 
 
 def _unreachable(endpoint: Endpoint, error: OSError | ValueError) -> BrokerUnreachable:
+    fault: BrokerFault = "lost"
     match error:
         case ssl.SSLCertVerificationError():
-            what, hint = (
-                f"its certificate is not trusted: {error.verify_message}",
-                "check ca_file, and that host is a name in it",
-            )
+            fault, hint = CERTIFICATE.get(error.verify_code, ("untrusted", UNTRUSTED_HINT))
+            what = f"its certificate is not trusted: {error.verify_message}"
         case ssl.SSLError():
-            what, hint = f"TLS: {error.reason or error}", "does this port speak TLS?"
+            fault, what, hint = "no tls", f"TLS: {error.reason or error}", "does this port speak TLS?"
         case socket.gaierror():
-            what, hint = f"{error.strerror}", "check the host's name, or the device's name server"
+            fault, what, hint = "host unknown", f"{error.strerror}", "check the host's name, or the device's name server"
+        case UnicodeError():  # of a label that is empty or too long for a name
+            fault, what, hint = "host unknown", str(error), "check the host's name"
         case ConnectionRefusedError():
-            what, hint = "nothing listens there", "is the broker running?"
+            fault, what, hint = "connection refused", "nothing listens there", "is the broker running?"
         case TimeoutError():
-            what, hint = "no answer from the network", "a firewall, or the wrong address?"
+            fault, what, hint = "silent", "no answer from the network", "a firewall, or the wrong address?"
         case ConnectionResetError() if endpoint.tls is not None:
-            what, hint = "it hung up during the TLS handshake", "does this port speak TLS?"
+            fault, what, hint = "no tls", "it hung up during the TLS handshake", "does this port speak TLS?"
+        case OSError(errno=errno.ENETUNREACH | errno.EHOSTUNREACH | errno.ENETDOWN):
+            fault, what, hint = "unreachable", f"{error.strerror}", "is the network of this machine up? `ip route` tells"
         case _:
             what, hint = str(error), ""
-    return BrokerUnreachable(f"{endpoint.address}: {what}", hint=hint)
+    return BrokerUnreachable(f"{endpoint.address}: {what}", hint=hint, fault=fault)

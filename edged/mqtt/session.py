@@ -22,7 +22,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from edged.core.errors import BrokerRefused, BrokerUnreachable
+from edged.core.errors import BrokerFault, BrokerRefused, BrokerUnreachable
 from edged.mqtt.dial import dial
 from edged.mqtt.endpoint import Endpoint
 from edged.mqtt.reason import TOO_LARGE
@@ -37,6 +37,9 @@ HEADER_BYTES = 5 + 2 + 2 + 1
 
 NO_LIMIT_BYTES = 1 << 28
 """What MQTT can express at all."""
+
+LOGIN_REFUSALS = frozenset({"Bad user name or password", "Not authorized"})
+"""Brokers answer either to a wrong password (MQTT 5.0, section 3.2.2.2; paho translates the codes of 3.1.1)."""
 
 TICK_S = 1.0
 
@@ -157,7 +160,7 @@ class Session:
         """Hand the socket over to the event loop. The callbacks for it are set only now: dialling ran in a thread."""
         loop, client, sock = self._loop, self._client, self._client.socket()
         if sock is None:
-            self._end(BrokerUnreachable(f"{self._endpoint.address} hung up at once"))
+            self._end(BrokerUnreachable(f"{self._endpoint.address} hung up at once", fault="no answer"))
             return
         client.on_socket_register_write = lambda _client, _data, sock: loop.add_writer(sock, self._on_writable)
         client.on_socket_unregister_write = lambda _client, _data, sock: _detach(loop.remove_writer(sock))
@@ -174,7 +177,9 @@ class Session:
                 limits = await self._accepted
         except TimeoutError as error:
             raise Unanswered(
-                f"{address} does not answer CONNECT within {self._timing.connect_s:g} s", hint="is it an MQTT broker?"
+                f"{address} does not answer CONNECT within {self._timing.connect_s:g} s",
+                hint="is it an MQTT broker?",
+                fault="no answer",
             ) from error
         self._window = asyncio.Semaphore(min(WINDOW, getattr(limits, "ReceiveMaximum", WINDOW)))
         self._max_packet_bytes = getattr(limits, "MaximumPacketSize", NO_LIMIT_BYTES)
@@ -245,7 +250,11 @@ class Session:
     ) -> None:
         address = self._endpoint.address
         if not self._accepted.done():
-            self._end(Unanswered(f"{address} closed the connection without answering CONNECT", hint="is it an MQTT broker?"))
+            self._end(
+                Unanswered(
+                    f"{address} closed the connection without answering CONNECT", hint="is it an MQTT broker?", fault="no answer"
+                )
+            )
         elif flags.is_disconnect_packet_from_server:
             hint = "another client uses the same client_id" if str(reason) == "Session taken over" else ""
             self._end(BrokerUnreachable(f"{address} closed the connection: {reason}", hint=hint))
@@ -266,9 +275,10 @@ class Session:
 def _refusal(endpoint: Endpoint, reason: ReasonCode) -> BrokerRefused:
     message = f"{endpoint.address} refuses the connection: {reason}"
     if reason == ReasonCode(PacketTypes.CONNACK, "Unsupported protocol version"):
-        return ProtocolRefused(message, hint="set protocol to the version that the broker speaks")
+        return ProtocolRefused(message, hint="set protocol to the version that the broker speaks", fault="protocol refused")
     user = f"user {endpoint.username!r}" if endpoint.username is not None else "no user name"
-    return BrokerRefused(message, hint=f"edged logged in with {user} and client_id {endpoint.client_id!r}")
+    fault: BrokerFault = "login refused" if str(reason) in LOGIN_REFUSALS else "refused"
+    return BrokerRefused(message, hint=f"edged logged in with {user} and client_id {endpoint.client_id!r}", fault=fault)
 
 
 def _look_at(future: asyncio.Future[Any]) -> None:

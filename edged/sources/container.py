@@ -6,6 +6,7 @@ carry the address with the password in it: only their kind and number are passed
 
 from __future__ import annotations
 
+import errno
 import ssl
 import time
 
@@ -13,7 +14,7 @@ import av
 from av import error as fault
 from av.container import InputContainer
 
-from edged.core.errors import CameraLost, SecretUnreadable
+from edged.core.errors import CameraFault, CameraLost, SecretUnreadable
 from edged.core.secrets import read_secret
 from edged.sources.lookup import require_address
 from edged.sources.stream_settings import StreamSettings
@@ -32,23 +33,39 @@ CODECS = {"h264", "hevc", "mjpeg", "mpeg4", "vp8", "vp9", "av1"}
 DECODERS = ",".join(sorted({*CODECS, "libdav1d"}))
 
 NO_PATH = "look up the path of the stream in the camera's manual, or ask the camera by ONVIF"
-MEANINGS: dict[type[av.FFmpegError], tuple[str, str]] = {
+MEANINGS: dict[type[av.FFmpegError], tuple[CameraFault, str, str]] = {
     fault.HTTPUnauthorizedError: (
+        "login refused",
         "refuses the login (401)",
         "are username and password those of the camera's account for streams?",
     ),
-    fault.HTTPForbiddenError: ("forbids us this stream (403)", "give the account the right to view it"),
-    fault.HTTPNotFoundError: ("has nothing under this path (404)", NO_PATH),
-    fault.HTTPOtherClientError: ("refuses the request (4xx)", f"it may have no video there, or not this transport; {NO_PATH}"),
-    fault.HTTPServerError: ("has an error of its own (5xx)", "cameras answer so while they boot, or when too many watch them"),
-    fault.ConnectionRefusedError: ("refuses the connection", "is the port right, and the service switched on in the camera?"),
-    fault.ConnectionResetError: ("cut the connection", "cameras do so when they reboot, or when too many watch them"),
-    fault.InvalidDataError: ("sends nothing that FFmpeg knows", NO_PATH),
+    fault.HTTPForbiddenError: ("forbidden", "forbids us this stream (403)", "give the account the right to view it"),
+    fault.HTTPNotFoundError: ("path unknown", "has nothing under this path (404)", NO_PATH),
+    fault.HTTPOtherClientError: (
+        "no video",
+        "refuses the request (4xx)",
+        f"it may have no video there, or not this transport; {NO_PATH}",
+    ),
+    fault.HTTPServerError: (
+        "faulty",
+        "has an error of its own (5xx)",
+        "cameras answer so while they boot, or when too many watch them",
+    ),
+    fault.ConnectionRefusedError: (
+        "connection refused",
+        "refuses the connection",
+        "is the port right, and the service switched on in the camera?",
+    ),
+    fault.ConnectionResetError: ("faulty", "cut the connection", "cameras do so when they reboot, or when too many watch them"),
+    fault.InvalidDataError: ("no video", "sends nothing that FFmpeg knows", NO_PATH),
     fault.ArgumentError: (
+        "no video",
         "leads to a format or protocol that is not accepted",
         "over https, HLS is accepted only with tls_verify = false, since FFmpeg does not check who sends its parts",
     ),
 }
+NO_ROUTE = {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN}
+NO_ROUTE_HINT = "is the network of this machine up, and the camera's address one of it? `ip route get ADDRESS` tells"
 SILENT_HINT = "is it switched on, and in this network? `ping` tells"
 TLS_HINT = "if the camera has a certificate of its own, name it as ca_file, and the camera in url as the certificate does"
 
@@ -59,7 +76,7 @@ def open_container(stream: StreamSettings, within_s: float) -> InputContainer:
     try:
         password = read_secret(stream.password_file, stream.password_credential)
     except SecretUnreadable as error:
-        raise CameraLost(error.message, hint=error.hint) from error
+        raise CameraLost(error.message, hint=error.hint, fault="login refused") from error
     url = with_login(stream.url, stream.username, password)
     began = time.monotonic()
     try:
@@ -73,12 +90,15 @@ def failure(stream: StreamSettings, error: av.FFmpegError, silent_s: float | Non
     """What ``error`` of FFmpeg means; ``silent_s`` if it came because nothing else did for so long."""
     where = stream.address
     if silent_s is not None or isinstance(error, fault.ExitError | fault.TimeoutError):
-        return CameraLost(f"{where} is silent" + (f" for {silent_s:g} s" if silent_s else ""), hint=SILENT_HINT)
-    for kind, (what, hint) in MEANINGS.items():
+        return CameraLost(f"{where} is silent" + (f" for {silent_s:g} s" if silent_s else ""), hint=SILENT_HINT, fault="silent")
+    for kind, (sort, what, hint) in MEANINGS.items():
         if isinstance(error, kind):
-            return CameraLost(f"{where} {what}", hint=hint)
-    hint = TLS_HINT if scheme_of(stream.url) in {"rtsps", "https"} else ""
-    return CameraLost(f"{where}: {error.strerror}", hint=hint)
+            return CameraLost(f"{where} {what}", hint=hint, fault=sort)
+    if error.errno in NO_ROUTE:
+        return CameraLost(f"{where}: {error.strerror}", hint=NO_ROUTE_HINT, fault="unreachable")
+    if scheme_of(stream.url) in {"rtsps", "https"}:
+        return CameraLost(f"{where}: {error.strerror}", hint=TLS_HINT, fault="untrusted")
+    return CameraLost(f"{where}: {error.strerror}")
 
 
 def options_of(stream: StreamSettings, within_s: float) -> dict[str, str]:
@@ -112,5 +132,7 @@ def _authorities(stream: StreamSettings) -> dict[str, str]:
     try:
         stream.ca_file.open("rb").close()
     except OSError as error:
-        raise CameraLost(f"{stream.ca_file}: {error.strerror}", hint="ca_file names certificates (PEM)") from error
+        raise CameraLost(
+            f"{stream.ca_file}: {error.strerror}", hint="ca_file names certificates (PEM)", fault="untrusted"
+        ) from error
     return {"ca_file": str(stream.ca_file)}

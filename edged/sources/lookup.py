@@ -52,6 +52,6 @@ def require_address(host: str, within_s: float) -> None:
             lookup = _running[host] = Lookup(host)
             lookup.start()
     if not lookup.done.wait(within_s):
-        raise CameraLost(f"no name server tells the address of {host} within {within_s:g} s", hint=HINT)
+        raise CameraLost(f"no name server tells the address of {host} within {within_s:g} s", hint=HINT, fault="host unknown")
     if lookup.error:
-        raise CameraLost(f"{host} cannot be found: {lookup.error}", hint=HINT)
+        raise CameraLost(f"{host} cannot be found: {lookup.error}", hint=HINT, fault="host unknown")

@@ -90,7 +90,10 @@ class StreamSource(FrameSource):
         except av.FFmpegError as error:
             raise failure(self._stream, error, None) from None  # its text holds the password
         if packet is None or packet.size == 0:
-            raise CameraLost(f"{self._stream.address} ended the stream", hint="cameras do so when they reboot or are reconfigured")
+            raise CameraLost(
+                f"{self._stream.address} ended the stream",
+                hint="cameras do so when they reboot or are reconfigured",
+            )
         return packet
 
     def _decode(self, packet: Packet[Stream], behind: bool) -> VideoFrame | None:
@@ -131,7 +134,9 @@ class StreamSource(FrameSource):
         try:
             return cast(Image, self._reformat.reformat(picture, format="bgr24", threads=1).to_ndarray())
         except (av.FFmpegError, ValueError) as error:
-            raise CameraLost(f"{self._stream.address} sends pixels of an unknown format, {picture.format.name}") from error
+            raise CameraLost(
+                f"{self._stream.address} sends pixels of an unknown format, {picture.format.name}", fault="no video"
+            ) from error
 
     def _position_ns(self, picture: VideoFrame) -> int | None:
         """Where the stream places the picture, ``None`` if it does not say."""
@@ -149,7 +154,7 @@ class StreamSource(FrameSource):
         if damaged:
             hint = "a weak radio link is the usual cause" + ('; transport = "tcp" helps' if self._stream.transport == "udp" else "")
             return CameraLost(f"{said}: {damaged} were damaged", hint=hint)
-        return CameraLost(said, hint="is it switched on, and in this network? `ping` tells")
+        return CameraLost(said, hint="is it switched on, and in this network? `ping` tells", fault="silent")
 
     def _release(self) -> None:
         self._packets.close()
@@ -170,9 +175,11 @@ def open_stream(camera: str, settings: SourceSettings, stream: StreamSettings, f
 def _video(container: InputContainer, stream: StreamSettings) -> VideoStream:
     video = cast("VideoStream | None", container.streams.best("video"))
     if video is None:
-        raise CameraLost(f"{stream.address} sends no video", hint="is it the path of another stream?")
+        raise CameraLost(f"{stream.address} sends no video", hint="is it the path of another stream?", fault="no video")
     decoder = cast("av.CodecContext | None", video.codec_context)
     if decoder is None or decoder.codec.canonical_name not in CODECS:
         name = decoder.codec.canonical_name if decoder else "a codec that FFmpeg does not know"
-        raise CameraLost(f"{stream.address} sends {name}", hint=f"set the camera to one of {', '.join(sorted(CODECS))}")
+        raise CameraLost(
+            f"{stream.address} sends {name}", hint=f"set the camera to one of {', '.join(sorted(CODECS))}", fault="no video"
+        )
     return video

@@ -13,7 +13,7 @@ import sqlite3
 from pathlib import Path
 
 from edged.core.durable import sync_directory
-from edged.core.errors import StoreFailed
+from edged.core.errors import StoreFailed, StoreFault
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +59,12 @@ HINTS = {
     sqlite3.SQLITE_CORRUPT: "restart edged: it moves the broken file aside and begins a new one",
 }
 
+FAULTS: dict[int, StoreFault] = {
+    sqlite3.SQLITE_BUSY: "busy",
+    sqlite3.SQLITE_CORRUPT: "damaged",
+    sqlite3.SQLITE_NOTADB: "damaged",
+}
+
 SYSTEM_HINTS = {
     errno.ENOSPC: FREE_SPACE,
     errno.EROFS: MAKE_WRITABLE,
@@ -82,7 +88,8 @@ def store_failed(path: Path, error: sqlite3.Error | OSError) -> StoreFailed:
     """The same fault in edged's words."""
     if isinstance(error, OSError):
         return StoreFailed(f"event store {path}: {error.strerror}", hint=SYSTEM_HINTS.get(error.errno or 0, ""))
-    return StoreFailed(f"event store {path}: {error}", hint=HINTS.get(primary_code(error), ""))
+    code = primary_code(error)
+    return StoreFailed(f"event store {path}: {error}", hint=HINTS.get(code, ""), fault=FAULTS.get(code, "unusable"))
 
 
 def open_database(path: Path) -> sqlite3.Connection:
@@ -121,16 +128,7 @@ def _open(path: Path) -> sqlite3.Connection:
 
 
 def _prepare(db: sqlite3.Connection, path: Path) -> None:
-    (version,) = db.execute("PRAGMA user_version").fetchone()
-    if version > SCHEMA_VERSION:
-        raise StoreFailed(
-            f"event store {path} has schema {version}, this edged knows {SCHEMA_VERSION}",
-            hint="install the newer edged again, or move the file away to begin a new store",
-        )
-    (tables,) = db.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-    if version == 0:
-        if tables:
-            raise StoreFailed(f"{path} is a database, but not an event store of edged", hint="choose another path")
+    if is_new(db, path):
         _create(db)
     (mode,) = db.execute("PRAGMA journal_mode = WAL").fetchone()
     if mode != "wal":
@@ -148,6 +146,21 @@ def _prepare(db: sqlite3.Connection, path: Path) -> None:
     db.execute("UPDATE ledger SET clean = 0")
 
 
+def is_new(db: sqlite3.Connection, path: Path) -> bool:
+    """Whether nothing is in the database yet; raises StoreFailed if what is there is not of this version of edged."""
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    if version > SCHEMA_VERSION:
+        raise StoreFailed(
+            f"event store {path} has schema {version}, this edged knows {SCHEMA_VERSION}",
+            hint="install the newer edged again, or move the file away to begin a new store",
+            fault="newer",
+        )
+    (tables,) = db.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    if version == 0 and tables:
+        raise StoreFailed(f"{path} is a database, but not an event store of edged", hint="choose another path", fault="foreign")
+    return bool(version == 0)
+
+
 def _create(db: sqlite3.Connection) -> None:
     db.executescript(SCHEMA)
     db.execute("INSERT INTO ledger VALUES (1, ?, 1, 0, 0, 0, 0)", (secrets.token_hex(4),))
@@ -155,8 +168,13 @@ def _create(db: sqlite3.Connection) -> None:
     db.execute("COMMIT")
 
 
+def broken_aside(path: Path) -> Path:
+    """Where a broken store is moved to."""
+    return path.with_name(f"{path.name}.broken")
+
+
 def _move_aside(path: Path, why: str) -> None:
-    aside = path.with_name(f"{path.name}.broken")
+    aside = broken_aside(path)
     replaced = " (an earlier one is replaced)" if aside.exists() else ""
     log.error("event store %s is broken: %s; moved to %s%s, its events are not published", path, why, aside, replaced)
     for suffix in ("-wal", "-shm", ""):

@@ -27,10 +27,10 @@ class Authority:
         builder = self._builder(self._name, self._key).add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         self.certificate = self._write("ca.pem", builder.add_extension(usage, critical=True))
 
-    def issue(self, name: str, address: str | None = None) -> tuple[Path, Path]:
-        """A certificate and its key, for a client or for a server at ``address``."""
+    def issue(self, name: str, address: str | None = None, *, expired: bool = False) -> tuple[Path, Path]:
+        """A certificate and its key, for a client or for a server at ``address``; ``expired`` since yesterday."""
         key = ec.generate_private_key(ec.SECP256R1())
-        builder = self._builder(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]), key)
+        builder = self._builder(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]), key, days=-1 if expired else 1)
         if address:
             names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))])
             builder = builder.add_extension(names, critical=False)
@@ -40,12 +40,12 @@ class Authority:
         key_file.chmod(0o600)
         return self._write(f"{name}.pem", builder), key_file
 
-    def _builder(self, subject: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
+    def _builder(self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, days: int = 1) -> x509.CertificateBuilder:
         now = datetime.datetime.now(datetime.UTC)
         day = datetime.timedelta(days=1)
         return (
             x509.CertificateBuilder().subject_name(subject).issuer_name(self._name).public_key(key.public_key())
-            .serial_number(x509.random_serial_number()).not_valid_before(now - day).not_valid_after(now + day)
+            .serial_number(x509.random_serial_number()).not_valid_before(now - 2 * day).not_valid_after(now + days * day)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
         )  # fmt: skip

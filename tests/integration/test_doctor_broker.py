@@ -15,10 +15,11 @@ ACCEPTED_5 = bytes.fromhex("20 03 00 00 00")
 BAD_PASSWORD_5 = bytes.fromhex("20 03 00 86 00")
 UNSUPPORTED_5 = bytes.fromhex("20 03 00 84 00")
 ACCEPTED_311 = bytes.fromhex("20 02 00 00")
+PUBLISH, PUBACK = 3, 4
 
 
 class Broker:
-    """Answers each CONNECT with the next of ``answers`` (MQTT 5.0, section 3.2), and keeps all that it is sent."""
+    """Answers each CONNECT with the next of ``answers`` (MQTT 5.0, section 3.2), and every message; keeps all that it is sent."""
 
     def __init__(self, *answers: bytes) -> None:
         self._answers = iter(answers)
@@ -28,7 +29,11 @@ class Broker:
         connect = await reader.read(4096)
         writer.write(next(self._answers))
         self.received.put_nowait(connect)
-        self.received.put_nowait(await reader.read(4096))
+        while packet := await reader.read(4096):
+            self.received.put_nowait(packet)
+            if packet[0] >> 4 == PUBLISH:
+                topic_bytes = int.from_bytes(packet[2:4])
+                writer.write(bytes([PUBACK << 4, 2]) + packet[4 + topic_bytes : 6 + topic_bytes])
         writer.close()
 
 
@@ -43,10 +48,11 @@ async def test_a_broker_that_takes_us_is_left_in_good_order() -> None:
     broker = Broker(ACCEPTED_5)
     async with listening(broker) as port:
         found = await check_broker(MqttSettings(host="127.0.0.1", port=port), "home", "pi")
-        connect, farewell = await broker.received.get(), await broker.received.get()
+        connect, message, farewell = [await broker.received.get() for _ in range(3)]
     assert (found.status, found.what) == ("ok", f"127.0.0.1:{port} accepts us with MQTT 5")
     assert b"edged-home-pi-doctor" in connect  # the daemon's own session is not taken over
     assert b"/availability" not in connect  # nor is its will
+    assert b"edged/v1/home/pi/doctor" in message  # a topic of our own, and nothing on it
     assert farewell[0] == 0xE0  # DISCONNECT
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from cameras.http_camera import HttpCamera
 
-from edged.daemon.doctor.parts import check_camera
+from edged.daemon.doctor.camera import check_camera
 from edged.sources.stream_settings import StreamSettings
 from edged.vision.settings import CameraSettings
 

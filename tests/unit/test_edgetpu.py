@@ -47,12 +47,13 @@ def test_a_device_that_vanishes_while_it_is_read_is_not_there(tmp_path: Path) ->
 def test_what_is_wrong_comes_with_what_to_do(tmp_path: Path) -> None:
     absent = trouble("", tmp_path)
     assert absent is not None
-    assert absent[0] == "no Edge TPU is connected"
+    assert (absent.fault, absent.message) == ("absent", "no Edge TPU is connected")
+    assert "lsusb" in absent.hint
     plug_in(tmp_path, "1-1")
     assert trouble("", tmp_path) is None
     other = trouble("pci", tmp_path)
     assert other is not None
-    assert "'pci'" in other[0]
+    assert "'pci'" in other.message
 
 
 @pytest.fixture
@@ -73,8 +74,8 @@ def test_a_device_without_permission_is_told_from_none(public: Path) -> None:
     finally:
         os.seteuid(user)
     assert found is not None
-    assert "no permission" in found[0]
-    assert "plugdev" in found[1]
+    assert found.fault == "no permission"
+    assert "plugdev" in found.hint
 
 
 def test_a_container_without_the_device_node_is_told(tmp_path: Path) -> None:
@@ -82,7 +83,7 @@ def test_a_container_without_the_device_node_is_told(tmp_path: Path) -> None:
     (tmp_path / "dev/bus/usb/001/004").unlink()
     found = trouble("", tmp_path)
     assert found is not None
-    assert "no device node" in found[0]
+    assert found.fault == "no node"
 
 
 def test_auto_takes_the_edge_tpu_only_for_a_bundle_that_has_a_variant_for_it(tmp_path: Path) -> None:

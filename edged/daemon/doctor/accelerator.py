@@ -4,60 +4,62 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 from edged.core.errors import DelegateFailed, ModelRejected
 from edged.daemon.doctor.finding import Finding, Status
+from edged.daemon.doctor.table import code_of, trouble
+from edged.infer import edgetpu
 from edged.infer.bundle import load_bundle, resolve
-from edged.infer.delegate import Accelerator, choose, loading_fix
-from edged.infer.edgetpu import find_edgetpus, trouble
+from edged.infer.delegate import Accelerator, choose, loading_failure
 from edged.infer.settings import EdgeTpuSettings, ModelSettings
 
 LOAD = (sys.executable, "-P", "-c", "import ctypes, sys; ctypes.CDLL(sys.argv[1])")
 """Its own process: native code runs as soon as a library is loaded."""
 
-LOAD_TIMEOUT_S = 60
+LOAD_S = 60.0
 
 
 def check_edgetpus(root: Path = Path("/")) -> Finding:
     """Which Edge TPUs the machine has, without a configuration that asks for one."""
-    found = find_edgetpus(root)
+    found = edgetpu.find_edgetpus(root)
     if not found:
         return Finding("edgetpu", "skip", "none is connected")
-    if problem := trouble("", root):
-        return Finding("edgetpu", "fail", *problem)
-    accelerator = Accelerator("edgetpu", "edgetpu", EdgeTpuSettings().library)
-    if said := _load(accelerator.library):
-        return Finding("edgetpu", "fail", f"{found[0].node} is there, but {said}", loading_fix(accelerator, said))
+    if problem := edgetpu.trouble("", root) or _loading_failure(Accelerator("edgetpu", "edgetpu", EdgeTpuSettings().library)):
+        return _failed("edgetpu", "fail", problem)
     return Finding("edgetpu", "ok", ", ".join(f"{tpu.kind} {tpu.node}" for tpu in found))
 
 
-def check_accelerator(name: str, settings: ModelSettings, root: Path = Path("/")) -> Iterator[Finding]:
+def check_accelerator(name: str, settings: ModelSettings, root: Path = Path("/")) -> list[Finding]:
     """Whether a configured model would get the accelerator that it is to have; nothing for a model of the CPU."""
     check = f"accelerator {name}"
     status: Status = "warn" if settings.delegate == "auto" else "fail"  # "auto" goes on without it
     try:
         accelerator = choose(settings, load_bundle(resolve(settings.bundle)).paths, root)
     except ModelRejected:
-        return  # the finding about the model says it
+        return []  # the finding about the model says it
     except DelegateFailed as error:
-        yield Finding(check, status, error.message, error.hint)
-        return
+        return [_failed(check, status, error)]
     if accelerator is None:
-        return
-    if said := _load(accelerator.library):
-        yield Finding(check, status, said, loading_fix(accelerator, said))
-    else:
-        yield Finding(check, "ok", f"{accelerator.name} by {accelerator.library}")
+        return []
+    if problem := _loading_failure(accelerator):
+        return [_failed(check, status, problem)]
+    return [Finding(check, "ok", f"{accelerator.name} by {accelerator.library}")]
 
 
-def _load(library: str) -> str:
-    """What the dynamic loader says against ``library``, "" if it loads."""
+def _failed(check: str, status: Status, error: DelegateFailed) -> Finding:
+    return trouble(check, code_of("accelerator", error.fault), error.message, error.hint, status)
+
+
+def _loading_failure(accelerator: Accelerator) -> DelegateFailed | None:
+    """Why the library of ``accelerator`` does not load, ``None`` if it does."""
+    library = accelerator.library
     try:
-        done = subprocess.run((*LOAD, library), capture_output=True, text=True, check=False, timeout=LOAD_TIMEOUT_S)
+        done = subprocess.run((*LOAD, library), capture_output=True, text=True, check=False, timeout=LOAD_S)
     except subprocess.TimeoutExpired:
-        return f"{library} does not load within {LOAD_TIMEOUT_S} s"
+        return DelegateFailed(f"{library} does not load within {LOAD_S:.0f} s", fault="library crashes")
     if done.returncode < 0:
-        return f"{library} ends whoever loads it, with signal {-done.returncode}"
-    return "" if done.returncode == 0 else (done.stderr.strip().splitlines() or [f"{library} does not load"])[-1]
+        return DelegateFailed(f"{library} ends whoever loads it, with signal {-done.returncode}", fault="library crashes")
+    if done.returncode == 0:
+        return None
+    return loading_failure(accelerator, (done.stderr.strip().splitlines() or ["no reason is given"])[-1])

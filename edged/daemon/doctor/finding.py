@@ -11,9 +11,13 @@ Status = Literal["ok", "warn", "fail", "skip"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """The outcome of one check: ``what`` is true, and ``fix``, if not empty, is what to do about it."""
+    """The outcome of one check: ``what`` is true, and ``fix``, if not empty, is what to do about it.
+
+    ``code`` is that of the trouble in the table, which never changes its meaning, and "" for ``ok`` and ``skip``.
+    """
 
     name: str
     status: Status
     what: str
     fix: str = ""
+    code: str = ""

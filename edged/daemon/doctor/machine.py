@@ -9,9 +9,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from edged.core.problem import PROBLEMS
 from edged.daemon.clock import discipline, quality_of
-from edged.daemon.doctor.finding import Finding, Status
+from edged.daemon.doctor.finding import Finding
+from edged.daemon.doctor.table import trouble
 from edged.daemon.machine import read_throttling
 from edged.infer.settings import RuntimeName
 
@@ -20,7 +20,7 @@ SUPPORTED_PYTHONS = ((3, 11), (3, 12), (3, 13))
 RUNTIME_CHECK = (sys.executable, "-P", "-m", "edged.infer.runtime_check")
 """To be followed by the runtime's name. Its own process: a runtime that does not suit the CPU ends the process that loads it."""
 
-RUNTIME_TIMEOUT_S = 120
+RUNTIME_S = 120.0
 """The first import of the runtime from a slow SD card takes a Pi Zero 2 tens of seconds."""
 
 WORDS = {
@@ -36,32 +36,27 @@ def check_python(version: tuple[int, int] = sys.version_info[:2]) -> Finding:
     what = f"Python {platform.python_version() if version == sys.version_info[:2] else '.'.join(map(str, version))}"
     if version in SUPPORTED_PYTHONS:
         return Finding("python", "ok", what)
-    names = ", ".join(".".join(map(str, supported)) for supported in SUPPORTED_PYTHONS)
-    return Finding("python", "fail", f"{what} is not one that edged is tested on", f"Use one of {names}.")
+    return trouble("python", "python-unsupported", f"{what} is not one that edged is tested on")
 
 
-def check_runtime(runtime: RuntimeName = "litert", command: tuple[str, ...] = RUNTIME_CHECK) -> Finding:
+def check_runtime(
+    runtime: RuntimeName = "litert", command: tuple[str, ...] = RUNTIME_CHECK, within_s: float = RUNTIME_S
+) -> Finding:
     """Whether ``runtime`` runs a tiny model in a process of its own, and whether XNNPACK takes it over."""
-
-    def finding(status: Status, what: str, fix: str = "") -> Finding:
-        return Finding("runtime" if runtime == "litert" else f"runtime {runtime}", status, what, fix)
-
+    name = "runtime" if runtime == "litert" else f"runtime {runtime}"
     try:
-        done = subprocess.run((*command, runtime), capture_output=True, text=True, check=False, timeout=RUNTIME_TIMEOUT_S)
+        done = subprocess.run((*command, runtime), capture_output=True, text=True, check=False, timeout=within_s)
     except subprocess.TimeoutExpired:
-        return finding("fail", f"a tiny model did not run within {RUNTIME_TIMEOUT_S} s", "Look for a failing SD card in dmesg.")
+        return trouble(name, "runtime-hangs", f"a tiny model did not run within {within_s:g} s")
     if done.returncode < 0:
-        return finding(
-            "fail", f"{runtime} ended with signal {-done.returncode}", "Its build does not suit this CPU: take a 64-bit one."
-        )
+        return trouble(name, "runtime-crashes", f"{runtime} ended with signal {-done.returncode}")
     if done.returncode != 0:
         reason = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-        return finding("fail", f"{runtime} does not run: {reason}", "Install edged and its dependencies again.")
+        return trouble(name, "runtime-broken", f"{runtime} does not run: {reason}")
     info = json.loads(done.stdout.splitlines()[-1])
     if info["delegate_nodes"] == 0:
-        fix = "It reads /proc/cpuinfo; a unit with ProcSubset=pid hides that."
-        return finding("warn", f"{info['runtime']} runs without XNNPACK, many times slower", fix)
-    return finding("ok", f"{info['runtime']} with {info['delegate']}")
+        return trouble(name, "runtime-without-xnnpack", f"{info['runtime']} runs without XNNPACK, many times slower")
+    return Finding(name, "ok", f"{info['runtime']} with {info['delegate']}")
 
 
 def check_clock(read: Callable[[], tuple[int, int]] = discipline) -> Finding:
@@ -69,11 +64,11 @@ def check_clock(read: Callable[[], tuple[int, int]] = discipline) -> Finding:
     try:
         quality = quality_of(*read())
     except OSError as error:
-        return Finding("clock", "warn", f"the kernel does not say whether it is synchronised: {error.strerror}")
+        return trouble("clock", "clock-unreadable", f"the kernel does not say whether it is synchronised: {error.strerror}")
     if quality == "synchronised":
         return Finding("clock", "ok", "synchronised")
     what = "not synchronised: events carry times that may be wrong, and are marked so"
-    return Finding("clock", "warn", what, PROBLEMS["clock_unsynchronised"].fix)
+    return trouble("clock", "clock-unsynchronised", what)
 
 
 def check_power(root: Path = Path("/")) -> Finding:
@@ -81,12 +76,11 @@ def check_power(root: Path = Path("/")) -> Finding:
     try:
         throttling = read_throttling(root)
     except (OSError, ValueError) as error:
-        return Finding("power", "warn", f"the firmware's report on throttling cannot be read: {error}")
+        return trouble("power", "power-unreadable", f"the firmware's report on throttling cannot be read: {error}")
     if throttling is None:
         return Finding("power", "skip", "this machine does not report throttling")
-    starved = "undervoltage" in throttling.now + throttling.since_boot
-    fix = PROBLEMS["undervoltage" if starved else "throttled"].fix
+    code = "power-under-voltage" if "undervoltage" in throttling.now + throttling.since_boot else "power-throttled"
     for when, names in (("now", throttling.now), ("since the start", throttling.since_boot)):
         if names:
-            return Finding("power", "warn", f"{when}: {', '.join(WORDS[name] for name in names)}", fix)
+            return trouble("power", code, f"{when}: {', '.join(WORDS[name] for name in names)}")
     return Finding("power", "ok", "no under-voltage and no throttling since the start")

@@ -1,0 +1,55 @@
+"""The table of troubles is the doctor's own: complete, unambiguous, each row produced by a test, and the page made from it."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections import Counter
+from pathlib import Path
+from typing import get_args
+
+from troubles import PRODUCED
+
+from edged.core.errors import BrokerFault, CameraFault, DelegateFault, ModelFault, SecretFault, StoreFault
+from edged.daemon.doctor.page import render
+from edged.daemon.doctor.table import SECTIONS, TABLE, code_of
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+DOCTOR = ROOT / "edged/daemon/doctor"
+
+
+def test_every_row_is_produced_by_a_test_and_by_one() -> None:
+    for file in sorted(HERE.glob("test_troubles_*.py")):
+        importlib.import_module(file.stem)
+    assert Counter(PRODUCED) == Counter(TABLE.keys())
+
+
+def test_a_code_stands_once_and_is_kebab_case() -> None:
+    codes = [trouble.code for troubles in SECTIONS.values() for trouble in troubles]
+    assert len(codes) == len(TABLE)
+    assert all(re.fullmatch(r"[a-z]+(-[a-z0-9]+)+", code) for code in codes)
+
+
+def test_every_fault_of_an_error_has_its_row() -> None:
+    faults = {
+        "broker": get_args(BrokerFault),
+        "stream": get_args(CameraFault),
+        "accelerator": set(get_args(DelegateFault)) - {"failing"},  # shows only while a model runs on it
+        "model": set(get_args(ModelFault)) - {"changed"},  # a skip: its files are being replaced
+        "secret": get_args(SecretFault),
+        "store": get_args(StoreFault),
+    }
+    missing = [code_of(kind, fault) for kind, named in faults.items() for fault in named if code_of(kind, fault) not in TABLE]
+    assert missing == []
+
+
+def test_every_code_that_the_checks_name_is_in_the_table() -> None:
+    named = {code for file in DOCTOR.glob("*.py") for code in re.findall(r'trouble\(\s*[^,()]+, "([a-z0-9-]+)"', file.read_text())}
+    assert len(named) > 20
+    assert named - TABLE.keys() == set()
+
+
+def test_the_page_is_the_table() -> None:
+    assert (DOCTOR / "TROUBLESHOOTING.md").read_text() == render(), "python -m edged.daemon.doctor.page writes it"
+    assert "edged/daemon/doctor/TROUBLESHOOTING.md" in (ROOT / "README.md").read_text()
