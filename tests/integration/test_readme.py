@@ -25,6 +25,8 @@ README = (ROOT / "README.md").read_text()
 COMMANDS = [line for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL) for line in block.splitlines()]
 SUITE = "scripts/test"  # what runs this very test
 BOOTED = "systemctl enable --now edged"  # needs a systemd: scripts/booted
+VENV, PIP = "sudo python3 -m venv /opt/edged", "sudo /opt/edged/bin/pip install ."  # need root and a package index: scripts/booted
+LINK = "sudo ln -sf /opt/edged/bin/edged /usr/local/bin/edged"
 
 
 def blocks(language: str) -> list[str]:
@@ -83,6 +85,20 @@ def test_the_service_is_installed_below_a_root_and_started_where_a_systemd_is(de
     done = run("edged service install", desk, "--root", "system")
     assert done.returncode == 0 or "a service has a /tmp of its own" in done.stderr, done.stderr
     assert repr(BOOTED.split()).strip("[]").replace("'", '"') in (ROOT / "tests/booted/test_service.py").read_text()
+
+
+def test_the_installation_is_that_of_the_booted_machine_and_works_through_a_link(tmp_path: Path) -> None:
+    booted = (ROOT / "scripts/booted").read_text()
+    assert VENV.removeprefix("sudo ") in booted
+    assert PIP.removeprefix("sudo ").removesuffix(" .") in booted
+    link = shlex.split(LINK.removeprefix("sudo ").replace("/opt/edged", sys.prefix).replace("/usr/local/bin", str(tmp_path)))
+    subprocess.run(link, check=True)
+    done = subprocess.run([tmp_path / "edged", "version"], capture_output=True, text=True, timeout=PATIENCE_S, check=True)
+    assert sys.version.split()[0] in done.stdout
+
+
+def test_the_machine_alone_is_examined(desk: Path) -> None:
+    assert "python" in run("edged doctor", desk).stdout
 
 
 def test_pull_finds_what_is_there(desk: Path) -> None:
