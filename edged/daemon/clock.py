@@ -40,11 +40,14 @@ class Timex(ctypes.Structure):
     )
 
 
+_ADJTIMEX = ctypes.CDLL(None, use_errno=True).adjtimex
+"""Made once: each CDLL makes a class of its own, which is freed late. A daemon that looks with every event would grow by them."""
+
+
 def discipline() -> tuple[int, int]:
     """The kernel's clock state and ``timex.status``, read without changing anything; raises OSError where the call is denied."""
-    libc = ctypes.CDLL(None, use_errno=True)
     timex = Timex()  # modes 0: read only
-    state = int(libc.adjtimex(ctypes.byref(timex)))
+    state = int(_ADJTIMEX(ctypes.byref(timex)))
     if state < 0:
         number = ctypes.get_errno()
         raise OSError(number, "adjtimex")

@@ -63,7 +63,7 @@ class Assembler:
             except EdgedError as error:
                 if not before and isinstance(error, DelegateFailed):
                     raise
-                problems.append((("models", name), error))
+                problems.append((("models", name), _bare(error)))
                 continue
             if not running or running.model.engine is not served.model.engine:
                 on_loaded(served.model)
@@ -73,7 +73,7 @@ class Assembler:
             try:
                 made.lines[name] = self._line(name, camera, made, before)
             except EdgedError as error:
-                problems.append((("cameras", name), error))
+                problems.append((("cameras", name), _bare(error)))
         if problems:
             raise Unfit(problems)
         return made
@@ -122,6 +122,11 @@ class Assembler:
         if describe_source(camera) not in {describe_source(other) for other in before.settings.cameras.values()}:
             with suppress(CameraLost), closing(self._open_source(name, camera, first_seq=0)):
                 pass
+
+
+def _bare(error: EdgedError) -> EdgedError:
+    """Without its traceback: that leads to the frame whose list the error is in, and such a circle keeps all that was made."""
+    return error.with_traceback(None)
 
 
 def every_frame(settings: CameraSettings) -> bool:

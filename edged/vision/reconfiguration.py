@@ -39,7 +39,7 @@ class Reconfiguration:
         self.over = False
         self._stage = stage
         self._report = report
-        self._made: Assembly | Unfit
+        self._made: Assembly | tuple[ipc.Problem, ...]
         self._loaded: list[LoadedModel] = []
         self._exchange: Exchange | None = None
         self._leaving: list[Capture] = []
@@ -60,20 +60,21 @@ class Reconfiguration:
         elif self.preparing:
             if time.monotonic() > self._give_up_at_s:
                 self._refuse(ipc.Problem((), f"loading models and opening cameras takes longer than {PREPARE_S:g} s"))
-        elif isinstance(self._made, Unfit):
-            self._refuse(*(ipc.Problem(key, str(error)) for key, error in self._made.problems))
-        else:
+        elif isinstance(self._made, Assembly):
             self._change_over(self._made)
+        else:
+            self._refuse(*self._made)
 
     def _prepare(self, assembler: Assembler, settings: VisionSettings) -> None:
         try:
             self._made = assembler.assemble(settings, self.running, self._loaded.append)
-        except Unfit as error:
-            self._made = error
+        except Unfit as error:  # its traceback would keep what was made so far
+            self._made = tuple(ipc.Problem(key, str(problem)) for key, problem in error.problems)
 
     def _refuse(self, *problems: ipc.Problem) -> None:
         cut = tuple(ipc.Problem(problem.key, problem.text[:MAX_PROBLEM_CHARS]) for problem in problems[:MAX_PROBLEMS])
         self._report.send(ipc.Refused(cut))
+        self._loaded.clear()
         self.over = True
 
     def _change_over(self, made: Assembly) -> None:
@@ -100,5 +101,6 @@ class Reconfiguration:
                 log.warning("camera %s: its driver does not let go of it", capture.camera)
         for name in self._made.opened:
             self._made.lines[name].capture.start()
-        self.running = self._made
-        self.over = True
+        self.running, self.over = self._made, True
+        self._exchange = None  # it leads back to this order, and such a circle, with its lines, is freed much later
+        self._leaving.clear()

@@ -24,27 +24,16 @@ from paho.mqtt.properties import Properties
 PATIENCE_S = 60
 """How long something may take on a busy machine before the test gives up; no measure of speed."""
 
-EDGED_RUN = ("-m", "edged", "run", "--verbose")
-
 
 class Daemon:
-    """``edged run`` on a configuration; what it writes to stderr is kept. With a ``root``, /sys and /dev are below that.
-
-    ``program`` are the arguments of Python, without the configuration, which comes last.
-    """
+    """``edged run`` on a configuration; what it writes to stderr is kept. With a ``root``, /sys and /dev are below that."""
 
     def __init__(
-        self,
-        config: Path,
-        environment: dict[str, str] | None = None,
-        prefix: Sequence[str] = (),
-        root: Path | None = None,
-        program: Sequence[str] = EDGED_RUN,
+        self, config: Path, environment: dict[str, str] | None = None, prefix: Sequence[str] = (), root: Path | None = None
     ) -> None:
         self.config = config
         self._prefix = prefix
         self._root = root
-        self._program = program
         self._environment = {**os.environ, **(environment or {})}
         self._process: subprocess.Popen[str]
         self.log: list[str] = []
@@ -52,7 +41,7 @@ class Daemon:
 
     def start(self) -> None:
         """Start it; returns at once."""
-        run = [*self._program, str(self.config)]
+        run = ["-m", "edged", "run", "--verbose", str(self.config)]
         if self._root is not None:
             run = [str(Path(__file__).with_name("rooted.py")), str(self.config), str(self._root)]
         command = [*self._prefix, sys.executable, *run]
@@ -119,14 +108,10 @@ class Daemon:
 
 @contextmanager
 def running(
-    config: Path,
-    environment: dict[str, str] | None = None,
-    prefix: Sequence[str] = (),
-    root: Path | None = None,
-    program: Sequence[str] = EDGED_RUN,
+    config: Path, environment: dict[str, str] | None = None, prefix: Sequence[str] = (), root: Path | None = None
 ) -> Iterator[Daemon]:
     """A daemon that is gone afterwards, whatever happens. ``prefix`` is a command that becomes it in the end."""
-    daemon = Daemon(config, environment, prefix, root, program)
+    daemon = Daemon(config, environment, prefix, root)
     daemon.start()
     try:
         yield daemon

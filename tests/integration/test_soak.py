@@ -8,7 +8,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from soak.judgement import judge
-from soak.record import cameras
 from soak.scene import TROUBLES, Plan, Scene
 from support import require_rtsp_server
 
@@ -23,6 +22,6 @@ def test_trouble_leaves_nothing_behind_and_cameras_share(test_data: Path, tmp_pa
     assert [kind for _, kind in record.troubles] == [*TROUBLES, *TROUBLES]
     assert [rest.after for rest in record.rests] == ["start", *TROUBLES, *TROUBLES]
     assert all(record.at_rest(rest, process) for rest in record.rests for process in ("main", "vision"))
-    found = cameras(record)
-    assert found.keys() == {"gate", "hall"}
-    assert all(0 < camera.inferred < camera.captured for camera in found.values())
+    counts = record.over_all()
+    assert counts.keys() == {"gate", "hall"}
+    assert all(0 < of.inferred < of.captured and of.cpu_s["invoke"] > 0 for of in counts.values())

@@ -45,6 +45,14 @@ def model(test_data: Path, tmp_path: Path) -> Path:
     return path
 
 
+@pytest.fixture
+def no_collector() -> Iterator[None]:
+    """Without the garbage collector, which would free what is kept by accident, though too late for large models."""
+    gc.disable()
+    yield
+    gc.enable()
+
+
 def camera(**changes: Any) -> CameraSettings:
     fields = {"model": "ssd", "synthetic": SyntheticSettings(pace="fast"), "live_max_hz": 100, "reopen_min_s": 0.001}
     return CameraSettings(**{**fields, **changes})
@@ -189,6 +197,16 @@ def test_what_is_done_with_frames_changes_without_a_gap_in_them(model: Path, cat
     assert scripts["door"].opened == 1
 
 
+def await_unmapped(process: Process, name: str) -> None:
+    """Wait until no interpreter has this file, which each maps."""
+    for _ in range(30):
+        process.until(ipc.Stats)
+        if f"{name}\n" not in Path("/proc/self/maps").read_text():
+            return
+    pytest.fail(f"an engine of {name} is kept")
+
+
+@pytest.mark.usefixtures("no_collector")
 def test_replaced_model_file_is_loaded_and_the_old_engine_freed(model: Path, test_data: Path, cat: Deliver) -> None:
     scripts = {"door": endless(cat)}
     with serving(settings(model, "a", door=camera()), scripts) as process:
@@ -204,14 +222,25 @@ def test_replaced_model_file_is_loaded_and_the_old_engine_freed(model: Path, tes
         assert first.digest != second.digest
         appeared = process.until(ObjectAppeared)
         assert (appeared.model, appeared.object_id) == (second.digest, "door-c-1")
-        for _ in range(30):
-            process.until(ipc.Stats)
-            gc.collect()
-            if f"{model} (deleted)" not in Path("/proc/self/maps").read_text():
-                break
-        else:
-            pytest.fail("the old engine is kept")
+        await_unmapped(process, f"{model} (deleted)")
     assert scripts["door"].opened == 1
+
+
+@pytest.mark.usefixtures("no_collector")
+def test_models_of_a_refused_order_are_freed(model: Path, tmp_path: Path, cat: Deliver) -> None:
+    other = tmp_path / "other.tflite"
+    shutil.copy(model, other)
+    bad = VisionSettings(
+        cameras={"door": camera(), "gate": camera(model="other", labels=("persn",))},
+        models={"ssd": ModelSettings(bundle=str(model)), "other": ModelSettings(bundle=str(other))},
+        tracking=TrackerSettings(),
+        identities={"ssd": identify(model), "other": identify(other)},
+        run="b",
+    )
+    with serving(settings(model, "a", door=camera()), {"door": slow(cat), "gate": slow(cat)}) as process:
+        process.until(ipc.Live)
+        assert isinstance(process.reconfigure(bad), ipc.Refused)
+        await_unmapped(process, str(other))
 
 
 def test_settings_that_cannot_be_served_are_refused_whole_with_every_problem(model: Path, tmp_path: Path, cat: Deliver) -> None:

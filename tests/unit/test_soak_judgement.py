@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import dataclasses
 import xml.etree.ElementTree as ET
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from soak.beats import Beat
 from soak.chart import draw
 from soak.growth import growth, slope
 from soak.judgement import Finding, drift_mb_per_h, judge
 from soak.process import Sample
-from soak.record import Ledger, Record, Rest, cameras
+from soak.reading import Counts, Reading, parse
+from soak.record import Ledger, Record, Rest
 from soak.shares import Window, fair_shares, fairness
 from soak.tables import processes
 
-from edged.vision.ipc import CameraStats, Stats
-
-NOTHING = CameraStats("", **{one.name: 0 for one in dataclasses.fields(CameraStats) if one.type in {"int", "float"}})
 demands = st.dictionaries(st.sampled_from("abcdef"), st.floats(0, 1e6), min_size=1)
 
 
@@ -57,8 +53,9 @@ def test_growth_is_between_the_halves() -> None:
     assert growth([20]) == growth([]) == 0
 
 
-def counted(camera: str, captured: int, dropped: int, inferred: int) -> CameraStats:
-    return dataclasses.replace(NOTHING, camera=camera, captured=captured, dropped=dropped, inferred=inferred, age_ms=40)
+def counted(captured: int, inferred: int) -> Counts:
+    cpu_s = {"capture": captured * 0.001, "invoke": inferred * 0.02}
+    return Counts(captured, inferred, captured - inferred, 0, 0, cpu_s, ages_s=inferred * 0.04)
 
 
 def soaked(*, fds: float = 0, threads: float = 0, mb_per_h: float = 0, unfair: float = 0, seconds: int = 900) -> Record:
@@ -75,8 +72,7 @@ def soaked(*, fds: float = 0, threads: float = 0, mb_per_h: float = 0, unfair: f
             wide = (int(20 + fds * trouble), int(8 + threads * trouble)) if at_s % 60 >= 10 else (99, 99)
             record.samples.append(Sample(process, 1, at_s, 100 + mb_per_h * at_s / 3600, 90, *wide, 0.2 * at_s))
         inferred = {"gate": 20 - unfair, "hall": 20 + unfair}
-        beat = [counted(name, 30 * at_s, int((30 - n) * at_s), int(n * at_s)) for name, n in inferred.items()]
-        record.beats.append(Beat(float(at_s), Stats(tuple(beat))))
+        record.readings.append(Reading(at_s, {name: counted(30 * at_s, int(hz * at_s)) for name, hz in inferred.items()}, 0))
     return record
 
 
@@ -107,30 +103,49 @@ def test_one_camera_that_gets_less_is_seen() -> None:
 
 def test_cameras_that_need_not_share_prove_nothing() -> None:
     record = soaked()
-    record.beats = [Beat(beat.at_s, Stats(tuple(idle(stats) for stats in beat.stats.cameras))) for beat in record.beats]
+    record.readings = [Reading(float(n), dict.fromkeys(("gate", "hall"), counted(20 * n, 20 * n)), 0) for n in range(900)]
     assert broken(record) == {"time in which more frames came than were inferred", "fairness between the cameras"}
-
-
-def idle(stats: CameraStats) -> CameraStats:
-    return counted(stats.camera, stats.inferred, 0, stats.inferred)
 
 
 def test_what_was_not_delivered_or_died_is_seen() -> None:
     record = soaked()
-    record.ledger, record.vision_deaths, record.exit_status = Ledger(10, 8, 1, 1), 1, 1
+    record.ledger, record.exit_status = Ledger(10, 8, 1, 1), 1
+    record.readings.append(Reading(900, record.readings[-1].cameras, vision_restarts=1))
     assert broken(record) == {"the outbox at the end", "deaths of the vision process", "exit status after SIGTERM"}
     assert Finding("the outbox at the end", "10 events, 8 delivered, 1 dropped, 1 queued", "all delivered", False) in judge(record)
 
 
-def test_counters_of_a_camera_that_was_made_anew_are_added_up() -> None:
-    record = soaked(seconds=100)
-    again = [Beat(100 + beat.at_s, beat.stats) for beat in record.beats]
-    record.beats += again
-    record.rests = [Rest("start", 0, 1000)]
-    found = cameras(record)["gate"]
-    assert (found.captured, found.inferred, found.replaced) == (2 * 30 * 99, 2 * 20 * 99, 2 * 10 * 99)
-    assert found.age_ms == 40
-    assert len(list(record.windows())) == 198  # not the one in which it was made
+def test_a_page_of_metrics_is_read() -> None:
+    page = """
+        # TYPE edged_vision_restarts counter
+        edged_vision_restarts_total 2.0
+        # TYPE edged_camera_frames_captured counter
+        edged_camera_frames_captured_total{camera="gate"} 10.0
+        # TYPE edged_camera_frames_inferred counter
+        edged_camera_frames_inferred_total{camera="gate"} 7.0
+        # TYPE edged_camera_frames_dropped counter
+        edged_camera_frames_dropped_total{camera="gate"} 2.0
+        # TYPE edged_camera_frames_damaged counter
+        edged_camera_frames_damaged_total{camera="gate"} 1.0
+        # TYPE edged_camera_frames_late counter
+        edged_camera_frames_late_total{camera="gate"} 4.0
+        # TYPE edged_camera_cpu_seconds counter
+        edged_camera_cpu_seconds_total{camera="gate",stage="invoke"} 0.5
+        # TYPE edged_camera_frame_age_seconds histogram
+        edged_camera_frame_age_seconds_bucket{camera="gate",stage="inferred",le="+Inf"} 7.0
+        edged_camera_frame_age_seconds_count{camera="gate",stage="inferred"} 7.0
+        edged_camera_frame_age_seconds_sum{camera="gate",stage="inferred"} 0.7
+    """
+    text = "\n".join(line.strip() for line in page.strip().splitlines()) + "\n"
+    assert parse(text, 5.0) == Reading(5.0, {"gate": Counts(10, 7, 2, 1, 4, {"invoke": 0.5}, 0.7)}, 2)
+
+
+def test_what_happened_before_the_first_rest_does_not_count() -> None:
+    record = soaked(seconds=300)
+    gate = record.over_all()["gate"]
+    assert (record.observed_s, gate.captured, gate.inferred, gate.dropped) == (289, 30 * 289, 20 * 289, 10 * 289)
+    assert gate.cpu_s["invoke"] == pytest.approx(0.02 * 20 * 289)
+    assert len(list(record.windows())) == 5 * 49
 
 
 def test_processes_and_chart_show_the_record() -> None:

@@ -16,7 +16,7 @@ from rich.console import Console
 
 from soak.chart import draw
 from soak.judgement import Finding, judge
-from soak.record import Record, cameras
+from soak.record import Record
 from soak.scene import Plan, Scene
 from soak.tables import processes, show
 
@@ -65,7 +65,7 @@ def result(record: Record, findings: list[Finding]) -> dict[str, Any]:
         "seconds": record.ended_s - record.began_s,
         "troubles": len(record.troubles),
         "findings": [dataclasses.asdict(finding) for finding in findings],
-        "cameras": {name: dataclasses.asdict(camera) for name, camera in cameras(record).items()},
+        "cameras": {name: dataclasses.asdict(counts) for name, counts in record.over_all().items()},
         "processes": {name: dataclasses.asdict(process) for name, process in processes(record).items()},
     }
 

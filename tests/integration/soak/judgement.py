@@ -78,5 +78,6 @@ def _whole(record: Record) -> Iterator[Finding]:
     balance = f"{ledger.produced} events, {ledger.delivered} delivered, {ledger.dropped} dropped, {ledger.queued} queued"
     delivered = ledger.produced == ledger.delivered > 0 and not ledger.dropped and not ledger.queued
     yield Finding("the outbox at the end", balance, "all delivered", delivered)
-    yield Finding("deaths of the vision process", str(record.vision_deaths), "0", not record.vision_deaths)
+    deaths = record.readings[-1].vision_restarts
+    yield Finding("deaths of the vision process", str(deaths), "0", not deaths)
     yield Finding("exit status after SIGTERM", str(record.exit_status), "0", not record.exit_status)

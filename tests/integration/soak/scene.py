@@ -10,19 +10,19 @@ import signal
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
 from typing import Self
 
 from cameras.rtsp import RtspCamera
-from support import Daemon, Subscriber, running, subscribed
+from support import Daemon, Subscriber, free_port, running, subscribed
 
 from edged.core.cv import cv2
 from edged.testing.broker import Mosquitto
-from soak import beats
 from soak.process import look
+from soak.reading import ask
 from soak.record import Ledger, Record, Rest
 
 TROUBLES = ("camera", "broker", "reload")
@@ -57,9 +57,9 @@ class Scene:
         self._data = data
         self._tell = tell
         self._stack = ExitStack()
-        self._beats = directory / "beats.jsonl"
         self._config = directory / "edged.toml"
         self._state = directory / "state"
+        self._metrics_port = free_port()
         self._reloads = 0
         self._sampled_s = 0.0
         self._camera: RtspCamera
@@ -76,8 +76,7 @@ class Scene:
             self._camera = self._stack.enter_context(RtspCamera("--fps", str(self._plan.fps)))
             self._subscriber = self._stack.enter_context(subscribed(self._broker.port))
             self._write_config()
-            program = (beats.__file__, str(self._beats))
-            self._daemon = self._stack.enter_context(running(self._config, program=program))
+            self._daemon = self._stack.enter_context(running(self._config))
             self._stack = self._stack.pop_all()
         return self
 
@@ -131,8 +130,6 @@ class Scene:
         self.record.ended_s = time.monotonic()
         self._tell("stop")
         self.record.exit_status = self._daemon.stop()
-        self.record.vision_deaths = self._logged("the vision process ended")
-        self.record.beats = beats.read(self._beats)
         self.record.ledger = self._ledger()
 
     def _watch_for(self, seconds: float) -> None:
@@ -153,10 +150,10 @@ class Scene:
     def _sample(self) -> None:
         for process, pid in (("main", self._daemon.pid), ("vision", self._daemon.vision_pid)):
             if pid is not None:
-                try:
+                with suppress(OSError):  # it ended just now, which the log tells
                     self.record.samples.append(look(process, pid))
-                except OSError:  # it ended just now, which the log tells
-                    continue
+        with suppress(ConnectionRefusedError):  # it does not listen yet, or no more
+            self.record.readings.append(ask(self._metrics_port))
 
     def _all_seen(self, mark: int) -> bool:
         """Whether a frame of each camera arrived since there were ``mark`` messages."""
@@ -196,6 +193,8 @@ class Scene:
             port = {self._broker.port}
             keepalive_s = {30 + odd}
             live = true
+            [metrics]
+            listen = "127.0.0.1:{self._metrics_port}"
         """)
         new.replace(self._config)
 

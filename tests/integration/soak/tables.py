@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from soak.judgement import Finding
-from soak.record import PROCESSES, Record, cameras
+from soak.record import PROCESSES, Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,23 +59,21 @@ def _judged(findings: list[Finding], title: str) -> Table:
 
 
 def _of_cameras(record: Record) -> Table:
-    found = cameras(record)
+    found = record.over_all()
     table = Table(title="cameras", title_justify="left")
     for heading in ("", *found):
         table.add_column(heading, justify="right" if heading else "left")
-    for what, numbers in {
-        "frames captured": [f"{camera.captured}" for camera in found.values()],
-        "  inferred": [f"{camera.inferred}" for camera in found.values()],
-        "  replaced by a newer one": [f"{camera.replaced}" for camera in found.values()],
-        "pictures that came damaged": [f"{camera.damaged}" for camera in found.values()],
-        "pictures that came too late": [f"{camera.late}" for camera in found.values()],
-        "live reports without room": [f"{camera.live_unsent}" for camera in found.values()],
-        "CPU of capture and decoding": [f"{camera.capture_cpu:.1%}" for camera in found.values()],
-        "CPU of our other stages": [f"{camera.stages_cpu:.1%}" for camera in found.values()],
-        "CPU of inference": [f"{camera.invoke_cpu:.1%}" for camera in found.values()],
-        "capture to result, median": [f"{camera.age_ms:.0f} ms" for camera in found.values()],
+    for what, number in {
+        "frames captured": lambda it: f"{it.captured}",
+        "  inferred": lambda it: f"{it.inferred}",
+        "  replaced by a newer one": lambda it: f"{it.dropped}",
+        "pictures that came damaged": lambda it: f"{it.damaged}",
+        "pictures that came too late": lambda it: f"{it.late}",
+        "capture to result, mean": lambda it: f"{1e3 * it.ages_s / max(it.inferred, 1):.0f} ms",
     }.items():
-        table.add_row(what, *numbers)
+        table.add_row(what, *map(number, found.values()))
+    for stage in next(iter(found.values())).cpu_s:
+        table.add_row(f"CPU: {stage}", *(f"{counts.cpu_s[stage] / record.observed_s:.1%}" for counts in found.values()))
     return table
 
 
