@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edged.cli.terminal import err, out
-from edged.core.errors import ConfigInvalid
+from edged.core.errors import ConfigInvalid, OutputUnwritable
 
 if TYPE_CHECKING:
     from edged.cli.terminal import Verbs
@@ -77,6 +77,8 @@ def run_snapshot(arguments: argparse.Namespace) -> int:
         settings = dataclasses.replace(settings, picture=dataclasses.replace(settings.picture, crop=None))
     path = arguments.output or Path(f"{name}.jpg")
     require_encoding(path)
+    if settings.file is not None and path.exists() and settings.file.path.exists() and path.samefile(settings.file.path):
+        raise OutputUnwritable(f"{path} is the source itself", hint="name another file with -o")
     with err.status(f"looking through {escape(name)}"):
         snapshot = take(open_source, name, settings, timeout_s=arguments.timeout)
     size_bytes = write(path, snapshot.frame)

@@ -8,6 +8,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rich.markup import escape
+
 from edged.cli import verify
 from edged.cli.terminal import err, out
 
@@ -83,7 +85,9 @@ def run_pull(arguments: argparse.Namespace) -> int:
     for name in arguments.names:
         path = fetch(name, arguments.to)
         if entry(name).kind == "model":
-            out.print(f"[dim]Try it: edged detect --model {name if arguments.to is None else path} --source PICTURE[/]")
+            out.print(
+                f"[dim]Try it: edged detect --model {name if arguments.to is None else escape(str(path))} --source PICTURE[/]"
+            )
     return 0
 
 
@@ -120,11 +124,12 @@ class _Reporter:
 
 
 def _outcome(entry: Entry, pulled: Pulled) -> str:
+    path = escape(str(pulled.path))
     verified = f"{entry.size_bytes:,} bytes, sha256 {entry.sha256[:12]} verified"
     if not pulled.fetched:
-        return f"[green]{entry.name}[/] is there already: {pulled.path} ({verified})"
+        return f"[green]{entry.name}[/] is there already: {path} ({verified})"
     again = " again, what was there was damaged" if pulled.mended else ""
-    return f"[green]{entry.name}[/] fetched{again}: {pulled.path} ({verified})"
+    return f"[green]{entry.name}[/] fetched{again}: {path} ({verified})"
 
 
 def _entry_record(entry: Entry, found: str, path: Path) -> dict[str, Any]:
@@ -145,7 +150,6 @@ def _inspection_record(found: Inspection) -> dict[str, Any]:
 
 
 def _print_inspection(found: Inspection) -> None:
-    from rich.markup import escape
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, show_header=False)

@@ -40,6 +40,9 @@ EXPECTED = {
 }
 """pydantic's kinds of error (https://docs.pydantic.dev/latest/errors/validation_errors/) as what was expected."""
 
+LOGIN = re.compile(r"://[^\s/]*@")
+"""A login in front of a host."""
+
 SECRET = re.compile("password|secret|token")
 MAX_SHOWN = 60
 
@@ -125,4 +128,5 @@ def _unknown(path: KeyPath, known: tuple[str, ...]) -> str:
 
 def _shown(value: Any) -> str:
     text = str(value) if isinstance(value, date | time) else json.dumps(value, default=str, ensure_ascii=False)
+    text = LOGIN.sub("://…@", text)  # as a person may paste the address of a camera, with its password, into any key
     return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."

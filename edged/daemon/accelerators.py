@@ -175,6 +175,7 @@ class Accelerators:
 
     def on_tried(self, outcomes: Mapping[str, str], now_s: float) -> tuple[str, ...]:
         """The trials of what was ``due`` are over, each with what went wrong, "" if nothing: the models that may go back."""
+        outcomes = {name: failure for name, failure in outcomes.items() if name in self._models}  # a reload may take some away
         for device in {id(device): device for device in (self._models[name].device for name in outcomes)}.values():
             device.tried_s = now_s
             device.due_s = now_s + device.backoff.next_delay_s()

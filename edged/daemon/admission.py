@@ -69,7 +69,7 @@ class Admission:
         """``admit`` for settings that are to replace others: raises SettingsRefused with every model that did not pass."""
         identities: dict[str, str] = {}
         problems = []
-        for name in sorted({camera.model for camera in settings.cameras.values()}):
+        for name in settings.used_models:
             cameras = {camera: it for camera, it in settings.cameras.items() if it.model == name}
             try:
                 identities |= (await self.admit(dataclasses.replace(settings, cameras=cameras))).identities

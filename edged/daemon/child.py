@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
+import socket
 import sys
 from collections import deque
 from collections.abc import AsyncIterator
@@ -32,6 +34,13 @@ KILL_DEADLINE_S = 5.0
 LINE_LIMIT_BYTES = 1 << 16
 CHATTER_KEPT = 20
 """Lines of native libraries that are shown if the process dies of a fault."""
+
+
+async def receive(channel: socket.socket) -> bytes:
+    """The next datagram of the other end, empty once it is gone and all that it sent was read."""
+    while True:
+        with contextlib.suppress(ConnectionResetError):  # it left with an order unread: said once, before what it had sent
+            return await asyncio.get_running_loop().sock_recv(channel, ipc.MAX_MESSAGE_BYTES)
 
 
 class VisionProcess:
@@ -115,17 +124,14 @@ class VisionProcess:
 
     async def reports(self) -> AsyncIterator[ipc.Report]:
         """What the process says, until it ends; a process that falls silent is killed."""
-        loop = asyncio.get_running_loop()
         deadline_s = START_DEADLINE_S
         while True:
             try:
                 async with asyncio.timeout(deadline_s):
-                    datagram = await loop.sock_recv(self._ours, ipc.MAX_MESSAGE_BYTES)
+                    datagram = await receive(self._ours)
             except TimeoutError:
                 log.error("the vision process was silent for %.0f s: killing it", deadline_s)
                 self.kill_hung()
-                return
-            except ConnectionResetError:
                 return
             if not datagram:
                 return

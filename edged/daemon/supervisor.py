@@ -66,7 +66,7 @@ class Supervisor:
         self._child: VisionProcess | None = None
         self.failing = False  # the last process died, and none has shown a heartbeat since
         self._beating_since_s: float | None = None
-        self._accelerators = Accelerators(settings.models, random.random)
+        self._accelerators = Accelerators(settings.used_models, random.random)
         self._fell = self._renewing = False
         self.restarts = 0
 
@@ -242,7 +242,7 @@ class Supervisor:
 
     async def _take_on(self, report: ipc.Reconfigured) -> None:
         answer = self._serving.accept()
-        self._accelerators.reconfigure(self._serving.settings.models)
+        self._accelerators.reconfigure(self._serving.settings.used_models)
         await self._listener.on_report(report)
         if not answer.done():  # who waited may have been cancelled
             answer.set_result(report)

@@ -15,6 +15,7 @@ from edged.infer.settings import ModelSettings
 DEADLINE_S = 90.0
 """Imports and a large model from a slow SD card, and the device's firmware."""
 
+KILL_DEADLINE_S = 5.0
 OUTPUT_BYTES = 4096
 
 
@@ -40,8 +41,10 @@ async def try_accelerator(settings: ModelSettings, identity: str, root: Path) ->
         if process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
-            await process.wait()
-    assert process.returncode is not None
+            with contextlib.suppress(TimeoutError):  # one that waits in a driver is left behind
+                async with asyncio.timeout(KILL_DEADLINE_S):
+                    await process.wait()
+    assert process.returncode is not None  # communicate() came to its end
     if process.returncode < 0:
         return f"the trial was ended by {signal.Signals(-process.returncode).name}"
     if process.returncode == 0:

@@ -48,6 +48,10 @@ class ClassificationParameters:
     """What is added to the column to find the label: -1 where the labels begin behind the background."""
 
 
+ROUNDING = 1e-3
+"""How far above 1 the arithmetic of a softmax may end; of quantised scores it is one step."""
+
+
 class Classification:
     """The decoder."""
 
@@ -55,18 +59,18 @@ class Classification:
         self._parameters = parameters
 
     def __call__(self, outputs: Sequence[RawOutput]) -> Detections:
-        """Decode one inference. Scores that make no sense (NaN, above 1) are dropped, never repaired."""
+        """Decode one inference. Scores that make no sense (NaN, above 1) are dropped; a last step of rounding above 1 is 1."""
         chosen = self._parameters
         score = outputs[0].real().reshape(-1)
         if chosen.activation != "none":
             score = sigmoid(score) if chosen.activation == "sigmoid" else softmax(score)
         best = np.argsort(-score, kind="stable")[: chosen.top_k]  # NaN goes last
-        keep = (score[best] >= np.float32(chosen.score_threshold)) & (score[best] <= 1)
+        keep = (score[best] >= np.float32(chosen.score_threshold)) & (score[best] <= 1 + max(outputs[0].spec.scale, ROUNDING))
         if chosen.background:
             keep &= best != 0
         best = best[keep & (best + chosen.label_offset >= 0)]
         boxes = np.tile(WHOLE_PICTURE, (len(best), 1))
-        return Detections(boxes, score[best], (best + chosen.label_offset).astype(np.int32))
+        return Detections(boxes, np.minimum(score[best], 1), (best + chosen.label_offset).astype(np.int32))
 
 
 def build(parameters: Mapping[str, Parameter], inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> Classification:

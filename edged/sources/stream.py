@@ -72,9 +72,10 @@ class StreamSource(FrameSource):
             # Whatever came: after so long a silence it is the picture that FFmpeg still held.
             if arrived_ns - sound_ns >= self._within_s * 1e9:
                 raise self._nothing(self.damaged - damaged, self.late - late)
+            # Of any packet: pictures that follow their sound at once were not waited for, though nothing is behind.
+            behind = self._playout is None and self._backlog.note(asked_ns, arrived_ns)
             if packet.stream.index != self._video.index:
                 continue
-            behind = self._playout is None and self._backlog.note(asked_ns, arrived_ns)
             picture = self._decode(packet, behind)
             if picture is None:
                 continue

@@ -7,6 +7,7 @@ dropped + queued`` in every committed state; the disk it takes is bounded.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
@@ -76,7 +77,8 @@ class Store:
         if settings != self._settings:
             self._settings = settings
             await self._writer.limit(settings)
-            await self._writer.write(lambda db: None, events=0)  # every transaction ends with a sweep
+            with contextlib.suppress(StoreFull):  # the bounds hold all the same, and the next commit finds room for its sweep
+                await self._writer.write(lambda db: None, events=0)  # every transaction ends with a sweep
 
     async def append(self, occurrences: Sequence[Occurrence]) -> tuple[Event, ...]:
         """Store occurrences, in their order; returns after they are committed."""

@@ -30,6 +30,10 @@ UNIFORM = 3.0
 """Standard deviation of the pixels below which a picture is one surface."""
 
 
+RELEASE_S = 5.0
+"""How long letting go of a camera may take. Native code that still runs while the interpreter ends aborts the process."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class Snapshot:
     """A frame, what it came from, and how old it was when it came."""
@@ -71,13 +75,16 @@ def take(
         except EdgedError as error:
             outcome.put(error)
 
-    threading.Thread(target=look, name="snapshot", daemon=True).start()  # one that hangs must not hold up the exit
+    thread = threading.Thread(target=look, name="snapshot", daemon=True)  # one that hangs must not hold up the exit
+    thread.start()
     try:
         found = outcome.get(timeout=timeout_s)
     except queue.Empty:
         for source in opened:
             source.close()
+        thread.join(RELEASE_S)
         raise CameraLost(f"{camera}: no picture in {timeout_s:g} s", hint="`edged camera list` shows who else holds it") from None
+    thread.join(RELEASE_S)
     if isinstance(found, EdgedError):
         raise found
     return found

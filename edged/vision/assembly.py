@@ -56,7 +56,7 @@ class Assembler:
         """
         made = Assembly(settings)
         problems: list[tuple[tuple[str, ...], EdgedError]] = []
-        for name in sorted({camera.model for camera in settings.cameras.values()}):
+        for name in settings.used_models:
             running = before.models.get(name) if before else None
             try:
                 served = made.models[name] = self._model(name, settings, running)

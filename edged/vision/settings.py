@@ -71,6 +71,11 @@ class VisionSettings:
     root: Path = Path("/")
     """Where /sys and /dev are, which show the accelerators."""
 
+    @property
+    def used_models(self) -> dict[str, ModelSettings]:
+        """Of ``models`` those that a camera uses, by name."""
+        return {name: self.models[name] for name in sorted({camera.model for camera in self.cameras.values()})}
+
 
 def encode_path(value: object) -> str:
     """``enc_hook`` for msgspec, which knows no paths; raises TypeError for anything else."""

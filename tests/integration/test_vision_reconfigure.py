@@ -237,7 +237,7 @@ def test_models_of_a_refused_order_are_freed(model: Path, tmp_path: Path, cat: D
         identities={"ssd": identify(model), "other": identify(other)},
         run="b",
     )
-    with serving(settings(model, "a", door=camera()), {"door": slow(cat), "gate": slow(cat)}) as process:
+    with serving(settings(model, "a", door=camera()), {"door": endless(cat), "gate": endless(cat)}) as process:
         process.until(ipc.Live)
         assert isinstance(process.reconfigure(bad), ipc.Refused)
         await_unmapped(process, str(other))

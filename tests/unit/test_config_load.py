@@ -196,6 +196,16 @@ def test_a_secret_in_the_file_is_refused_and_never_shown(tmp_path: Path, key: st
     assert "hunter2" not in problem
 
 
+def test_the_login_in_a_camera_address_is_never_shown(tmp_path: Path) -> None:
+    path = tmp_path / "edged.toml"
+    path.write_text('[cameras.door]\nmodel = "m"\nstream = "rtsp://admin:hunter2@cam/live"\n')
+    with pytest.raises(ConfigInvalid) as caught:
+        load(path)
+    told = "\n".join(caught.value.problems)
+    assert "://…@cam/live" in told
+    assert "hunter2" not in told
+
+
 def test_unknown_values_are_never_shown(tmp_path: Path) -> None:
     assert "hunter2" not in str(problems(tmp_path, with_line('pass = "hunter2"', after="[mqtt]")))
 
