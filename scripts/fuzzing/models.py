@@ -37,8 +37,8 @@ MODELS = {
 """The models and the [decoder] of their manifests."""
 
 ALLOWED_FACTOR = 2.0
-"""What a mutant may be seen to take of the intact model's memory. Its process is limited to as much private memory as the intact model
-took of all kinds; pages of files, which no limit counts, come on top."""
+"""What a mutant may be seen to take of the intact model's memory. Its process is limited to as much private memory as the intact
+model took of all kinds; pages of files, which no limit counts, come on top."""
 
 DEADLINE_FACTOR, LEAST_DEADLINE_S = 20, 5.0
 RUNS = "runs"
