@@ -36,10 +36,10 @@ MODELS = {
 }
 """The models and the [decoder] of their manifests."""
 
-MEMORY_FACTOR = 1.5
-"""What a mutant may take of the intact model's memory; held to by its process' limits, which do not count mapped files."""
-
 ALLOWED_FACTOR = 2.0
+"""What a mutant may be seen to take of the intact model's memory. Its process is limited to as much private memory as the intact
+model took of all kinds; pages of files, which no limit counts, come on top."""
+
 DEADLINE_FACTOR, LEAST_DEADLINE_S = 20, 5.0
 RUNS = "runs"
 
@@ -144,7 +144,7 @@ class Fuzzing:
         name, kind, data = mutant
         tally = self._tallies[name]
         deadline_s = max(LEAST_DEADLINE_S, DEADLINE_FACTOR * tally.intact.elapsed_s)
-        request = self._request(name, data, place, int(MEMORY_FACTOR * tally.intact.peak_bytes), deadline_s)
+        request = self._request(name, data, place, tally.intact.peak_bytes, deadline_s)
         verdict = await prober.probe(request)
         outcome = verdict.refusal.fault if verdict.refusal else RUNS
         tally.outcomes[outcome] += 1

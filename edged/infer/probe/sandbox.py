@@ -20,7 +20,7 @@ PR_SET_PDEATHSIG = 1
 
 MAX_DESCRIPTORS = 64
 THREAD_STACK_BYTES = 8 << 20
-"""What the C library sets aside for a thread; counted by RLIMIT_DATA although hardly any of it is used."""
+"""What the C library sets aside for each thread but the first; counted by RLIMIT_DATA although hardly any of it is used."""
 
 CPU_SLACK_S = 2
 
@@ -51,7 +51,7 @@ def limit(memory_bytes: int, deadline_s: float, threads: int) -> None:
         Path("/proc/self/oom_score_adj").write_text("1000")
     held = int(Path("/proc/self/statm").read_text().split()[5]) * resource.getpagesize()
     bounds = {
-        resource.RLIMIT_DATA: held + memory_bytes + threads * THREAD_STACK_BYTES,
+        resource.RLIMIT_DATA: held + memory_bytes + (threads - 1) * THREAD_STACK_BYTES,
         resource.RLIMIT_CPU: math.ceil(deadline_s * (threads + 1)) + CPU_SLACK_S,
         resource.RLIMIT_NOFILE: MAX_DESCRIPTORS,
         resource.RLIMIT_FSIZE: 0,
