@@ -11,14 +11,23 @@ import os
 import socket
 import struct
 import time
+from collections import deque
 from collections.abc import Mapping
 
 JOURNAL_SOCKET = "/run/systemd/journal/socket"
 PRIORITIES = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3, logging.CRITICAL: 2}
 
 
+OWED = 4
+"""Changes of state that wait for a busy service manager at most; the oldest, which later ones overtook, goes first."""
+
+
 class Notifier:
-    """Tells the service manager how the daemon is; silent where none listens."""
+    """Tells the service manager how the daemon is; silent where none listens.
+
+    Never waits: the manager's queue may be as short as ten messages. What is said again anyway is dropped then; a change of state
+    is said before the next message.
+    """
 
     def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
         address = environ.get("NOTIFY_SOCKET", "")
@@ -26,6 +35,7 @@ class Notifier:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) if address else None
         if self._socket:
             self._socket.setblocking(False)
+        self._owed: deque[str] = deque(maxlen=OWED)
         self._ready = False  # before the first time there is nothing to reload in the service manager's eyes
         usec = environ.get("WATCHDOG_USEC", "")
         mine = environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
@@ -34,12 +44,12 @@ class Notifier:
     def ready(self, status: str) -> None:
         """The daemon serves."""
         self._ready = True
-        self._send(f"READY=1\nSTATUS={status}")
+        self._change(f"READY=1\nSTATUS={status}")
 
     def reloading(self) -> None:
         """The daemon takes on another configuration (Type=notify-reload); ``reloaded`` has to follow."""
         if self._ready:
-            self._send(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}\nSTATUS=reloading")
+            self._change(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}\nSTATUS=reloading")
 
     def reloaded(self, status: str) -> None:
         """It serves, with the new configuration or with the old one."""
@@ -48,7 +58,7 @@ class Notifier:
 
     def stopping(self) -> None:
         """The daemon began to leave in good order."""
-        self._send("STOPPING=1\nSTATUS=stopping")
+        self._change("STOPPING=1\nSTATUS=stopping")
 
     def status(self, text: str) -> None:
         """One line for ``systemctl status``; a line end in it would begin another message."""
@@ -63,13 +73,29 @@ class Notifier:
         if self._socket:
             self._socket.close()
 
+    def _change(self, message: str) -> None:
+        self._owed.append(message)
+        self._settle()
+
     def _send(self, message: str) -> None:
+        if self._settle():
+            self._delivered(message)
+
+    def _settle(self) -> bool:
+        """Say what is owed, in order; False if the manager does not take it."""
+        while self._owed and self._delivered(self._owed[0]):
+            self._owed.popleft()
+        return not self._owed
+
+    def _delivered(self, message: str) -> bool:
         if self._socket is None:
-            return
+            return True
         try:
             self._socket.sendto(message.encode(), self._address)
-        except OSError as error:  # the manager restarts or is busy: the next message tells it
+        except OSError as error:
             logging.getLogger(__name__).debug("notify socket: %s", error)
+            return False
+        return True
 
 
 def journal_is_stderr(environ: Mapping[str, str] = os.environ) -> bool:

@@ -183,8 +183,10 @@ class ServiceManager:
 
     def wait_for(self, text: str) -> list[str]:
         """Messages up to and with the first that holds ``text``."""
-        heard = []
+        deadline = time.monotonic() + PATIENCE_S
+        heard: list[str] = []
         while not any(text in message for message in heard):
+            assert time.monotonic() < deadline, f"{text} was not said; {heard}"
             heard.append(self._socket.recv(10_000).decode())
         return heard
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import re
@@ -66,6 +67,26 @@ def test_reload_is_told_as_notify_reload_wants_it_but_not_before_the_daemon_was_
     found = re.fullmatch(r"RELOADING=1\nMONOTONIC_USEC=(\d+)\nSTATUS=reloading", heard[1])
     assert found
     assert before <= int(found[1]) <= time.monotonic_ns() // 1000
+    notifier.close()
+
+
+def test_changes_of_state_reach_a_manager_that_was_busy_and_the_rest_does_not_pile_up(listener: socket.socket) -> None:
+    notifier = Notifier({"NOTIFY_SOCKET": listener.getsockname()})
+    notifier.ready("serving")
+    for _ in range(5000):  # more than any queue holds
+        notifier.watchdog()
+    notifier.reloading()
+    notifier.reloaded("serving")
+    notifier.watchdog()
+    listener.setblocking(False)
+    heard = []
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            heard.append(listener.recv(1000).decode())
+    assert set(heard[1:]) == {"WATCHDOG=1"}
+    notifier.status("12 events")
+    kinds = [listener.recv(1000).decode().split("=")[0] for _ in range(3)]
+    assert kinds == ["RELOADING", "READY", "STATUS"]
     notifier.close()
 
 
