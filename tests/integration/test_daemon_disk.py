@@ -14,6 +14,7 @@ import pytest
 from faults.lights import write_config
 from support import running, stored_ids, subscribed, wait_until
 
+from edged.mqtt.session import WINDOW
 from edged.testing.broker import Mosquitto
 
 DISK_MIB = 12
@@ -127,7 +128,8 @@ def test_a_disk_that_others_fill_costs_the_oldest_and_then_the_newest_and_no_mor
         assert queued == 0
         subscriber.wait_until(lambda: len(subscriber.events()) >= delivered, "every event that was not dropped")
         seqs = [event["seq"] for event in subscriber.events()]
-        assert len(set(range(1, produced + 1)) - set(seqs)) == dropped
+        missing = len(set(range(1, produced + 1)) - set(seqs))
+        assert dropped - WINDOW <= missing <= dropped  # the broker may have taken some without our having noted it before they went
         assert not any("Traceback" in line for line in daemon.log)
 
 
