@@ -155,7 +155,8 @@ def test_cameras_come_and_go_while_another_goes_on(model: Path, cat: Deliver) ->
     ids = {camera: process.of(ObjectAppeared, camera)[0].object_id for camera in scripts}
     assert (ids["door"], ids["yard"]) == ("door-a-1", "yard-b-1")
     assert scripts["door"].opened == scripts["gate"].opened == 1
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith(("capture-", "prepare"))]
+    ours = {"prepare", *(f"capture-{name}" for name in scripts)}
+    assert not [thread for thread in threading.enumerate() if thread.name in ours]
 
 
 def test_source_that_changes_is_closed_before_it_is_opened_again(model: Path, cat: Deliver) -> None:
