@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from edged.core.backoff import Backoff
-from edged.core.errors import ProcessNotStarted, ProtocolViolated, VisionFailed
+from edged.core.errors import ModelRejected, ProcessNotStarted, ProtocolViolated, VisionFailed
 from edged.daemon.accelerators import Accelerators
 from edged.daemon.admission import Admission
 from edged.daemon.child import VisionProcess
@@ -151,6 +151,10 @@ class Supervisor:
                     await _end(helpers)
         except ProcessNotStarted as error:
             return error.message
+        except ModelRejected as error:
+            if error.fault != "changed":
+                raise
+            return error.message  # a file was replaced while it was tried: the next life tries what is there then
         finally:
             self._child = None
             self._health.vision_changed()
@@ -176,6 +180,8 @@ class Supervisor:
         match report:
             case ipc.Fault():
                 raise VisionFailed(report.message, hint=report.hint)
+            case ipc.BundlesChanged():
+                log.warning("%s: to be tried anew", report.message)
             case ipc.AcceleratorFailed():
                 fallen = self._accelerators.on_failed(report.model_name, report.message, time.monotonic())
                 if not fallen:
