@@ -34,6 +34,7 @@ from edged.vision.process import Vision, serve
 from edged.vision.report import Reporter
 from edged.vision.settings import CameraSettings, VisionSettings
 
+NO_GRAPH = b"\x1c\0\0\0TFL3" + bytes(100)
 EVERY_FRAME = SyntheticSettings(pace="fast")  # only its pace matters here: the script is what is opened
 
 
@@ -237,24 +238,31 @@ def test_hung_driver_does_not_cut_off_the_other_camera(test_data: Path, cat: Del
 
 
 @pytest.mark.parametrize(
-    ("content", "identity", "says"),
+    ("content", "tried", "kind", "says"),
     [
-        (b"\x1c\0\0\0TFL3" + bytes(100), "", "has no graph"),
-        (make_tflite(custom_operator="TFLite_Detection_PostProcess"), "other", "changed"),
+        (NO_GRAPH, True, ipc.Fault, "has no graph"),
+        (NO_GRAPH, False, ipc.BundlesChanged, "has no graph"),
+        (make_tflite(custom_operator="TFLite_Detection_PostProcess"), False, ipc.BundlesChanged, "changed"),
     ],
 )
-def test_model_that_is_none_or_another_is_a_fault_that_names_it(tmp_path: Path, content: bytes, identity: str, says: str) -> None:
+def test_model_that_is_none_is_a_fault_that_names_it_and_another_is_to_be_tried(
+    tmp_path: Path, content: bytes, tried: bool, kind: type[ipc.Fault | ipc.BundlesChanged], says: str
+) -> None:
     path = tmp_path / "broken.tflite"
     path.write_bytes(content)
     ours, theirs = ipc.pair()
-    model = ModelSettings(bundle=str(path))
+    identities = {"ssd": identify(path) if tried else "of what was tried"}
     broken = VisionSettings(
-        cameras={"door": camera()}, models={"ssd": model}, tracking=TrackerSettings(), identities={"ssd": identity}, run="r"
+        cameras={"door": camera()},
+        models={"ssd": ModelSettings(bundle=str(path))},
+        tracking=TrackerSettings(),
+        identities=identities,
+        run="r",
     )
     ours.send(ipc.encode(broken))
     assert serve(theirs, Reporter(theirs), Note()) == 1
     fault = ipc.decode_report(ours.recv(ipc.MAX_MESSAGE_BYTES))
-    assert isinstance(fault, ipc.Fault)
+    assert isinstance(fault, kind)
     assert str(path) in fault.message
     assert says in fault.message
     ours.close()

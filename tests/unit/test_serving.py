@@ -66,16 +66,19 @@ async def test_answer_without_an_order_is_nonsense(kind: str) -> None:
 async def test_process_that_dies_over_an_order_refuses_it_but_one_that_never_had_it_does_not() -> None:
     serving = Serving(settings(door="ssd"))
     answer = serving.order(settings(gate="yolo"))
-    assert serving.on_death("killed by SIGSEGV") == ipc.Reconfigured(("gate",), ())
+    serving.on_death("killed by SIGSEGV")
+    assert serving.unsent
+    assert serving.unsent.cameras.keys() == {"gate"}
     assert serving.accept() is answer
     assert serving.to_start().cameras.keys() == {"gate"}
     answer = serving.order(settings(door="ssd"))
     serving.to_send()
-    assert serving.on_death("killed by SIGSEGV") is None
+    assert serving.unsent is None
+    serving.on_death("killed by SIGSEGV")
     with pytest.raises(SettingsRefused, match=r"died over it \(killed by SIGSEGV\)"):
         await answer
     assert serving.to_start().cameras.keys() == {"gate"}
-    assert serving.on_death("killed by SIGSEGV") is None
+    serving.on_death("killed by SIGSEGV")  # nothing is ordered any more
 
 
 async def test_process_that_leaves_in_good_order_hands_the_order_to_the_next() -> None:
