@@ -69,6 +69,7 @@ class LibcameraSource(FrameSource):
         while not self._closed.is_set():
             with _translated(self._name):
                 request = self._request()
+                self._hear()
                 try:
                     captured_ns = sensor_time_ns(request.get_metadata().get("SensorTimestamp", 0))
                     pixels = request.make_array("main") if self._thinning.takes(captured_ns) else None

@@ -86,6 +86,7 @@ class V4l2Source(FrameSource):
             if not self._capture.grab():
                 waited_s = time.monotonic() - began
                 raise self._lost(f"no frame in {waited_s:.1f} s" if waited_s > SILENT_S else "stopped with an error")
+            self._hear()
             captured_ns = capture_time_ns(self._capture.get(cv2.CAP_PROP_POS_MSEC), time.monotonic_ns())
             if self._thinning.takes(captured_ns):
                 return captured_ns

@@ -26,6 +26,11 @@ class ViewedSource(FrameSource):
             source.close()
             raise
 
+    @property
+    def heard_ns(self) -> int:
+        """As ``FrameSource.heard_ns``, also while a read leaves out one picture after the other."""
+        return self._source.heard_ns
+
     def close(self) -> None:
         """As ``FrameSource.close``; at once also where the source waits."""
         self._source.close()

@@ -129,6 +129,20 @@ def test_closing_ends_a_read_that_hangs_in_the_source() -> None:
     assert answers == [None]
 
 
+def test_what_is_left_out_is_heard_while_the_read_goes_on() -> None:
+    script = Script([Deliver(IMAGE), Deliver(IMAGE), Stall()], SourceInfo(64, 48, 0.0, "rate unknown", live=True))
+    source = ViewedSource(script.open("door", SourceSettings()), PictureSettings(every=100), "door", 0)
+    assert source.heard_ns == 0
+    assert source.read() is not None
+    first_ns = source.heard_ns
+    reader = threading.Thread(target=source.read)
+    reader.start()
+    assert script.stalled.wait(timeout=30)
+    assert 0 < first_ns < source.heard_ns
+    source.close()
+    reader.join(timeout=30)
+
+
 def test_a_loss_comes_through() -> None:
     source = viewed([Deliver(IMAGE), Lose(CameraLost("unplugged"))], PictureSettings(mirror=True))
     assert source.read() is not None

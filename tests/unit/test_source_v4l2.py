@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -113,6 +114,22 @@ def test_closing_ends_a_wait_for_the_next_wanted_frame(node: Path) -> None:
     reader.join(timeout=30)
     assert not reader.is_alive()
     assert driver.released
+
+
+def test_what_is_left_out_is_heard(node: Path) -> None:
+    heard = []
+
+    class Telling(Driver):
+        def grab(self) -> bool:
+            heard.append(camera.heard_ns)
+            return super().grab()
+
+    with ViewedSource(source(Telling(["ok", "ok"], fps=0), node), PictureSettings(every=4), "door", 0) as camera:
+        assert camera.read() is not None
+        assert camera.read() is not None
+    assert heard[0] == 0
+    assert all(earlier < later for earlier, later in pairwise(heard))
+    assert len(heard) == 5
 
 
 @pytest.mark.parametrize("reads", [["error"], ["raise"], ["damaged"] * MAX_UNDECODABLE])

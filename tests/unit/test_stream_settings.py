@@ -10,7 +10,7 @@ import pytest
 from edged.config.load import load
 from edged.core.errors import ConfigInvalid
 from edged.sources.open import open_source
-from edged.sources.settings import SourceSettings, describe_source
+from edged.sources.settings import FileSettings, LibcameraSettings, SourceSettings, V4l2Settings, describe_source
 from edged.sources.stream_settings import StreamSettings, stream_problems
 
 STREAM = StreamSettings(url="rtsp://camera/x")
@@ -41,6 +41,16 @@ def test_a_password_in_the_query_needs_no_user_name() -> None:
 def test_opening_may_take_longer_than_a_stall() -> None:
     assert SourceSettings(stream=replace(STREAM, open_timeout_s=4), stall_after_s=5).open_within_s == 12
     assert SourceSettings(stream=replace(STREAM, open_timeout_s=1), stall_after_s=5).open_within_s == 5
+
+
+@pytest.mark.parametrize("camera", [SourceSettings(v4l2=V4l2Settings(device=0)), SourceSettings(libcamera=LibcameraSettings())])
+def test_cameras_of_this_machine_open_slowly(camera: SourceSettings) -> None:
+    assert replace(camera, stall_after_s=2).open_within_s == 10
+    assert replace(camera, stall_after_s=15).open_within_s == 15
+
+
+def test_what_is_opened_from_a_disk_takes_no_longer_than_a_read() -> None:
+    assert SourceSettings(file=FileSettings(path=Path("clip.mp4")), stall_after_s=2).open_within_s == 2
 
 
 def test_the_description_shows_no_path() -> None:
