@@ -19,7 +19,7 @@ class StreamSettings:
 
     url: Annotated[str, MinLen(1)]
     """rtsp://, rtsps://, http:// or https://, without credentials. Where a camera wants them in the path or the query, put
-    {username} and {password} in their place."""
+    {username} and {password} in their place. A password that has none there is given when the camera asks for it."""
 
     transport: Literal["tcp", "udp"] = "tcp"
     """How RTSP sends pictures. "udp" does not wait for lost packets, and damages the pictures that they belonged to."""
@@ -72,6 +72,10 @@ def stream_problems(stream: StreamSettings) -> tuple[str, ...]:
     has_password = stream.password_file is not None or stream.password_credential is not None
     if "{password}" in stream.url and not has_password:
         problems.append("stream.url has {password} in it, but no password_file or password_credential is set")
-    if has_password and stream.username is None and "{password}" not in stream.url:
+    if "{username}" in stream.url and stream.username is None:
+        problems.append("stream.url has {username} in it, but no username is set")
+    elif has_password and stream.username is None and "{password}" not in stream.url:
         problems.append("stream: a password is set but no username")
+    if has_password and stream.username is not None and "{password}" in stream.url and "{username}" not in stream.url:
+        problems.append("stream.username is used nowhere: stream.url has {password} in it, and no {username}")
     return tuple(problems)

@@ -25,6 +25,10 @@ FILE = Path("/secret")
         (replace(STREAM, username="me", password_file=FILE, password_credential="x"), "keep one"),
         (replace(STREAM, password_file=FILE), "no username"),
         (replace(STREAM, url="http://camera/x?p={password}", username="me"), "no password_file"),
+        (replace(STREAM, url="http://camera/x?u={username}"), "{username} in it, but no username"),
+        (replace(STREAM, url="http://camera/x?u={username}", password_file=FILE), "{username} in it, but no username"),
+        (replace(STREAM, url="http://camera/x?u={username}&p={password}", password_file=FILE), "{username} in it, but no username"),
+        (replace(STREAM, url="http://camera/x?p={password}", username="me", password_file=FILE), "username is used nowhere"),
     ],
 )
 def test_combinations_that_make_no_sense_are_named(stream: StreamSettings, why: str) -> None:
@@ -36,6 +40,11 @@ def test_combinations_that_make_no_sense_are_named(stream: StreamSettings, why: 
 
 def test_a_password_in_the_query_needs_no_user_name() -> None:
     assert stream_problems(replace(STREAM, url="http://camera/x?p={password}", password_file=FILE)) == ()
+
+
+def test_a_user_name_in_the_path_needs_no_password_there() -> None:
+    assert stream_problems(replace(STREAM, url="rtsp://camera/{username}/live", username="me", password_file=FILE)) == ()
+    assert stream_problems(replace(STREAM, url="rtsp://camera/{username}/live", username="me")) == ()
 
 
 def test_opening_may_take_longer_than_a_stall() -> None:
