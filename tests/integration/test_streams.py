@@ -305,6 +305,19 @@ def test_other_containers_over_http(container: str) -> None:
         assert source.info.description.endswith("h264")
 
 
+@pytest.mark.parametrize("container", ["mpegts", "flv"])
+def test_sound_holds_up_no_pictures(container: str) -> None:
+    """Packets of it come at once before those of pictures, which were therefore not waited for and are new all the same."""
+    with HttpCamera(sound=True) as camera, watching(camera.url(f"/{container}")) as source:
+        frames = list(itertools.islice(source, 20))
+        late = source.late
+        frames += itertools.islice(source, 60)  # more than two seconds
+        check_clock(frames)
+        assert source.late - late < 30
+        with av.open(camera.url(f"/{container}")) as heard:
+            assert [track.type for track in heard.streams] == ["video", "audio"]
+
+
 def test_pictures_that_are_too_large_are_not_decoded() -> None:
     with HttpCamera() as camera:
         camera.picture = jpeg(np.zeros((6016, 6016), np.uint8))
