@@ -55,6 +55,11 @@ def host_of(url: str) -> str:
     return urlsplit(url).hostname or ""
 
 
+def is_playlist(url: str) -> bool:
+    """Whether the path says that HLS is there; it may be where none says so."""
+    return urlsplit(url).path.lower().endswith((".m3u8", ".m3u"))
+
+
 def shown(url: str) -> str:
     """``scheme://host:port``, for people."""
     parts = urlsplit(url)

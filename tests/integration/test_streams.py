@@ -390,12 +390,13 @@ def test_hls_over_https_is_refused_while_its_parts_cannot_be_checked(tmp_path: P
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(server_certificate(authority))
     with HttpCamera(tmp_path, tls=context) as camera:
-        url = camera.url("/live.m3u8")
-        with pytest.raises(CameraLost) as caught:
-            watching(url, ca_file=authority.certificate)
+        (tmp_path / "live").write_bytes((tmp_path / "live.m3u8").read_bytes())
+        with pytest.raises(CameraLost, match="leads to HLS") as caught:  # under a name that did not tell
+            watching(camera.url("/live"), ca_file=authority.certificate)
         assert "tls_verify = false" in caught.value.hint
-        assert camera.asked == ["/live.m3u8"]
-        with watching(url, tls_verify=False) as source:
+        assert "rtsps" in caught.value.hint
+        assert camera.asked == ["/live"]
+        with watching(camera.url("/live.m3u8"), tls_verify=False) as source:
             next(iter(source))
         with watching(camera.url(), ca_file=authority.certificate) as source:
             check_clock(list(itertools.islice(source, 2)))

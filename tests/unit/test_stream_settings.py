@@ -23,6 +23,7 @@ FILE = Path("/secret")
         (replace(STREAM, url="file:///etc/passwd"), "stream.url"),
         (replace(STREAM, url="https://camera/x", transport="udp"), "rtsp:// alone"),
         (replace(STREAM, username="me", password_file=FILE, password_credential="x"), "keep one"),
+        (replace(STREAM, url="https://camera/live/index.M3U8?token=1"), "names a playlist"),
         (replace(STREAM, password_file=FILE), "no username"),
         (replace(STREAM, url="http://camera/x?p={password}", username="me"), "no password_file"),
         (replace(STREAM, url="http://camera/x?u={username}"), "{username} in it, but no username"),
@@ -36,6 +37,11 @@ def test_combinations_that_make_no_sense_are_named(stream: StreamSettings, why: 
     assert why in problem
     with pytest.raises(ValueError, match="stream"):
         open_source("door", SourceSettings(stream=stream))
+
+
+def test_a_playlist_is_accepted_where_nobody_is_to_be_checked() -> None:
+    assert stream_problems(replace(STREAM, url="http://camera/live.m3u8")) == ()
+    assert stream_problems(replace(STREAM, url="https://camera/live.m3u8", tls_verify=False)) == ()
 
 
 def test_a_password_in_the_query_needs_no_user_name() -> None:

@@ -108,7 +108,7 @@ class HttpCamera:
         elif self._directory is not None and (self._directory / name).is_file():
             content = (self._directory / name).read_bytes()
             request.send_response(200)
-            request.send_header("Content-Type", "application/vnd.apple.mpegurl" if name.endswith(".m3u8") else "video/mp2t")
+            request.send_header("Content-Type", "application/vnd.apple.mpegurl" if content.startswith(b"#EXTM3U") else "video/mp2t")
             request.send_header("Content-Length", str(len(content)))
             request.end_headers()
             request.wfile.write(content)
