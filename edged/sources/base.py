@@ -22,6 +22,12 @@ from edged.sources.thinning import Thinning
 __all__ = ["FrameSource", "Image"]
 
 
+FIRST_WAITS = 4
+"""For so many of its time-outs, of 2 s, a camera of this machine may be silent before its first picture: a grabber looks for a
+signal, a sensor for its exposure. Opened anew it would begin anew. Together they are less than ``OPEN_DEVICE_S``, so that the
+reader, who knows the reason, says it before the stall clock does."""
+
+
 class FrameSource(ABC):
     """An open source of frames of one camera; ``first_seq`` is the number of its first frame.
 

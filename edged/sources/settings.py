@@ -12,7 +12,7 @@ from edged.sources.picture_settings import PictureSettings, picture_problems
 from edged.sources.stream_settings import StreamSettings, stream_problems
 
 OPEN_DEVICE_S = 10.0
-"""Seconds that opening a camera of this machine may take: firmware is uploaded, a hub wakes up, a slow Pi negotiates."""
+"""Seconds that opening a camera of this machine may take, and then its first picture: firmware is uploaded, a hub wakes up."""
 
 Pace = Literal["realtime", "fast"]
 """Whether a recording is delivered at the speed of its own clock, or as fast as it is asked for."""

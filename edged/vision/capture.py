@@ -235,7 +235,8 @@ class Capture:
         """The next frame, or ``None`` at the end."""
         if self._stopping.is_set():  # while it was opened, when ``stop`` had nothing to close
             return None
-        with self._watched(self._allowance_ns):
+        first = 0 if source.heard_ns else int(self._settings.open_within_s * 1e9)  # may take as long as opening
+        with self._watched(max(self._allowance_ns, first)):
             frame = source.read()
         if self._stopping.is_set():
             return None

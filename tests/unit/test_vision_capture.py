@@ -14,6 +14,7 @@ from edged.core.errors import CameraLost, SourceUnusable
 from edged.core.frame import Frame
 from edged.sources.base import FrameSource
 from edged.sources.info import SourceInfo
+from edged.sources.settings import V4l2Settings
 from edged.sources.stream_settings import StreamSettings
 from edged.testing.source import Deliver, Lose, Refuse, Script, Stall, Step
 from edged.vision.capture import WEDGED_AFTER_STALLS, Capture, Down, Ended, Up
@@ -236,6 +237,21 @@ def test_nothing_is_late_between_opening_and_reading() -> None:
     assert hopes
     assert all(hopes)
     assert not capture.notices
+    capture.stop()
+    capture.join(5)
+
+
+def test_the_first_picture_may_take_as_long_as_opening() -> None:
+    source = Awaited()
+    settings = replace(SETTINGS, v4l2=V4l2Settings(device=0))
+    capture = Capture("door", settings, Bell(), lambda *_, **__: source, every=True)
+    capture.start()
+    assert source.reading.wait(5)
+    now = time.monotonic_ns()
+    assert capture.check_stall(now + 9_000_000_000)
+    assert not capture.notices
+    assert capture.check_stall(now + 10_000_000_000)
+    assert [type(notice) for notice in capture.notices] == [Down]
     capture.stop()
     capture.join(5)
 
