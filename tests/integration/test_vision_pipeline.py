@@ -181,8 +181,8 @@ def test_cameras_take_turns(test_data: Path, cat: Deliver) -> None:
     scripts = {name: Script([cat] * 12) for name in ("left", "right")}
     reports = reports_of(test_data, scripts, dict.fromkeys(scripts, camera(live_max_hz=100)))
     order = [report.camera for report in reports if isinstance(report, ipc.Live)]
-    assert len(order) > 12
-    assert all(one != other for one, other in pairwise(order[2:-2]))
+    changes = sum(one != other for one, other in pairwise(order))
+    assert changes > len(order) / 2 > 4  # one after the other would be a single change; a capture thread may miss its turn
 
 
 def test_required_camera_that_nothing_mends_is_a_fault_but_an_optional_one_is_not(test_data: Path, cat: Deliver) -> None:
