@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from io import FileIO
 from pathlib import Path
 
 from edged.core.errors import OutputUnwritable
@@ -28,7 +29,7 @@ class JsonlSink:
     """
 
     def __init__(self, path: Path) -> None:
-        self._file = open(_open(path), "ab", buffering=0)  # noqa: SIM115 - it lives as long as the sink
+        self._file = _open(path)
         self._torn = False
 
     def close(self) -> None:
@@ -44,16 +45,15 @@ class JsonlSink:
         self._torn = written < len(line)
 
 
-def _open(path: Path) -> int:
-    """A descriptor of a file, of a device such as a terminal, or of a stream of ours; raises OutputUnwritable, and never waits."""
-    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
+def _open(path: Path) -> FileIO:
+    """A file, a device such as a terminal, or a stream of ours; raises OutputUnwritable, and never waits."""
     try:
-        fd = os.open(path, flags, 0o666)
+        file = FileIO(path, "ab", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK | os.O_NOCTTY, 0o666))
     except OSError as error:
         reason = NO_FILE if error.errno == errno.ENXIO else error.strerror  # a pipe without a reader, or a socket
         raise OutputUnwritable(f"{path}: cannot be written: {reason}", hint=HINT) from error
-    kind = os.fstat(fd).st_mode
+    kind = os.fstat(file.fileno()).st_mode
     if stat.S_ISREG(kind) or stat.S_ISCHR(kind) or path in OUR_STREAMS:
-        return fd
-    os.close(fd)
+        return file
+    file.close()
     raise OutputUnwritable(f"{path}: cannot be written: {NO_FILE}", hint=HINT)

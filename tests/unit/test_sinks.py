@@ -66,6 +66,12 @@ def test_what_makes_writers_wait_is_refused_at_once(tmp_path: Path, made: Callab
         JsonlSink(path)
 
 
+@pytest.mark.parametrize("path", ["/proc/version", "/proc/nothing", "/"])
+def test_what_cannot_be_opened_is_refused(path: str) -> None:
+    with pytest.raises(OutputUnwritable, match=rf"^{path}: cannot be written: \w"):
+        JsonlSink(Path(path))
+
+
 def test_terminal_is_written_to() -> None:
     ours, theirs = os.openpty()
     try:
