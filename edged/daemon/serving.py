@@ -91,16 +91,20 @@ class Serving:
         if self._order:
             _fail(self._settle(), SettingsRefused(why, problems, hint=hint))
 
-    def check_names(self, report: ipc.Report) -> None:
+    def checked(self, report: ipc.Report) -> ipc.Report:
         """What comes from the vision process is input: names that we did not give it must not become topics or rows.
 
-        Raises ProtocolViolated. Until an order is answered what is said concerns the old settings.
+        Raises ProtocolViolated. Until an order is answered what is said concerns the old settings. The heartbeat comes from another
+        thread than the answer, and may speak of the old cameras a moment longer: what it says of others than ours is left out.
         """
+        if isinstance(report, ipc.Stats):
+            return ipc.Stats(tuple(camera for camera in report.cameras if camera.camera in self.settings.cameras))
         camera, model = getattr(report, "camera", None), getattr(report, "model_name", None)
         if camera is not None and camera not in self.settings.cameras:
             raise ProtocolViolated(f"{type(report).__name__} of a camera {camera!r} that is not there")
         if model is not None and model not in self.settings.models:
             raise ProtocolViolated(f"{type(report).__name__} of a model {model!r} that is not there")
+        return report
 
     def _settle(self) -> Order:
         if self._order is None:

@@ -179,7 +179,7 @@ class Supervisor:
             await asyncio.wait([trying, stopping])
 
     async def _heed(self, report: ipc.Report, child: VisionProcess) -> None:
-        self._serving.check_names(report)
+        report = self._serving.checked(report)
         match report:
             case ipc.Fault():
                 raise VisionFailed(report.message, hint=report.hint)

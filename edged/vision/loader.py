@@ -141,7 +141,8 @@ def load_bundled(name: str, bundle: Bundle, settings: ModelSettings, score_thres
 
 
 def _decoded(name: str, bundle: Bundle, engine: Engine, score_threshold: float | None) -> LoadedModel:
-    spec = bundle.manifest.decoder
+    manifest = bundle.manifest
     if score_threshold is not None:
-        spec = dataclasses.replace(spec, parameters={**spec.parameters, "score_threshold": score_threshold})
-    return LoadedModel(name, bundle, engine, registry.build(spec, [engine.input], engine.outputs), {})
+        parameters = {**manifest.decoder.parameters, "score_threshold": score_threshold}
+        manifest = dataclasses.replace(manifest, decoder=dataclasses.replace(manifest.decoder, parameters=parameters))
+    return LoadedModel(name, bundle, engine, registry.build_labelled(manifest, [engine.input], engine.outputs), {})

@@ -74,7 +74,7 @@ def test_the_manifests_of_a_page_build_their_decoders(page: Path) -> None:
     for text in texts:
         manifest, _ = parse_manifest(text.encode(), page.name)
         side, shapes = MODELS[manifest.files["cpu"]]
-        registry.build(manifest.decoder, [TensorSpec("image", (1, side, side, 3), "float32")], specs(shapes))
+        registry.build_labelled(manifest, [TensorSpec("image", (1, side, side, 3), "float32")], specs(shapes))
 
 
 @pytest.mark.parametrize("page", ["yolo.md", "yolox.md"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from observed import counters
 
 from edged.core.errors import ProtocolViolated
 from edged.daemon.reload import SettingsRefused
@@ -35,13 +36,23 @@ async def test_each_process_and_each_order_has_a_name_of_its_own() -> None:
 async def test_names_are_those_of_the_old_settings_until_the_answer() -> None:
     serving = Serving(settings(door="ssd"))
     answer = serving.order(settings(gate="yolo"))
-    serving.check_names(up("door"))
+    serving.checked(up("door"))
     with pytest.raises(ProtocolViolated, match="'gate'"):
-        serving.check_names(up("gate"))
+        serving.checked(up("gate"))
     assert serving.accept() is answer
-    serving.check_names(up("gate"))
+    serving.checked(up("gate"))
     with pytest.raises(ProtocolViolated, match="'door'"):
-        serving.check_names(up("door"))
+        serving.checked(up("door"))
+
+
+async def test_heartbeat_is_of_the_cameras_that_are_served() -> None:
+    serving = Serving(settings(door="ssd", yard="ssd"))
+    said = ipc.Stats((counters("door"), counters("gate"), counters("\n# HELP")))
+    assert serving.checked(said) == ipc.Stats((counters("door"),))
+    serving.order(settings(gate="ssd"))
+    serving.to_send()
+    serving.accept()
+    assert serving.checked(said) == ipc.Stats((counters("gate"),))
 
 
 async def test_refusal_changes_nothing_and_has_every_problem() -> None:
