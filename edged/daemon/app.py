@@ -7,6 +7,7 @@ import contextlib
 import logging
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -45,6 +46,10 @@ LEAVE_DEADLINE_S = 15.0
 
 DRAIN_DEADLINE_S = 5.0
 """How long the broker may then take for the last events; what it did not take waits in the outbox."""
+
+BLOCKING_AT_ONCE = 3
+"""Threads for what blocks: sensors, secrets, hashes, the configuration. asyncio's own pool grows to twice that over hours, and each
+thread keeps a heap of its own; fewer, and one that hangs in a dead disk would hold up the others."""
 
 
 class Daemon:
@@ -274,6 +279,7 @@ async def serve(
         )
         daemon = Daemon(settings, store, make_views, config, admission=Admission(directory), root=root)
         loop = asyncio.get_running_loop()
+        loop.set_default_executor(ThreadPoolExecutor(BLOCKING_AT_ONCE, "blocking"))
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, daemon.stop)
         if daemon.reloader:
