@@ -77,8 +77,8 @@ def run_snapshot(arguments: argparse.Namespace) -> int:
         settings = dataclasses.replace(settings, picture=dataclasses.replace(settings.picture, crop=None))
     path = arguments.output or Path(f"{name}.jpg")
     require_encoding(path)
-    if settings.file is not None and path.exists() and settings.file.path.exists() and path.samefile(settings.file.path):
-        raise OutputUnwritable(f"{path} is the source itself", hint="name another file with -o")
+    if settings.file is not None:
+        _require_another(path, settings.file.path)
     with err.status(f"looking through {escape(name)}"):
         snapshot = take(open_source, name, settings, timeout_s=arguments.timeout)
     size_bytes = write(path, snapshot.frame)
@@ -89,6 +89,12 @@ def run_snapshot(arguments: argparse.Namespace) -> int:
     for warning in snapshot.warnings():
         err.print(f"[yellow]warning:[/] {escape(warning)}")
     return 0
+
+
+def _require_another(path: Path, source: Path) -> None:
+    """Raises OutputUnwritable if ``path`` is the recording ``source``, or a picture of it, by whatever name."""
+    if path.exists() and any(place.exists() and path.samefile(place) for place in (source, source / path.name)):
+        raise OutputUnwritable(f"{path} is the source itself", hint="name another file with -o")
 
 
 def _chosen(arguments: argparse.Namespace) -> tuple[str, SourceSettings]:

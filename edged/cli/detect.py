@@ -87,7 +87,6 @@ def _detect(model: LoadedModel, source: Path, broken: list[EdgedError]) -> Itera
 
     import numpy as np
 
-    from edged.core.detections import Detections
     from edged.infer.preprocess import Preprocessor
     from edged.sources.open import open_source
     from edged.sources.settings import FileSettings, SourceSettings
@@ -104,7 +103,7 @@ def _detect(model: LoadedModel, source: Path, broken: list[EdgedError]) -> Itera
                     outputs = model.engine.infer(lambda tensor: np.copyto(tensor, staged), state)
                     inference_ms = (time.perf_counter() - started) * 1e3
                     seen = model.decoder(outputs)
-                    yield str(file), frame, inference_ms, Detections(placement.to_source(seen.xyxy), seen.score, seen.class_id)
+                    yield str(file), frame, inference_ms, placement.in_source(seen)
         except SourceUnusable as error:
             broken.append(error)
 

@@ -94,7 +94,7 @@ def _print(request: Request, verdict: Verdict) -> None:
 
     table = Table("check", "outcome", "what was seen", box=None, pad_edge=False, header_style="bold")
     colours = {"passed": "green", "failed": "red"}
-    for name, outcome, seen in _rows(verdict):
+    for name, outcome, seen in checks(verdict):
         table.add_row(name, f"[{colours.get(outcome, 'dim')}]{outcome}[/]", escape(seen))
     out.print(table)
     if verdict.refusal is None:
@@ -107,20 +107,22 @@ def _print(request: Request, verdict: Verdict) -> None:
         out.print(f"  [dim]{escape(verdict.refusal.hint)}[/]")
 
 
-def _rows(verdict: Verdict) -> list[tuple[str, str, str]]:
-    """Every check with its outcome and what was seen, then the measures."""
+def checks(verdict: Verdict) -> list[tuple[str, str, str]]:
+    """Every check with its outcome and what was seen, then the measures; one of them says why a model is refused."""
     from edged.infer.probe.records import STEPS
 
     seen = {passed.step: passed.detail for passed in verdict.passed}
     guarded = ", ".join(verdict.protection) or "limits alone: this kernel takes no filter of system calls"
     rows = [("sandbox", "passed" if verdict.protection else "-", guarded)]
-    failed = verdict.refusal is not None
-    for step in STEPS:
+    reason = verdict.refusal.message if verdict.refusal else ""
+    for step in (*STEPS, "end"):  # what passed every check may still die on its way out
         if step in seen:
             rows.append((step, "passed", seen[step]))
-        else:
-            rows.append((step, "failed" if failed else "-", verdict.refusal.message if failed and verdict.refusal else ""))
-            failed = False
+        elif reason:
+            rows.append((step, "failed", reason))
+            reason = ""
+        elif step in STEPS:
+            rows.append((step, "-", ""))
     if verdict.measures is not None:
         speed = f"loaded in {verdict.measures.load_ms:.1f} ms, one inference {verdict.measures.invoke_ms:.1f} ms"
         rows.append(("measures", "", f"{speed}, {verdict.peak_bytes / 2**20:.1f} MB at most"))

@@ -43,8 +43,10 @@ CameraFault = Literal[
     "no video",
     "untrusted",
     "faulty",
+    "unusable",
 ]
-"""Why a camera gives no pictures. ``faulty``: it is there, and fails; only network cameras are told apart further."""
+"""Why a camera gives no pictures. ``faulty``: it is there, and fails; ``unusable``: what it gives does not fit its settings. Only
+network cameras are told apart further."""
 
 BrokerFault = Literal[
     "lost",

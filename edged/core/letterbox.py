@@ -8,6 +8,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from edged.core.detections import Detections
+
 Resize = Literal["letterbox", "stretch"]
 
 
@@ -49,6 +51,17 @@ class Letterbox:
         scale = min(tw / sw, th / sh)
         width, height = max(1, round(sw * scale)), max(1, round(sh * scale))
         return cls(sw, sh, tw, th, (tw - width) // 2, (th - height) // 2, width, height)
+
+    def in_source(self, found: Detections) -> Detections:
+        """``found`` by a decoder, in source pixels; what has no area within the picture is left out.
+
+        A network sees the padding too, and finds things there; clipped to the picture they are lines on its edge. However little
+        of a box lies within, it stays: an object that enters begins so, and what share of it is enough nobody knows here.
+        """
+        xyxy = self.to_source(found.xyxy)
+        within: NDArray[np.bool_] = (xyxy[:, 0] < xyxy[:, 2]) & (xyxy[:, 1] < xyxy[:, 3])
+        moved = Detections(xyxy, found.score, found.class_id)
+        return moved if within.all() else moved.take(within)
 
     def to_source(self, xyxy: NDArray[np.float32]) -> NDArray[np.float32]:
         """Boxes (n, 4), normalised to the input, as source pixels (n, 4), clipped to the picture."""

@@ -15,12 +15,14 @@ class InputSpec:
 
     ``mean`` and ``std`` normalise 0..255 pixel values to what the network was trained on, ``(value - mean) / std``, one number or
     one a channel; a quantised input is then quantised by the tensor's own parameters. ``None`` leaves pixel values as they are.
+    ``padding``, 0 (black) to 255, is the grey of what a letterbox puts around the picture: a pixel value, before all that.
     """
 
     resize: Literal["letterbox", "stretch"] = "stretch"
     colour: Literal["rgb", "bgr"] = "rgb"
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
+    padding: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,9 @@
 """Which models stay off their accelerator, and when to try it again.
 
 Pure: reports, deaths and times go in, decisions come out. Models on the same device fall together: most of the time it is the
-device that fails, and each of them would find out by another death of the vision process. What falls is tried in a process of
-its own (``edged.infer.trial``), so that an accelerator that stays dead costs the cameras nothing.
+device that fails, and each of them would find out by another death of the vision process; for that reason a model that comes to
+a device which has fallen stays off it from the start. What falls is tried in a process of its own (``edged.infer.trial``), so that
+an accelerator that stays dead costs the cameras nothing.
 """
 
 from __future__ import annotations
@@ -48,18 +49,25 @@ class Death:
 
 @dataclass(slots=True)
 class _Model:
-    """``lost`` says why it is off its accelerator."""
+    """``lost`` says why it is off its accelerator; ``essential``, that the daemon is to end if it falls.
+
+    That is what was demanded at the start and never seen to work. A reload makes nothing essential: the daemon goes on with
+    whatever it took on while it ran.
+    """
 
     device: _Device
-    required: bool
+    demanded: bool = False
+    essential: bool = False
     running: bool = False
-    worked: bool = False
     lost: str = ""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Device:
-    """``index`` is the Edge TPU as the settings name it, ``None`` for one that cannot be looked for."""
+    """``index`` is the Edge TPU as the settings name it, ``None`` for one that cannot be looked for.
+
+    ``fallen`` says how it failed; empty again once one of its models is seen to run on it.
+    """
 
     index: str | None
     backoff: Backoff
@@ -68,6 +76,7 @@ class _Device:
     tried_s: float = -RETRY_MAX_S
     settle_s: float = SETTLE_S
     served_since_s: float = 0.0
+    fallen: str = ""
     models: list[str] = field(default_factory=list)
 
 
@@ -78,28 +87,67 @@ class Accelerators:
         self._random = random
         self._devices: dict[tuple[str, ...], _Device] = {}
         self._models: dict[str, _Model] = {}
+        self._coming: dict[str, _Device] = {}
         self._crashes_s: list[float] = []
         self.reconfigure(models)
+        for model in self._models.values():
+            model.essential = model.demanded
 
     def reconfigure(self, models: Mapping[str, ModelSettings]) -> None:
-        """Other models from now on; what is known of a model that stays on its device is kept."""
-        devices, before = self._devices, self._models
-        self._devices, self._models = {}, {}
-        for device in devices.values():
+        """Other models from now on; what is known of a model that stays on its device is kept, and a device that has fallen."""
+        before, self._models, self._coming = self._models, {}, {}
+        for device in self._devices.values():
             device.models.clear()
-        for name, settings in models.items():
-            key = _device_key(settings)
-            if key is None:
-                continue
-            index = settings.edgetpu.device if key[0] == "edgetpu" else None
-            fresh = _Device(index, Backoff(RETRY_MIN_S, RETRY_MAX_S, self._random))
-            device = self._devices.setdefault(key, devices.get(key, fresh))
+        for name, device in self._devices_of(models).items():
             device.models.append(name)
             model = before.get(name)
             if model is None or model.device is not device:
-                model = _Model(device, required=False)
-            model.required = settings.delegate != "auto"
+                model = _Model(device, lost=device.fallen)
+            model.demanded = models[name].delegate != "auto"
+            model.essential &= model.demanded
             self._models[name] = model
+        self._devices = {key: device for key, device in self._devices.items() if device.models or device.fallen}
+
+    def unmet(self, models: Mapping[str, ModelSettings]) -> dict[str, str]:
+        """Which of other ``models`` demand, as they did not before, an accelerator that is known not to work; each with the reason.
+
+        Who asks may have mended it: it is tried soon.
+        """
+        unmet = {}
+        for name, device in self._devices_of(models).items():
+            now = self._models.get(name)
+            demanded = now is not None and now.device is device and now.demanded
+            if models[name].delegate != "auto" and not demanded and (why := self._why_avoided(models[name], name, device)):
+                unmet[name] = why
+                device.due_s = 0.0
+        return unmet
+
+    def expect(self, models: Mapping[str, ModelSettings]) -> dict[str, str]:
+        """The process that serves gets an order to serve ``models``: which of them to keep off their accelerator, with the reason.
+
+        If it dies while it loads one of the others, that one's device has fallen.
+        """
+        self._coming = self._devices_of(models)
+        reasons = {name: self._why_avoided(models[name], name, device) for name, device in self._coming.items()}
+        return {name: why for name, why in reasons.items() if why}
+
+    def _why_avoided(self, settings: ModelSettings, name: str, device: _Device) -> str:
+        """Empty as well where a model demands a device that has none which waits to go back: nobody tries it but for this one."""
+        model = self._models.get(name)
+        if model and model.device is device and model.lost:
+            return model.lost
+        tried = settings.delegate == "auto" or any(self._models[other].lost for other in device.models)
+        return device.fallen if tried else ""
+
+    def _devices_of(self, models: Mapping[str, ModelSettings]) -> dict[str, _Device]:
+        return {name: device for name, settings in models.items() if (device := self._device(settings))}
+
+    def _device(self, settings: ModelSettings) -> _Device | None:
+        key = _device_key(settings)
+        if key is None:
+            return None
+        index = settings.edgetpu.device if key[0] == "edgetpu" else None
+        return self._devices.setdefault(key, _Device(index, Backoff(RETRY_MIN_S, RETRY_MAX_S, self._random)))
 
     @property
     def avoid(self) -> dict[str, str]:
@@ -107,9 +155,9 @@ class Accelerators:
         return {name: model.lost for name, model in self._models.items() if model.lost}
 
     def is_hopeless(self, name: str) -> bool:
-        """Whether the configuration demands an accelerator for the model on which it never ran."""
+        """Whether the daemon was started to demand an accelerator for the model, on which it never ran."""
         model = self._models.get(name)
-        return model is not None and model.required and not model.worked
+        return model is not None and model.essential
 
     def on_serves(self, name: str, delegate: str, fallback: str, now_s: float) -> None:
         """A model serves on ``delegate``; ``fallback`` says why that is not the accelerator that it is to have, if so."""
@@ -118,9 +166,11 @@ class Accelerators:
             return
         model.running = delegate in {"edgetpu", "external"}
         if model.running:
-            model.worked, model.lost = True, ""
-            model.device.served_since_s = now_s
-        elif fallback and not model.lost:
+            model.essential, model.lost = False, ""
+            model.device.served_since_s, model.device.fallen = now_s, ""
+        elif not fallback:  # its bundle has nothing for the accelerator
+            model.lost = ""
+        elif not model.lost:
             model.lost = fallback
             model.device.due_s = now_s + model.device.backoff.next_delay_s()
 
@@ -129,22 +179,30 @@ class Accelerators:
         failed = self._models.get(name)
         if failed is None:
             return ()
-        device = failed.device
-        fallen = (name, *(other for other in device.models if other != name and self._models[other].running))
+        running = [other for other in failed.device.models if other != name and self._models[other].running]
+        return self._fall(failed.device, (name, *running), why, now_s)
+
+    def _fall(self, device: _Device, names: tuple[str, ...], why: str, now_s: float) -> tuple[str, ...]:
+        device.fallen = why
         device.settle_s = min(2 * device.settle_s, RETRY_MAX_S)
-        if failed.running and now_s - device.served_since_s >= HELD_S:
+        if any(self._models[name].running for name in names) and now_s - device.served_since_s >= HELD_S:
             device.backoff.reset()
             device.settle_s = SETTLE_S
-        for other in fallen:
-            self._models[other].lost, self._models[other].running = why, False
+        for name in names:
+            self._models[name].lost, self._models[name].running = why, False
         device.due_s = now_s + device.backoff.next_delay_s()
-        return fallen
+        return names
 
     def on_death(self, death: Death, now_s: float) -> tuple[str, ...]:
-        """The vision process died: the models that leave their accelerator because it is the cause, or is likely to be."""
-        suspects = [name for name in death.inside if name in self._models] if death.hung or death.signal in CRASH_SIGNALS else []
+        """The vision process died: the models that leave their accelerator because it is the cause, or is likely to be.
+
+        A device that it was to begin with falls as well, though none of the models that are there may be on it.
+        """
+        inside = death.inside if death.hung or death.signal in CRASH_SIGNALS else ()
+        suspects = [name for name in inside if name in self._models]
+        coming = {self._coming[name] for name in inside if name in self._coming}
         running = [name for name, model in self._models.items() if model.running]
-        if not suspects and running and death.signal in CRASH_SIGNALS:
+        if not suspects and not coming and running and death.signal in CRASH_SIGNALS:
             self._crashes_s = [at_s for at_s in self._crashes_s if now_s - at_s < CRASH_WINDOW_S] + [now_s]
             if len(self._crashes_s) >= CRASHES:
                 suspects, self._crashes_s = running, []
@@ -152,6 +210,10 @@ class Accelerators:
         for name in suspects:
             if name not in fallen:
                 fallen.update(dict.fromkeys(self.on_failed(name, death.how, now_s)))
+        for device in coming - {self._models[name].device for name in fallen}:
+            names = tuple(name for name in device.models if self._models[name].running)
+            fallen.update(dict.fromkeys(self._fall(device, names, death.how, now_s)))
+        self._coming = {}
         for model in self._models.values():
             model.running = False
         return tuple(fallen)
@@ -175,13 +237,12 @@ class Accelerators:
 
     def on_tried(self, outcomes: Mapping[str, str], now_s: float) -> tuple[str, ...]:
         """The trials of what was ``due`` are over, each with what went wrong, "" if nothing: the models that may go back."""
-        outcomes = {name: failure for name, failure in outcomes.items() if name in self._models}  # a reload may take some away
         for device in {id(device): device for device in (self._models[name].device for name in outcomes)}.values():
             device.tried_s = now_s
             device.due_s = now_s + device.backoff.next_delay_s()
         back = tuple(name for name, failure in outcomes.items() if not failure)
         for name in back:
-            self._models[name].lost = ""
+            self._models[name].lost = self._models[name].device.fallen = ""
         return back
 
 

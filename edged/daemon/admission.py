@@ -10,7 +10,7 @@ import asyncio
 import dataclasses
 import hashlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -43,9 +43,10 @@ DEADLINE_S = 60.0
 
 
 class Admission:
-    """Keeps what passed in ``directory``."""
+    """Keeps what passed in ``directory``; ``free_bytes`` tells how much memory models may take now."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, free_bytes: Callable[[], int] = free_bytes) -> None:
+        self._free_bytes = free_bytes
         self._file = directory / FILE_NAME
         self._passes = _read_passes(self._file)
 
@@ -59,7 +60,7 @@ class Admission:
         identities = {name: await asyncio.to_thread(_identity, model) for name, model in models.items()}
         keys = {name: _key(identities[name], model) for name, model in models.items()}
         if unknown := [name for name in sorted(models) if keys[name] not in self._passes]:
-            verdicts = await _probe({name: models[name] for name in unknown})
+            verdicts = await self._probe({name: models[name] for name in unknown})
             for name, verdict in verdicts.items():
                 _check(name, verdict, identities[name])
             self._remember([keys[name] for name in unknown])
@@ -78,6 +79,38 @@ class Admission:
         if problems:
             raise SettingsRefused("a model was refused", tuple(problems))
         return dataclasses.replace(settings, identities=identities)
+
+    async def _probe(self, models: Mapping[str, ModelSettings]) -> dict[str, Verdict]:
+        """Every verdict. A model that did not fit into its share of the memory is tried again, alone with all of it."""
+        log.info("trying %s before it is loaded", ", ".join(f"model {name}" for name in models))
+        verdicts = await self._try(models, PROBES_AT_ONCE)
+        crowded = {name: models[name] for name, verdict in verdicts.items() if _did_not_fit(verdict)}
+        if crowded and len(models) > 1:
+            verdicts |= await self._try(crowded, 1)
+        return {name: verdicts[name] for name in models}
+
+    async def _try(self, models: Mapping[str, ModelSettings], at_once: int) -> dict[str, Verdict]:
+        """Every verdict, from so many probe processes at a time, among which the memory is shared."""
+        waiting = list(models.items())
+        workers = min(at_once, len(waiting))
+        verdicts: dict[str, Verdict] = {}
+
+        async def work() -> None:
+            async with Prober() as prober:
+                while waiting:
+                    name, model = waiting.pop()
+                    path = str(resolve(model.bundle, Path.cwd()).absolute())
+                    memory_bytes = self._free_bytes() // workers
+                    request = Request(path=path, settings=_how(model), memory_bytes=memory_bytes, deadline_s=DEADLINE_S)
+                    verdicts[name] = await prober.probe(request)
+
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for _ in range(workers):
+                    tasks.create_task(work())
+        except BaseExceptionGroup as group:
+            raise next((error for error in group.exceptions if isinstance(error, EdgedError)), group.exceptions[0]) from group
+        return verdicts
 
     def _remember(self, keys: list[str]) -> None:
         self._passes = [*self._passes, *keys][-MAX_PASSES:]
@@ -103,36 +136,19 @@ def _identity(model: ModelSettings) -> str:
 
 def _key(identity: str, model: ModelSettings) -> str:
     """Everything that the outcome of a probe depends on, which is not where the bundle lies, nor any accelerator."""
-    how = dataclasses.replace(
-        model, bundle="-", score_threshold=None, label_thresholds={}, edgetpu=EdgeTpuSettings(), external=None
-    )
-    facts = (identity, how, installed().get(model.runtime), __version__, this_processor())
+    facts = (identity, _how(model), installed().get(model.runtime), __version__, this_processor())
     return hashlib.sha256(msgspec.msgpack.encode(facts)).hexdigest()
 
 
-async def _probe(models: Mapping[str, ModelSettings]) -> dict[str, Verdict]:
-    """Every verdict, from so many probe processes at a time as make sense."""
-    log.info("trying %s before it is loaded", ", ".join(f"model {name}" for name in models))
-    waiting = list(models.items())
-    workers = min(PROBES_AT_ONCE, len(waiting))
-    memory_bytes = free_bytes() // workers
-    verdicts: dict[str, Verdict] = {}
+def _how(model: ModelSettings) -> ModelSettings:
+    """What a probe asks of the settings. Thresholds, which may be thousands, come after it, and it uses no accelerator."""
+    return dataclasses.replace(
+        model, bundle="-", score_threshold=None, label_thresholds={}, edgetpu=EdgeTpuSettings(), external=None
+    )
 
-    async def work() -> None:
-        async with Prober() as prober:
-            while waiting:
-                name, model = waiting.pop()
-                path = str(resolve(model.bundle, Path.cwd()).absolute())
-                request = Request(path=path, settings=model, memory_bytes=memory_bytes, deadline_s=DEADLINE_S)
-                verdicts[name] = await prober.probe(request)
 
-    try:
-        async with asyncio.TaskGroup() as tasks:
-            for _ in range(workers):
-                tasks.create_task(work())
-    except BaseExceptionGroup as group:
-        raise next((error for error in group.exceptions if isinstance(error, EdgedError)), group.exceptions[0]) from group
-    return {name: verdicts[name] for name in models}
+def _did_not_fit(verdict: Verdict) -> bool:
+    return verdict.refusal is not None and verdict.refusal.fault == "does not fit memory"
 
 
 def _check(name: str, verdict: Verdict, identity: str) -> None:

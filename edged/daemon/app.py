@@ -7,6 +7,7 @@ import contextlib
 import logging
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -14,18 +15,20 @@ from edged.config.changes import compare
 from edged.config.problems import Problem
 from edged.config.schema import Settings
 from edged.core.errors import DelegateFailed, EdgedError, ModelRejected, VisionFailed
-from edged.core.event import ModelChanged, ObjectAppeared, ObjectLeft, SourceBack, SourceLost
+from edged.core.event import ObjectAppeared, ObjectLeft, SourceBack, SourceLost
 from edged.daemon.admission import Admission
 from edged.daemon.cameras import Cameras
 from edged.daemon.clock import read_clock
 from edged.daemon.control import Control, Reload, Reply, Request, Seen
 from edged.daemon.health import Health
+from edged.daemon.models import Models, describe
 from edged.daemon.observation import Observer, Parts
 from edged.daemon.outputs import MakeViews, Outputs
 from edged.daemon.publishing import Publishing
 from edged.daemon.recorder import Recorder
 from edged.daemon.reload import Reloader, SettingsRefused
 from edged.daemon.state import claimed
+from edged.daemon.status import Status
 from edged.daemon.supervisor import Supervisor
 from edged.daemon.systemd import Notifier
 from edged.daemon.vitals import Vitals
@@ -44,7 +47,9 @@ LEAVE_DEADLINE_S = 15.0
 DRAIN_DEADLINE_S = 5.0
 """How long the broker may then take for the last events; what it did not take waits in the outbox."""
 
-STATUS_INTERVAL_S = 5.0
+BLOCKING_AT_ONCE = 3
+"""Threads for what blocks: sensors, secrets, hashes, the configuration. asyncio's own pool grows to twice that over hours, and each
+thread keeps a heap of its own; fewer, and one that hangs in a dead disk would hold up the others."""
 
 
 class Daemon:
@@ -68,7 +73,7 @@ class Daemon:
         self._health = Health(_required(settings))
         self._cameras = Cameras(settings.cameras, time.monotonic_ns())
         self._recorder = Recorder(store, self._outputs.sinks)
-        self._serving: dict[str, tuple[str, str]] = {}  # digest and delegate
+        self._models = Models({})
         self._notifier = Notifier()
         self.reloader = Reloader(config, self.reconfigure, self._notifier) if config else None
         self._ready = self._stopping = False
@@ -81,6 +86,7 @@ class Daemon:
             store, self._recorder, self._cameras, self._publishing, self._supervisor, self._health, self.reloader, directory
         )
         self._observer = Observer(parts, root)
+        self._status = Status(parts, self._notifier)
         self.vitals = Vitals(self._observer, self._publishing)
 
     async def answer(self, request: Request) -> Reply:
@@ -103,7 +109,7 @@ class Daemon:
         """Serve until stopped or every recording has ended; raises the EdgedError that ended it."""
         try:
             async with asyncio.TaskGroup() as tasks:
-                works = [self._recorder.run(), self._keep_status(), self._publishing.run(), self.vitals.run()]
+                works = [self._recorder.run(), self._status.run(), self._publishing.run(), self.vitals.run()]
                 works += [self.reloader.run()] if self.reloader else []
                 helpers = [tasks.create_task(work) for work in works]
                 fault = await self._serve()
@@ -164,7 +170,7 @@ class Daemon:
         fault = None
         try:
             async with self._deadline:
-                self._serving = await self._store.serving()
+                self._models = Models(await self._store.serving())
                 await self._recorder.close_interrupted(time.monotonic_ns())
                 self._publish_cameras()
                 try:
@@ -212,27 +218,9 @@ class Daemon:
         self.vitals.happened()
 
     async def _on_model(self, report: ipc.ModelServes) -> None:
-        log.info(
-            "model %s: %s %s on %s, %d delegate nodes, %d threads, self-test %.0f ms%s",
-            *(
-                report.model_name,
-                report.bundle,
-                report.version,
-                report.delegate,
-                report.delegate_nodes,
-                report.threads,
-                report.self_test_ms,
-                f"; not on an accelerator: {report.fallback}" if report.fallback else "",
-            ),
-        )
-        before = self._serving.get(report.model_name, ("", ""))
-        serves = self._serving[report.model_name] = (report.digest, report.delegate)
-        if before != serves:
-            await self._recorder.put(
-                ModelChanged(
-                    report.model_name, report.version, report.digest, before[0], report.delegate, report.at_ns, report.fallback
-                )
-            )
+        log.info("model %s: %s", report.model_name, describe(report))
+        if happened := self._models.serves(report):
+            await self._recorder.put(happened)
         self._publishing.model(report)
         self.vitals.happened()
 
@@ -268,24 +256,6 @@ class Daemon:
             log.info("ready")
             self._notifier.ready("serving")
 
-    async def _keep_status(self) -> None:
-        """The watchdog's and the status line's own pace. That this task runs shows the event loop alive; the rest is asked."""
-        interval_s = min(STATUS_INTERVAL_S, (self._notifier.watchdog_s or 2 * STATUS_INTERVAL_S) / 2)
-        while True:
-            counts = await self._store.counts()  # waits for the store's thread: a wedged disk keeps the watchdog unfed
-            if not self._health.stuck(time.monotonic()):
-                self._notifier.watchdog()
-            parts = [f"{counts.produced} events"]
-            if publisher := self._publishing.publisher:
-                parts += [f"broker {'connected' if publisher.connected else 'away'}", f"{counts.queued} queued"]
-            parts.append(f"{self._supervisor.restarts} vision restarts")
-            if self._recorder.lost:
-                parts.append(f"{self._recorder.lost} events lost to a full disk")
-            if self.reloader and self.reloader.status:
-                parts.append(self.reloader.status)
-            self._notifier.status(", ".join(parts))
-            await asyncio.sleep(interval_s)
-
     async def _drain(self, publisher: Publisher) -> None:
         try:
             async with asyncio.timeout(DRAIN_DEADLINE_S):
@@ -309,6 +279,7 @@ async def serve(
         )
         daemon = Daemon(settings, store, make_views, config, admission=Admission(directory), root=root)
         loop = asyncio.get_running_loop()
+        loop.set_default_executor(ThreadPoolExecutor(BLOCKING_AT_ONCE, "blocking"))
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, daemon.stop)
         if daemon.reloader:

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import logging
 import os
-import signal
 import socket
 import sys
 from collections import deque
@@ -15,6 +14,7 @@ from types import TracebackType
 from typing import Self
 
 from edged.core.errors import ProcessNotStarted
+from edged.core.signals import signal_name
 from edged.daemon.accelerators import Death
 from edged.vision import ipc, note
 from edged.vision.settings import VisionSettings
@@ -114,7 +114,7 @@ class VisionProcess:
         status = self._process.returncode
         if status is None:
             return "left behind"
-        return f"killed by {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
+        return f"killed by {signal_name(-status)}" if status < 0 else f"exit status {status}"
 
     @property
     def death(self) -> Death:

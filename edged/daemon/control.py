@@ -2,7 +2,9 @@
 
 Rules: a stream socket in the state directory, one request and one reply, each one line of JSON. Only the daemon's own user and root
 are heard, which the socket's mode says and the kernel's word on the peer proves. What a client sends is small and comes soon, or
-the client is gone; there are few clients at a time. No file is opened because a client names it.
+the client is gone; there are few clients at a time. No file is opened because a client names it. How long an answer takes nobody
+knows (models are tried one after the other, and another request may be before ours): until it is there the daemon says that it is
+at it, and its client waits for as long as it hears that.
 """
 
 from __future__ import annotations
@@ -10,9 +12,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import os
 import socket
 import struct
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -35,8 +39,11 @@ MAX_CLIENTS = 8
 FAREWELL_S = 1.0
 """How long replies may take to leave when the daemon does."""
 
-ANSWER_S = 120.0
-"""Longer than the daemon takes for an answer, with one request before ours."""
+AT_IT_S = 5.0
+"""Between the daemon's words that it is at it."""
+
+SILENCE_S = 30.0
+"""A daemon that says nothing for so long is not at it any more: these words come from the loop that does all its work."""
 
 PEER = struct.Struct("3i")
 """``struct ucred`` of unix(7): pid, uid, gid."""
@@ -72,11 +79,15 @@ class Seen(Struct, frozen=True, tag="seen", tag_field="reply"):
     health: HealthPayload
 
 
+class AtIt(Struct, frozen=True, tag="at it", tag_field="reply"):
+    """The reply is yet to come."""
+
+
 Request = Reload | Look
 Reply = Reloaded | Seen | Refused
 
 _requests: msgspec.json.Decoder[Request] = msgspec.json.Decoder(Request)
-_replies: msgspec.json.Decoder[Reply] = msgspec.json.Decoder(Reply)
+_replies: msgspec.json.Decoder[Reply | AtIt] = msgspec.json.Decoder(Reply | AtIt)
 
 
 @contextmanager
@@ -92,9 +103,12 @@ def _address(directory: Path) -> Iterator[str]:
 class Control:
     """The daemon's end; ``answer`` has the reply to each request."""
 
-    def __init__(self, answer: Callable[[Request], Awaitable[Reply]], *, request_s: float = REQUEST_S) -> None:
+    def __init__(
+        self, answer: Callable[[Request], Awaitable[Reply]], *, request_s: float = REQUEST_S, at_it_s: float = AT_IT_S
+    ) -> None:
         self._answer = answer
         self._request_s = request_s
+        self._at_it_s = at_it_s
         self._clients: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
@@ -145,11 +159,23 @@ class Control:
         except (msgspec.MsgspecError, UnicodeDecodeError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             reply = Refused("this daemon does not understand the request", (), "use the edged command of the same version")
         else:
-            reply = await self._answer(request)
+            reply = await self._answer_to(request, writer)
         async with asyncio.timeout(self._request_s):
             writer.write(msgspec.json.encode(reply) + b"\n")
             writer.close()
             await writer.wait_closed()
+
+    async def _answer_to(self, request: Request, writer: asyncio.StreamWriter) -> Reply:
+        """The reply, however long it takes; raises ConnectionResetError once nobody is there to hear it."""
+        answer = asyncio.ensure_future(self._answer(request))
+        try:
+            while not (await asyncio.wait([answer], timeout=self._at_it_s))[0]:
+                if writer.is_closing():
+                    raise ConnectionResetError
+                writer.write(msgspec.json.encode(AtIt()) + b"\n")
+            return answer.result()
+        finally:
+            answer.cancel()
 
 
 def may_command(uid: int) -> bool:
@@ -176,24 +202,37 @@ def _peer_uid(writer: asyncio.StreamWriter) -> int:
     return int(PEER.unpack(sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, PEER.size))[1])
 
 
-def ask(directory: Path, request: Request, answer_s: float = ANSWER_S) -> Reply:
-    """A client's end: the reply of the daemon whose state directory this is. Blocks; raises DaemonAbsent or DaemonUnreachable."""
+def ask(directory: Path, request: Request, answer_s: float = math.inf) -> Reply:
+    """A client's end: the reply of the daemon whose state directory this is. Raises DaemonAbsent or DaemonUnreachable.
+
+    Blocks for ``answer_s`` at most, and for no longer than the daemon is at it.
+    """
     where = f"the daemon of {directory}"
+    until_s = time.monotonic() + answer_s
     try:
         with _address(directory) as address, socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
-            sock.settimeout(answer_s)
+            sock.settimeout(min(SILENCE_S, answer_s))
             sock.connect(address)
             sock.sendall(msgspec.json.encode(request) + b"\n")
             with sock.makefile("rb") as file:
-                line = file.readline(MAX_REPLY_BYTES)
+                while isinstance(reply := _reply(file.readline(MAX_REPLY_BYTES)), AtIt):
+                    sock.settimeout(max(0.001, min(SILENCE_S, until_s - time.monotonic())))
     except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError) as error:
         raise DaemonAbsent(f"no edged runs on the state directory {directory}", hint="is it started?") from error
     except PermissionError as error:
         raise DaemonUnreachable(f"{where} belongs to another user", hint="ask as that user or as root") from error
     except TimeoutError as error:
-        raise DaemonUnreachable(f"{where} has not answered for {answer_s:g} s", hint="its log says more") from error
+        how = f"has said nothing for {SILENCE_S:g} s" if answer_s == math.inf else f"has not answered for {answer_s:g} s"
+        raise DaemonUnreachable(f"{where} {how}", hint="its log says more") from error
     except OSError as error:
         raise DaemonUnreachable(f"{where}: {error.strerror}") from error
+    if reply is None:
+        raise DaemonUnreachable(f"{where} left without an answer", hint="its log says more")
+    return reply
+
+
+def _reply(line: bytes) -> Reply | AtIt | None:
+    """``None`` for what is none."""
     with contextlib.suppress(msgspec.MsgspecError, UnicodeDecodeError):
         return _replies.decode(line)
-    raise DaemonUnreachable(f"{where} left without an answer", hint="its log says more")
+    return None

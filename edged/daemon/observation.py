@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import get_args
 
@@ -69,6 +69,7 @@ class Observation:
     reload_refusal: str
     """Why the last reload was refused, empty if it was not."""
     processes: dict[ProcessName, ProcessUse]
+    """Every process that was there since the start; one that is not there now uses nothing, and keeps its sums."""
     machine: Machine
 
     @property
@@ -91,6 +92,23 @@ class Parts:
     state_directory: Path
 
 
+class ProcessTally:
+    """What the processes used since the start, those that were replaced included. Pure."""
+
+    def __init__(self) -> None:
+        self._tallies = {name: Tally[ProcessUse](PROCESS_GAUGES) for name in get_args(ProcessName)}
+
+    def note(self, uses: Mapping[ProcessName, ProcessUse]) -> dict[ProcessName, ProcessUse]:
+        """Take in what the processes that are there use; returns the sums, as ``Observation.processes`` has them."""
+        return {name: use for name, tally in self._tallies.items() if (use := _noted(tally, uses.get(name)))}
+
+
+def _noted(tally: Tally[ProcessUse], use: ProcessUse | None) -> ProcessUse | None:
+    if use is None:
+        return tally.total and replace(tally.total, rss_bytes=0, threads=0, fds=0)
+    return tally.note(use, use.started)
+
+
 class Observer:
     """Keeps the sums; ``observe`` gathers. Belongs to the event loop."""
 
@@ -100,7 +118,7 @@ class Observer:
         self._started_ns = time.monotonic_ns()
         self._cameras: dict[str, Tally[ipc.CameraStats]] = {}
         self._broker = Tally[PublisherStats](BROKER_GAUGES)
-        self._processes = {name: Tally[ProcessUse](PROCESS_GAUGES) for name in get_args(ProcessName)}
+        self._processes = ProcessTally()
         self._turn = asyncio.Lock()
         self._newest: Observation | None = None
 
@@ -151,7 +169,7 @@ class Observer:
             reloads_accepted=reloader.accepted if reloader else 0,
             reloads_refused=reloader.refused if reloader else 0,
             reload_refusal=reloader.last_refusal if reloader else "",
-            processes={name: self._processes[name].note(use, use.started) for name, use in uses.items()},
+            processes=self._processes.note(uses),
             machine=machine,
         )
 

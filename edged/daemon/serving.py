@@ -41,6 +41,11 @@ class Serving:
         """The models of a process that begins passed their probe as these."""
         self.settings = dataclasses.replace(self.settings, identities=admitted.identities)
 
+    @property
+    def unsent(self) -> VisionSettings | None:
+        """What is ordered, as long as no process has got the order."""
+        return self._order.settings if self._order and not self._order.sent else None
+
     def to_send(self) -> VisionSettings | None:
         """For the process that serves, if there is an order that it has not got."""
         if self._order is None or self._order.sent:
@@ -76,34 +81,30 @@ class Serving:
         problems = tuple(Problem(problem.key, problem.text) for problem in report.problems)
         _fail(self._settle(), SettingsRefused("the vision process cannot serve it", problems))
 
-    def on_death(self, reason: str) -> ipc.Reconfigured | None:
-        """The process died. An order that it had is refused: it may be the cause.
+    def on_death(self, reason: str) -> None:
+        """The process died. An order that it had is refused: it may be the cause."""
+        if self._order and self._order.sent:
+            self.abandon(f"the vision process died over it ({reason})")
 
-        One that came before the process could take it is not to wait for another that dies as young: what is returned is to be
-        accepted, and the next process is started with it.
-        """
-        if self._order is None:
-            return None
-        if not self._order.sent:
-            return ipc.Reconfigured(tuple(self._order.settings.cameras), ())
-        self.abandon(f"the vision process died over it ({reason})")
-        return None
-
-    def abandon(self, why: str) -> None:
+    def abandon(self, why: str, problems: tuple[Problem, ...] = (), hint: str = "") -> None:
         """Refuse the order, if there is one."""
         if self._order:
-            _fail(self._settle(), SettingsRefused(why))
+            _fail(self._settle(), SettingsRefused(why, problems, hint=hint))
 
-    def check_names(self, report: ipc.Report) -> None:
+    def checked(self, report: ipc.Report) -> ipc.Report:
         """What comes from the vision process is input: names that we did not give it must not become topics or rows.
 
-        Raises ProtocolViolated. Until an order is answered what is said concerns the old settings.
+        Raises ProtocolViolated. Until an order is answered what is said concerns the old settings. The heartbeat comes from another
+        thread than the answer, and may speak of the old cameras a moment longer: what it says of others than ours is left out.
         """
+        if isinstance(report, ipc.Stats):
+            return ipc.Stats(tuple(camera for camera in report.cameras if camera.camera in self.settings.cameras))
         camera, model = getattr(report, "camera", None), getattr(report, "model_name", None)
         if camera is not None and camera not in self.settings.cameras:
             raise ProtocolViolated(f"{type(report).__name__} of a camera {camera!r} that is not there")
         if model is not None and model not in self.settings.models:
             raise ProtocolViolated(f"{type(report).__name__} of a model {model!r} that is not there")
+        return report
 
     def _settle(self) -> Order:
         if self._order is None:

@@ -3,7 +3,8 @@
 A process that lived is started again at once, one that dies young after a growing delay. A fault that a restart would not mend
 (a model that is refused) ends the daemon with that error. A process that an accelerator took with it is started again at once with
 its models on the CPU, and once more, in good order, when the accelerator works again. Other settings are handed to the process that
-serves, which takes them on or refuses them while it goes on.
+serves, which takes them on or refuses them while it goes on; what is ordered while one comes up waits for it, and only where none
+is to come up for a while the next one is begun with them, at once.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ import time
 from collections.abc import Sequence
 from typing import Protocol
 
+from edged.config.problems import Problem
 from edged.core.backoff import Backoff
-from edged.core.errors import ProcessNotStarted, ProtocolViolated, VisionFailed
+from edged.core.errors import ModelRejected, ProcessNotStarted, ProtocolViolated, VisionFailed
 from edged.daemon.accelerators import Accelerators
 from edged.daemon.admission import Admission
 from edged.daemon.child import VisionProcess
@@ -64,6 +66,7 @@ class Supervisor:
         self._stop = asyncio.Event()
         self._hurry = asyncio.Event()
         self._child: VisionProcess | None = None
+        self._pausing = False  # between a process that died and the next
         self.failing = False  # the last process died, and none has shown a heartbeat since
         self._beating_since_s: float | None = None
         self._accelerators = Accelerators(settings.used_models, random.random)
@@ -88,8 +91,8 @@ class Supervisor:
         answer = self._serving.order(settings)
         if self._child and self._beating_since_s:
             await self._send_order(self._child)
-        elif self.failing and not self._child:
-            await self._take_on(ipc.Reconfigured(tuple(settings.cameras), ()))
+        elif self._pausing:
+            await self._take_on_unsent()
             self._hurry.set()
         return await answer
 
@@ -113,8 +116,8 @@ class Supervisor:
                 self._serving.send_again()
                 continue
             self.failing = True
-            if report := self._serving.on_death(reason):
-                await self._take_on(report)
+            self._serving.on_death(reason)
+            await self._take_on_unsent()
             self.restarts += 1
             lived_s = time.monotonic() - self._beating_since_s if self._beating_since_s else 0.0
             delay_s = backoff.next_delay_s()
@@ -151,6 +154,10 @@ class Supervisor:
                     await _end(helpers)
         except ProcessNotStarted as error:
             return error.message
+        except ModelRejected as error:
+            if error.fault != "changed":
+                raise
+            return error.message  # a file was replaced while it was tried: the next life tries what is there then
         finally:
             self._child = None
             self._health.vision_changed()
@@ -172,10 +179,12 @@ class Supervisor:
             await asyncio.wait([trying, stopping])
 
     async def _heed(self, report: ipc.Report, child: VisionProcess) -> None:
-        self._serving.check_names(report)
+        report = self._serving.checked(report)
         match report:
             case ipc.Fault():
                 raise VisionFailed(report.message, hint=report.hint)
+            case ipc.BundlesChanged():
+                log.warning("%s: to be tried anew", report.message)
             case ipc.AcceleratorFailed():
                 fallen = self._accelerators.on_failed(report.model_name, report.message, time.monotonic())
                 if not fallen:
@@ -225,6 +234,9 @@ class Supervisor:
             for name in self._accelerators.due(time.monotonic()):
                 outcomes[name] = await try_accelerator(settings.models[name], settings.identities[name], settings.root)
                 log.debug("model %s: trial of its accelerator: %s", name, outcomes[name] or "it works")
+                if self._serving.settings is not settings:  # a reload came between: these may not be the models that serve now
+                    outcomes.clear()
+                    break
             if back := self._accelerators.on_tried(outcomes, time.monotonic()):
                 log.warning("the accelerator of %s works again: going back to it", ", ".join(f"model {name}" for name in back))
                 self._renewing = True
@@ -234,11 +246,25 @@ class Supervisor:
     async def _send_order(self, child: VisionProcess) -> None:
         """Hand over the order, if there is one that the process has not got."""
         try:
-            if settings := self._serving.to_send():
+            if self._can_be_met() and (settings := self._serving.to_send()):
                 log.debug("other settings: asks the vision process")
-                await child.reconfigure(dataclasses.replace(settings, avoid=self._accelerators.avoid))
+                await child.reconfigure(dataclasses.replace(settings, avoid=self._accelerators.expect(settings.used_models)))
         except ProtocolViolated as error:  # larger than a message can be
             self._serving.abandon(error.message)
+
+    async def _take_on_unsent(self) -> None:
+        """Between two processes: what neither has got is not to wait for one that may die as young; the next begins with it."""
+        if self._can_be_met() and (settings := self._serving.unsent):
+            await self._take_on(ipc.Reconfigured(tuple(settings.cameras), ()))
+
+    def _can_be_met(self) -> bool:
+        """False once the order is refused because it demands an accelerator that is known not to work, as a start would."""
+        settings = self._serving.unsent
+        unmet = self._accelerators.unmet(settings.used_models) if settings else {}
+        if unmet:
+            problems = [Problem(("models", name), f"its accelerator cannot be used now: {why}") for name, why in unmet.items()]
+            self._serving.abandon("an accelerator that is demanded does not work", tuple(problems), HOPELESS_FIX)
+        return not unmet
 
     async def _take_on(self, report: ipc.Reconfigured) -> None:
         answer = self._serving.accept()
@@ -253,9 +279,11 @@ class Supervisor:
 
     async def _stopped_within(self, delay_s: float) -> bool:
         """Wait, unless other settings give reason to begin at once; whether it is over."""
+        self._pausing = True
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(delay_s):
                 await self._hurry.wait()
+        self._pausing = False
         if not self._stop.is_set():
             self._hurry.clear()
         return self._stop.is_set()

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import signal
 import sys
 from pathlib import Path
 
 import msgspec
 
+from edged.core.signals import signal_name
 from edged.infer.settings import ModelSettings
 
 DEADLINE_S = 90.0
@@ -46,7 +46,7 @@ async def try_accelerator(settings: ModelSettings, identity: str, root: Path) ->
                     await process.wait()
     assert process.returncode is not None  # communicate() came to its end
     if process.returncode < 0:
-        return f"the trial was ended by {signal.Signals(-process.returncode).name}"
+        return f"the trial was ended by {signal_name(-process.returncode)}"
     if process.returncode == 0:
         return ""
     return said[-OUTPUT_BYTES:].decode(errors="replace").strip() or f"the trial ended with exit status {process.returncode}"

@@ -74,6 +74,7 @@ class BlazeFace:
     """The decoder; every face is of class 0."""
 
     def __init__(self, parameters: BlazeFaceParameters, variant: Variant, places: Places) -> None:
+        self.classes = 1
         self._least_logit = logit(parameters.score_threshold)
         self._iou_threshold = parameters.iou_threshold
         self._places = places

@@ -55,7 +55,8 @@ ROUNDING = 1e-3
 class Classification:
     """The decoder."""
 
-    def __init__(self, parameters: ClassificationParameters) -> None:
+    def __init__(self, parameters: ClassificationParameters, columns: int) -> None:
+        self.classes = columns + parameters.label_offset
         self._parameters = parameters
 
     def __call__(self, outputs: Sequence[RawOutput]) -> Detections:
@@ -82,7 +83,7 @@ def build(parameters: Mapping[str, Parameter], inputs: Sequence[TensorSpec], out
             f"the model has {'; '.join(map(str, outputs)) or 'no outputs'}",
             hint="check the decoder that the manifest names",
         )
-    return Classification(chosen)
+    return Classification(chosen, outputs[0].shape[-1])
 
 
 def propose(inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec], op_names: Collection[str]) -> Proposal | None:

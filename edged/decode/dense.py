@@ -27,7 +27,10 @@ class Dense:
         corners: Corners,
         how: SuppressionParameters,
         activation: Activation,
+        *,
+        classes: int,
     ) -> None:
+        self.classes = classes
         self._parts = [(part, ScoreReader(outputs[part.classes.output], activation, how.score_threshold)) for part in parts]
         self._corners = corners
         self._how = how

@@ -57,7 +57,7 @@ def build_distribution(
         xyxy: NDArray[np.float32] = np.concatenate([at - distance[:, :2], at + distance[:, 2:]], axis=1)
         return xyxy / cells.input_px
 
-    return Dense(arrange(name, outputs, layout, cells.levels), outputs, corners, chosen, chosen.activation)
+    return Dense(arrange(name, outputs, layout, cells.levels), outputs, corners, chosen, chosen.activation, classes=chosen.classes)
 
 
 def expectation(logits: NDArray[np.float32]) -> NDArray[np.float32]:

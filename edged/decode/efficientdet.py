@@ -72,7 +72,7 @@ def build(parameters: Mapping[str, Parameter], inputs: Sequence[TensorSpec], out
         centre, half = at[:, :2] + shift * at[:, 2:], np.exp(growth) * at[:, 2:] / 2
         return np.concatenate([centre - half, centre + half], axis=1)
 
-    return Dense(parts, outputs, corners, chosen, chosen.activation)
+    return Dense(parts, outputs, corners, chosen, chosen.activation, classes=chosen.classes)
 
 
 def anchor_boxes(

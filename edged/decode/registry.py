@@ -11,7 +11,7 @@ from typing import Protocol
 
 from edged.core.detections import Detections
 from edged.core.errors import ModelRejected
-from edged.core.model import DecoderSpec, Parameter
+from edged.core.model import DecoderSpec, ModelManifest, Parameter
 from edged.core.tensor import RawOutput, TensorSpec
 from edged.decode import (
     blazeface,
@@ -32,6 +32,11 @@ from edged.decode.proposal import Proposal
 
 class Decoder(Protocol):
     """Turns one inference into detections."""
+
+    @property
+    def classes(self) -> int | None:
+        """Every class id is below this, as the outputs or the parameters tell; ``None`` where nothing does."""
+        ...
 
     def __call__(self, outputs: Sequence[RawOutput]) -> Detections:
         """Decode ``outputs``, all of the model's in the interpreter's order.
@@ -67,6 +72,9 @@ _DECODERS: dict[str, _DecoderModule] = {
 }
 """In the order in which they are asked for a proposal: those that ask more of a model come first."""
 
+LABEL_OFFSET = frozenset({classification.NAME, ssd_heads.NAME})
+"""Those with that parameter."""
+
 
 def names() -> tuple[str, ...]:
     """What a manifest may name."""
@@ -81,6 +89,21 @@ def build(spec: DecoderSpec, inputs: Sequence[TensorSpec], outputs: Sequence[Ten
     if spec.name not in _DECODERS:
         raise ModelRejected(f"there is no decoder {spec.name!r}", hint=suggestion(spec.name, _DECODERS))
     return _DECODERS[spec.name].build(spec.parameters, inputs, outputs)
+
+
+def build_labelled(manifest: ModelManifest, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> Decoder:
+    """``build`` for a manifest whose labels, if it has any, are as many as the classes: one more or less, and all may be shifted.
+
+    Raises ModelRejected.
+    """
+    decoder = build(manifest.decoder, inputs, outputs)
+    labels, classes = len(manifest.labels), decoder.classes
+    if labels and classes is not None and labels != classes:
+        hint = 'give each class a label, the background too, in the order of the scores: "" (??? in a file) for one without a name'
+        if manifest.decoder.name in LABEL_OFFSET:
+            hint += "; label_offset = -1 if the labels leave the background out"
+        raise ModelRejected(f"model {manifest.name} has {labels:,} labels for {classes:,} classes", hint=hint)
+    return decoder
 
 
 def propose(inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec], op_names: Collection[str]) -> Proposal:

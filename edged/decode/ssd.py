@@ -58,6 +58,7 @@ class SsdPostprocess:
     """The decoder; ``places`` holds the position of each of ``ROLES`` among the outputs."""
 
     def __init__(self, score_threshold: float, places: Sequence[int]) -> None:
+        self.classes = None  # the operator puts out numbers of classes, and not how many there are
         self._threshold = np.float32(score_threshold)
         self._places = tuple(places)
 

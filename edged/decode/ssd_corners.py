@@ -44,9 +44,10 @@ class CornerParameters:
 
 
 class SsdCorners:
-    """The decoder; ``places`` holds the position of each of ``ROLES`` among the outputs."""
+    """The decoder; ``places`` holds the position of each of ``ROLES`` among the outputs, ``classes`` counts the background."""
 
-    def __init__(self, parameters: CornerParameters, places: Sequence[int]) -> None:
+    def __init__(self, parameters: CornerParameters, places: Sequence[int], classes: int) -> None:
+        self.classes = classes
         self._threshold = np.float32(parameters.score_threshold)
         self._iou_threshold = parameters.iou_threshold
         self._places = tuple(places)
@@ -84,7 +85,7 @@ def build(parameters: Mapping[str, Parameter], inputs: Sequence[TensorSpec], out
             f"the model has {'; '.join(map(str, outputs)) or 'no outputs'}",
             hint="check the decoder and its output_order in the manifest",
         )
-    return SsdCorners(chosen, [roles.index(role) for role in ROLES])
+    return SsdCorners(chosen, [roles.index(role) for role in ROLES], shapes["scores"][2])
 
 
 def propose(inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec], op_names: Collection[str]) -> Proposal | None:

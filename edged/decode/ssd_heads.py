@@ -39,6 +39,7 @@ class SsdHeads:
         places: tuple[int, int],
         anchors: NDArray[np.float32] | int,
     ) -> None:
+        self.classes = specs[places[1]].shape[2] + parameters.label_offset
         self._parameters = parameters
         self._boxes, self._scores = places
         self._anchors = anchors

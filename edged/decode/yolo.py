@@ -84,7 +84,7 @@ def build(parameters: Mapping[str, Parameter], inputs: Sequence[TensorSpec], out
         centre, half = scaled[:, :2], scaled[:, 2:] / 2
         return np.concatenate([centre - half, centre + half], axis=1)
 
-    return Dense([layout.part(0, [table])], outputs, corners, chosen, chosen.activation)
+    return Dense([layout.part(0, [table])], outputs, corners, chosen, chosen.activation, classes=chosen.classes)
 
 
 def propose(inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec], op_names: Collection[str]) -> Proposal | None:

@@ -49,7 +49,7 @@ class End2End:
     def __init__(self, parameters: End2EndParameters, inputs: Sequence[TensorSpec], output: TensorSpec) -> None:
         height, width = input_size(inputs, NAME)
         self._size = np.array([width, height] * 2 if parameters.coordinates == "pixels" else [1] * 4, np.float32)
-        self._classes = parameters.classes
+        self.classes = parameters.classes
         self._shape = output.shape
         self._read = ScoreReader(output, "none", parameters.score_threshold)
 
@@ -61,7 +61,7 @@ class End2End:
         seen = self._read(data[0, :, 4:5])
         rows = outputs[0].spec.real(data[0][seen.index])
         class_id = np.round(rows[:, 5])
-        good = (class_id >= 0) & (class_id < self._classes)
+        good = (class_id >= 0) & (class_id < self.classes)
         return tidy(rows[good, :4] / self._size, seen.score[good], class_id[good].astype(np.int32))
 
 

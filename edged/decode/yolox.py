@@ -53,7 +53,7 @@ def build(parameters: Mapping[str, Parameter], inputs: Sequence[TensorSpec], out
         centre, half = cells.xy[anchors] + rows[:, :2], np.exp(rows[:, 2:]) / 2
         return np.concatenate([centre - half, centre + half], axis=1) * cells.stride[anchors] / cells.input_px
 
-    return Dense(arrange(NAME, outputs, layout, cells.levels), outputs, corners, chosen, chosen.activation)
+    return Dense(arrange(NAME, outputs, layout, cells.levels), outputs, corners, chosen, chosen.activation, classes=chosen.classes)
 
 
 def propose(inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec], op_names: Collection[str]) -> Proposal | None:

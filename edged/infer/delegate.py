@@ -50,17 +50,22 @@ class Accelerator:
     root: Path = Path("/")
 
 
+def wanted(settings: ModelSettings, variants: Collection[str]) -> bool:
+    """Whether a bundle with these ``variants`` is to run on an accelerator if one is there."""
+    return settings.delegate in {"edgetpu", "external"} or (settings.delegate == "auto" and "edgetpu" in variants)
+
+
 def choose(settings: ModelSettings, variants: Collection[str], root: Path = Path("/")) -> Accelerator | None:
     """The accelerator that ``settings`` want for a bundle with these ``variants``, ``None`` for the CPU.
 
     Raises DelegateFailed if the bundle or the machine has nothing for it; with "auto", a bundle without a variant for the Edge TPU
     means the CPU.
     """
+    if not wanted(settings, variants):
+        return None
     if settings.delegate == "external":
         assert settings.external is not None, "the configuration was checked"
         return Accelerator("external", "cpu", settings.external.library, settings.external.options, root)
-    if settings.delegate not in {"auto", "edgetpu"} or (settings.delegate == "auto" and "edgetpu" not in variants):
-        return None
     if "edgetpu" not in variants:
         raise DelegateFailed(
             f'{settings.bundle}: delegate = "edgetpu", and the bundle has no variant for the Edge TPU',

@@ -56,6 +56,7 @@ class ManifestFile(msgspec.Struct, frozen=True, kw_only=True):
         colour: Literal["rgb", "bgr"] = "rgb"
         mean: Channels | None = None
         std: Channels | None = None
+        padding: Annotated[int, msgspec.Meta(ge=0, le=255)] = 0
 
     class State(msgspec.Struct, frozen=True, kw_only=True):
         """``[[state]]``: see ``core.model.StateSpec``."""
@@ -133,7 +134,7 @@ def _manifest(file: ManifestFile, where: str) -> ModelManifest:
         description=file.description,
         files=dict(file.files.items()),
         sha256=dict(file.sha256.items()),
-        input=checked_input(InputSpec(file.input.resize, file.input.colour, file.input.mean, file.input.std), where),
+        input=checked_input(InputSpec(**msgspec.structs.asdict(file.input)), where),
         decoder=_decoder(file.decoder, where),
         labels=checked_labels(file.labels or [], where),
         states=tuple(StateSpec(state.input, state.output, state.initial) for state in file.state),
@@ -167,6 +168,7 @@ def format_manifest(manifest: ModelManifest) -> str:
     lines = [f"{key} = {_value(value)}" for key, value in head.items()]
     lines.append(f"labels = {_value(manifest.labels)}")
     shape = {name: getattr(manifest.input, name) for name in ("resize", "colour", "mean", "std")}
+    shape["padding"] = manifest.input.padding or None
     tables: dict[str, dict[str, Parameter | tuple[str, ...]]] = {
         "files": {**manifest.files},
         "sha256": {**manifest.sha256},

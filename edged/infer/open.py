@@ -9,7 +9,7 @@ from pathlib import Path
 
 from edged.core.errors import DelegateFailed, ModelRejected
 from edged.infer.bundle import Bundle
-from edged.infer.delegate import Accelerator, Guard, choose
+from edged.infer.delegate import Accelerator, Guard, choose, wanted
 from edged.infer.engine import CpuDelegate, Engine
 from edged.infer.settings import ModelSettings
 
@@ -19,9 +19,9 @@ def open_engine(
 ) -> Engine:
     """Load ``bundle`` as ``settings`` say; raises what ``Engine`` raises.
 
-    ``avoid``, if not empty, says why no accelerator is to be tried now: the CPU it is. With the delegate "auto" an accelerator that
-    fails is replaced by the CPU; with one that is named it is DelegateFailed. Neither helps where its library ends the process:
-    ``guard`` is entered while its code may run. ``root`` is where /sys and /dev are.
+    ``avoid``, if not empty, says why no accelerator is to be tried now: the CPU it is, as a fallback where one is wanted. With the
+    delegate "auto" an accelerator that fails is replaced by the CPU; with one that is named it is DelegateFailed. Neither helps
+    where its library ends the process: ``guard`` is entered while its code may run. ``root`` is where /sys and /dev are.
     """
     guard = guard or nullcontext()
     cpu: CpuDelegate = settings.delegate if settings.delegate in {"xnnpack", "none"} else "auto"
@@ -29,7 +29,7 @@ def open_engine(
         Engine, bundle, threads=settings.threads, delegate=cpu, runtime=settings.runtime, custom_ops=settings.custom_ops
     )
     if avoid:
-        return engine(fallback=avoid)
+        return engine(fallback=avoid if wanted(settings, bundle.paths) else "")
     with guard:
         try:
             accelerator = choose(settings, bundle.paths, root)

@@ -28,7 +28,7 @@ class Preprocessor:
         _, self._height, self._width, self._channels = tensor.shape
         self._resize = how.resize
         table = _table(tensor, how)
-        self._pad = table[0].ravel()
+        self._pad = table[how.padding].ravel()
         identity = tensor.dtype == "uint8" and bool((table == np.arange(256, dtype=np.uint8)[:, None, None]).all())
         # One column for all channels takes OpenCV's fast path.
         self._table = None if identity else table[:, :, :1].copy() if (table == table[:, :, :1]).all() else table

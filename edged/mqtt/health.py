@@ -82,7 +82,7 @@ class OutboxPayload(Struct, kw_only=True):
 
 
 class ProcessPayload(Struct, kw_only=True):
-    """What a process of edged uses; ``cpu_percent`` of one CPU since the report before, 0 in the first."""
+    """What a process of edged uses, nothing while it is away; ``cpu_percent`` of one CPU since the report before, 0 at first."""
 
     process: Annotated[str, Meta(examples=["main", "vision"])]
     rss_mb: Megabytes

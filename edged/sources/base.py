@@ -7,6 +7,7 @@ memory), and ``close`` never waits for a read that hangs in a driver: whoever co
 from __future__ import annotations
 
 import threading
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any, Self
@@ -21,6 +22,12 @@ from edged.sources.thinning import Thinning
 __all__ = ["FrameSource", "Image"]
 
 
+FIRST_WAITS = 4
+"""For so many of its time-outs, of 2 s, a camera of this machine may be silent before its first picture: a grabber looks for a
+signal, a sensor for its exposure. Opened anew it would begin anew. Together they are less than ``OPEN_DEVICE_S``, so that the
+reader, who knows the reason, says it before the stall clock does."""
+
+
 class FrameSource(ABC):
     """An open source of frames of one camera; ``first_seq`` is the number of its first frame.
 
@@ -32,6 +39,7 @@ class FrameSource(ABC):
         self._info = info
         self._seq = first_seq
         self.damaged = self.late = 0
+        self._heard_ns = 0
         self._closed = threading.Event()
         self._busy = threading.Lock()
 
@@ -39,6 +47,11 @@ class FrameSource(ABC):
     def info(self) -> SourceInfo:
         """What the source turned out to be."""
         return self._info
+
+    @property
+    def heard_ns(self) -> int:
+        """CLOCK_MONOTONIC when there last was a picture, also one that is left out; 0 before the first. For any thread."""
+        return self._heard_ns
 
     def read(self) -> Frame | None:
         """The next frame; ``None`` when the recording ended or the source was closed.
@@ -84,8 +97,13 @@ class FrameSource(ABC):
     def _release(self) -> None:
         """Give back what is held; called with the lock held, maybe more than once."""
 
+    def _hear(self) -> None:
+        """Note that there is a picture; for those that never become a frame."""
+        self._heard_ns = time.monotonic_ns()
+
     def _frame(self, pixels: NDArray[Any], captured_ns: int, media_ns: int | None) -> Frame:
         """The next frame, of pixels in any layout that ``as_bgr`` knows."""
+        self._hear()
         image = as_bgr(pixels)
         image.flags.writeable = False
         frame = Frame(self._camera, self._seq, captured_ns, image, media_ns)

@@ -17,7 +17,7 @@ from av.container import InputContainer
 from edged.core.errors import CameraFault, CameraLost, SecretUnreadable
 from edged.core.secrets import read_secret
 from edged.sources.lookup import require_address
-from edged.sources.stream_settings import StreamSettings
+from edged.sources.stream_settings import HLS_HINT, StreamSettings
 from edged.sources.url import host_of, scheme_of, with_login
 from edged.sources.video import MAX_FRAME_PIXELS
 
@@ -58,11 +58,7 @@ MEANINGS: dict[type[av.FFmpegError], tuple[CameraFault, str, str]] = {
     ),
     fault.ConnectionResetError: ("faulty", "cut the connection", "cameras do so when they reboot, or when too many watch them"),
     fault.InvalidDataError: ("no video", "sends nothing that FFmpeg knows", NO_PATH),
-    fault.ArgumentError: (
-        "no video",
-        "leads to a format or protocol that is not accepted",
-        "over https, HLS is accepted only with tls_verify = false, since FFmpeg does not check who sends its parts",
-    ),
+    fault.ArgumentError: ("no video", "leads to a format or protocol that is not accepted", NO_PATH),
 }
 NO_ROUTE = {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN}
 NO_ROUTE_HINT = "is the network of this machine up, and the camera's address one of it? `ip route get ADDRESS` tells"
@@ -91,6 +87,8 @@ def failure(stream: StreamSettings, error: av.FFmpegError, silent_s: float | Non
     where = stream.address
     if silent_s is not None or isinstance(error, fault.ExitError | fault.TimeoutError):
         return CameraLost(f"{where} is silent" + (f" for {silent_s:g} s" if silent_s else ""), hint=SILENT_HINT, fault="silent")
+    if isinstance(error, fault.ArgumentError) and scheme_of(stream.url) == "https" and stream.tls_verify:
+        return CameraLost(f"{where} leads to HLS, or to another format that is not accepted", hint=HLS_HINT, fault="no video")
     for kind, (sort, what, hint) in MEANINGS.items():
         if isinstance(error, kind):
             return CameraLost(f"{where} {what}", hint=hint, fault=sort)
@@ -119,7 +117,7 @@ def options_of(stream: StreamSettings, within_s: float) -> dict[str, str]:
         options |= {"format_whitelist": HTTP_FORMATS, "rw_timeout": socket_timeout}
         options["analyzeduration"] = "1000000"  # microseconds; for FLV, which may always hold one stream more, FFmpeg takes 5 s
     if scheme in {"rtsps", "https"} and stream.tls_verify:
-        # FFmpeg asks for a playlist with these options, and for its parts without.
+        # FFmpeg asks for a playlist with these options, and for its parts without: hls.c hands on seven by name, and none of TLS.
         options["format_whitelist"] = options["format_whitelist"].replace("hls,", "")
         options |= {"tls_verify": "1"} | _authorities(stream)
     return options

@@ -18,7 +18,7 @@ from typing import Any
 
 from edged.core.errors import CameraLost, SourceUnusable
 from edged.core.frame import Frame
-from edged.sources.base import FrameSource
+from edged.sources.base import FIRST_WAITS, FrameSource
 from edged.sources.info import SourceInfo
 from edged.sources.settings import LibcameraSettings
 from edged.sources.thinning import Thinning
@@ -68,7 +68,9 @@ class LibcameraSource(FrameSource):
     def _next(self) -> Frame | None:
         while not self._closed.is_set():
             with _translated(self._name):
-                request = self._request()
+                if (request := self._request()) is None:
+                    return None
+                self._hear()
                 try:
                     captured_ns = sensor_time_ns(request.get_metadata().get("SensorTimestamp", 0))
                     pixels = request.make_array("main") if self._thinning.takes(captured_ns) else None
@@ -79,13 +81,17 @@ class LibcameraSource(FrameSource):
         return None
 
     def _request(self) -> Any:
-        try:
-            return self._handle.capture_request(wait=SILENT_S)
-        except TimeoutError as error:
-            self._handle.cancel_all_and_flush()
-            raise CameraLost(
-                f"{self._name}: no frame in {SILENT_S:g} s", hint="a loose ribbon cable is the usual cause; `dmesg` says more"
-            ) from error
+        """The next frame, or ``None`` if the source was closed meanwhile."""
+        waits = 1 if self.heard_ns else FIRST_WAITS
+        for _ in range(waits):
+            try:
+                return self._handle.capture_request(wait=SILENT_S)
+            except TimeoutError:
+                self._handle.cancel_all_and_flush()
+            if self._closed.is_set():
+                return None
+        hint = "a loose ribbon cable is the usual cause; `dmesg` says more"
+        raise CameraLost(f"{self._name}: no frame in {waits * SILENT_S:g} s", hint=hint)
 
     def _release(self) -> None:
         try:

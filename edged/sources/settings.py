@@ -11,6 +11,9 @@ from edged.core.settings import settings
 from edged.sources.picture_settings import PictureSettings, picture_problems
 from edged.sources.stream_settings import StreamSettings, stream_problems
 
+OPEN_DEVICE_S = 10.0
+"""Seconds that opening a camera of this machine may take, and then its first picture: firmware is uploaded, a hub wakes up."""
+
 Pace = Literal["realtime", "fast"]
 """Whether a recording is delivered at the speed of its own clock, or as fast as it is asked for."""
 
@@ -158,7 +161,9 @@ class SourceSettings:
     @property
     def open_within_s(self) -> float:
         """Seconds that opening may take before the source counts as silent."""
-        return self.stall_after_s if self.stream is None else max(self.stall_after_s, self.stream.open_within_s)
+        if self.stream is not None:
+            return max(self.stall_after_s, self.stream.open_within_s)
+        return max(self.stall_after_s, OPEN_DEVICE_S) if self.v4l2 or self.libcamera else self.stall_after_s
 
 
 def source_problems(settings: SourceSettings) -> tuple[str, ...]:

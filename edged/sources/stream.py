@@ -80,6 +80,7 @@ class StreamSource(FrameSource):
             if picture is None:
                 continue
             sound_ns = arrived_ns
+            self._hear()
             captured_ns = self._captured_ns(picture, arrived_ns)
             if self._thinning.takes(captured_ns):
                 return self._frame(self._pixels(picture), captured_ns, None)

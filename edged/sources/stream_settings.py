@@ -8,7 +8,9 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Le, MaxLen, MinLen
 
 from edged.core.settings import settings
-from edged.sources.url import scheme_of, shown, url_problems
+from edged.sources.url import is_playlist, scheme_of, shown, url_problems
+
+HLS_HINT = "over https FFmpeg does not check who sends its parts: take rtsps, or MJPEG, MPEG-TS or FLV, or set tls_verify = false"
 
 HwAccel = Literal["v4l2m2m", "drm", "vaapi", "cuda", "qsv"]
 
@@ -19,7 +21,8 @@ class StreamSettings:
 
     url: Annotated[str, MinLen(1)]
     """rtsp://, rtsps://, http:// or https://, without credentials. Where a camera wants them in the path or the query, put
-    {username} and {password} in their place."""
+    {username} and {password} in their place. A password that has none there is given when the camera asks for it. HLS over
+    https wants tls_verify = false."""
 
     transport: Literal["tcp", "udp"] = "tcp"
     """How RTSP sends pictures. "udp" does not wait for lost packets, and damages the pictures that they belonged to."""
@@ -65,6 +68,8 @@ def stream_problems(stream: StreamSettings) -> tuple[str, ...]:
     problems = [f"stream.{text}" for text in url_problems(stream.url)]
     if problems:
         return tuple(problems)
+    if stream.tls_verify and is_playlist(stream.url) and scheme_of(stream.url) == "https":
+        problems.append(f"stream.url names a playlist (HLS): {HLS_HINT}")
     if stream.transport == "udp" and scheme_of(stream.url) != "rtsp":
         problems.append('stream.transport: "udp" is for rtsp:// alone')
     if stream.password_file is not None and stream.password_credential is not None:
@@ -72,6 +77,10 @@ def stream_problems(stream: StreamSettings) -> tuple[str, ...]:
     has_password = stream.password_file is not None or stream.password_credential is not None
     if "{password}" in stream.url and not has_password:
         problems.append("stream.url has {password} in it, but no password_file or password_credential is set")
-    if has_password and stream.username is None and "{password}" not in stream.url:
+    if "{username}" in stream.url and stream.username is None:
+        problems.append("stream.url has {username} in it, but no username is set")
+    elif has_password and stream.username is None and "{password}" not in stream.url:
         problems.append("stream: a password is set but no username")
+    if has_password and stream.username is not None and "{password}" in stream.url and "{username}" not in stream.url:
+        problems.append("stream.username is used nowhere: stream.url has {password} in it, and no {username}")
     return tuple(problems)

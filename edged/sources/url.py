@@ -12,6 +12,9 @@ SCHEMES = ("rtsp", "rtsps", "http", "https")
 
 MAX_LENGTH = 2048
 
+_BRACES = re.compile(r"[{}]")
+_PLACES = re.compile(r"\{(?:username|password)\}")
+
 _SECRET = re.compile(r"(?:password|passwd|passw|pwd|secret)=(?!\{password\})", re.IGNORECASE)
 
 
@@ -31,6 +34,10 @@ def url_problems(url: str) -> tuple[str, ...]:
         problems.append("url: expected a host after ://, and a port of 1 to 65535 if one is named")
     if "@" in parts.netloc:
         problems.append("url: no credentials are written here; use username and password_file or password_credential")
+    elif _BRACES.search(parts.netloc):
+        problems.append("url: {username} and {password} have their places in the path and the query alone")
+    elif _BRACES.search(_PLACES.sub("", url)):
+        problems.append("url: expected nothing in braces but {username} and {password}; write others as %7B and %7D")
     if _SECRET.search(url):
         problems.append(
             "url: no password is written here; put {password} in its place, and use password_file or password_credential"
@@ -48,6 +55,11 @@ def host_of(url: str) -> str:
     return urlsplit(url).hostname or ""
 
 
+def is_playlist(url: str) -> bool:
+    """Whether the path says that HLS is there; it may be where none says so."""
+    return urlsplit(url).path.lower().endswith((".m3u8", ".m3u"))
+
+
 def shown(url: str) -> str:
     """``scheme://host:port``, for people."""
     parts = urlsplit(url)
@@ -55,11 +67,13 @@ def shown(url: str) -> str:
 
 
 def with_login(url: str, username: str | None, password: str | None) -> str:
-    """The address as FFmpeg wants it, never to be shown: ``{username}`` and ``{password}`` filled in, or both before the host."""
+    """The address as FFmpeg wants it, never to be shown.
+
+    ``{username}`` and ``{password}`` are filled in. Where the latter has no place both stand before the host: the camera asks.
+    """
     name, secret = quote(username or "", safe=""), quote(password or "", safe="")
-    if "{password}" in url:
-        return url.replace("{username}", name).replace("{password}", secret)
-    if username is None:
-        return url
-    scheme, _, rest = url.partition("://")
+    filled = url.replace("{username}", name).replace("{password}", secret)
+    if username is None or "{password}" in url:
+        return filled
+    scheme, _, rest = filled.partition("://")
     return f"{scheme}://{name}:{secret}@{rest}"

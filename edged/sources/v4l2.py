@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from edged.core.cv import cv2
 from edged.core.errors import CameraLost, SourceUnusable
 from edged.core.frame import Frame
-from edged.sources.base import FrameSource
+from edged.sources.base import FIRST_WAITS, FrameSource
 from edged.sources.devices import DAEMON, holders, query_capability
 from edged.sources.info import SourceInfo
 from edged.sources.settings import V4l2Settings
@@ -82,14 +82,26 @@ class V4l2Source(FrameSource):
     def _grab(self) -> int | None:
         """Take the next wanted buffer of the driver; its time of capture, or ``None`` if the source was closed meanwhile."""
         while not self._closed.is_set():
-            began = time.monotonic()
-            if not self._capture.grab():
-                waited_s = time.monotonic() - began
-                raise self._lost(f"no frame in {waited_s:.1f} s" if waited_s > SILENT_S else "stopped with an error")
+            if not self._wait():
+                return None
             captured_ns = capture_time_ns(self._capture.get(cv2.CAP_PROP_POS_MSEC), time.monotonic_ns())
             if self._thinning.takes(captured_ns):
                 return captured_ns
         return None
+
+    def _wait(self) -> bool:
+        """Wait for a buffer; False if the source was closed meanwhile."""
+        asked_s = time.monotonic()
+        for _ in range(1 if self.heard_ns else FIRST_WAITS):
+            began_s = time.monotonic()
+            if self._capture.grab():
+                self._hear()
+                return True
+            if time.monotonic() - began_s <= SILENT_S:
+                raise self._lost("stopped with an error")
+            if self._closed.is_set():
+                return False
+        raise self._lost(f"no frame in {time.monotonic() - asked_s:.1f} s")
 
     def _lost(self, reason: str) -> CameraLost:
         if not self._device.exists():

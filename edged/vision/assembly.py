@@ -59,7 +59,7 @@ class Assembler:
         for name in settings.used_models:
             running = before.models.get(name) if before else None
             try:
-                served = made.models[name] = self._model(name, settings, running)
+                served = made.models[name] = self._model(name, settings, running, lives_on=before is not None)
             except EdgedError as error:
                 if not before and isinstance(error, DelegateFailed):
                     raise
@@ -78,7 +78,7 @@ class Assembler:
             raise Unfit(problems)
         return made
 
-    def _model(self, name: str, settings: VisionSettings, running: Served | None) -> Served:
+    def _model(self, name: str, settings: VisionSettings, running: Served | None, *, lives_on: bool) -> Served:
         guard = self._note.section(name)
         try:
             return load(
@@ -91,8 +91,8 @@ class Assembler:
                 root=settings.root,
                 before=running,
             )
-        except DelegateFailed:
-            if running:
+        except EdgedError:
+            if lives_on:
                 with guard:  # the mark that the error left: the process goes on, and may die of something else later
                     pass
             raise

@@ -10,7 +10,8 @@ import random
 import threading
 import time
 from collections import deque
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -42,6 +43,10 @@ class Source(Protocol):
     @property
     def info(self) -> SourceInfo:
         """What was negotiated; another object once the source sends something else, such as another size."""
+
+    @property
+    def heard_ns(self) -> int:
+        """CLOCK_MONOTONIC when the device last gave a picture, also one that is left out; 0 before the first. For any thread."""
 
     def read(self) -> Frame | None:
         """The next frame, ``None`` at the end of a recording; raises CameraLost (try again) or SourceUnusable (do not)."""
@@ -87,6 +92,14 @@ class Ended:
 Notice = Up | Down | Ended
 
 
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """What the stall clock measures: a call into the source, since when it lasts, and how long it may be silent."""
+
+    since_ns: int
+    allowance_ns: int
+
+
 class Capture:
     """The capture thread of one camera. ``decoded`` has how old each frame was when it came, ``since_ns`` when counting began."""
 
@@ -103,7 +116,7 @@ class Capture:
         self._open_source = open_source
         self._source: Source | None = None
         self._seq = 0
-        self._busy_since_ns = 0
+        self._wait: Wait | None = None
         self._allowance_ns = int(settings.stall_after_s * 1e9)
         self._stalled = False
         self._damaged = self._late = 0
@@ -131,21 +144,24 @@ class Capture:
 
     def check_stall(self, now_ns: int) -> bool:
         """Notice a read or open that hangs; False if it hangs beyond hope."""
-        with self._verdict:  # either the read came back in time, or it is a stall: not both
-            since = self._busy_since_ns
-            silent_ns = now_ns - since if since else 0
-            news = silent_ns > self._allowance_ns and not self._stalled
-            self._stalled |= news
-        if news:
-            error = CameraLost(f"camera {self.camera}: no frame for {silent_ns / 1e9:.1f} s")
-            self._notice(Down(error, False, self._seq, now_ns))
-            if (source := self._source) is not None:
-                source.close()
-        return silent_ns <= WEDGED_AFTER_STALLS * self._allowance_ns
+        with self._verdict:  # either the call came back in time, or it is a stall: not both
+            wait, source = self._wait, self._source
+            if wait is None:
+                return True
+            silent_ns = now_ns - max(wait.since_ns, source.heard_ns if source else 0)
+            news = silent_ns > wait.allowance_ns and not self._stalled
+            if news:
+                self._stalled = True
+                error = CameraLost(f"camera {self.camera}: no frame for {silent_ns / 1e9:.1f} s")
+                self._notice(Down(error, False, self._seq, now_ns))  # here, so that what comes late cannot be told before
+        if news and source is not None:
+            source.close()
+        return silent_ns <= WEDGED_AFTER_STALLS * wait.allowance_ns
 
     def delivers(self, now_ns: int) -> bool:
-        """Whether frames come, or came within the time that a stall is allowed."""
-        return now_ns - self._delivered_ns <= self._allowance_ns
+        """Whether pictures come, or came within the time that a stall is allowed."""
+        source = self._source
+        return now_ns - max(self._delivered_ns, source.heard_ns if source else 0) <= self._allowance_ns
 
     def age_ms(self, now_ns: int) -> float | None:
         """How old the newest frame is; ``None`` before the first."""
@@ -177,15 +193,11 @@ class Capture:
                     self._notice(Down(error, False, self._seq, time.monotonic_ns()))
             finally:
                 self._forget()
-                self._busy_since_ns = 0
             self._stopping.wait(backoff.next_delay_s())
 
     def _capture(self, backoff: Backoff) -> None:
         """Open the source and hand over its frames until it ends or is told to."""
-        self._stalled = False
-        self._allowance_ns = int(self._settings.open_within_s * 1e9)
-        self._busy_since_ns = time.monotonic_ns()
-        with closing(self._open_source(self.camera, self._settings, first_seq=self._seq)) as source:
+        with closing(self._opened()) as source:
             self._source = source
             self.fps = source.info.fps or 0.0
             slow_ns = int(2e9 / self.fps) if self.fps else 0
@@ -214,18 +226,34 @@ class Capture:
             self._damaged += source.damaged
             self._late += source.late
 
+    def _opened(self) -> Source:
+        """An open source. One that took too long was told as lost, but is not given away: it would take as long again."""
+        with self._watched(int(self._settings.open_within_s * 1e9)):
+            return self._open_source(self.camera, self._settings, first_seq=self._seq)
+
     def _next(self, source: Source) -> Frame | None:
-        """The next frame, or ``None`` at the end; the stall clock runs meanwhile."""
-        self._busy_since_ns = time.monotonic_ns()
-        frame = source.read()
-        with self._verdict:
-            self._busy_since_ns = 0
-            stalled = self._stalled
+        """The next frame, or ``None`` at the end."""
+        if self._stopping.is_set():  # while it was opened, when ``stop`` had nothing to close
+            return None
+        first = 0 if source.heard_ns else int(self._settings.open_within_s * 1e9)  # may take as long as opening
+        with self._watched(max(self._allowance_ns, first)):
+            frame = source.read()
         if self._stopping.is_set():
             return None
-        if stalled:
+        if self._stalled:
             raise CameraLost(f"camera {self.camera}: closed after a stall")
         return frame
+
+    @contextmanager
+    def _watched(self, allowance_ns: int) -> Iterator[None]:
+        """The stall clock runs; ``_stalled`` says afterwards whether it ran out."""
+        with self._verdict:
+            self._stalled, self._wait = False, Wait(time.monotonic_ns(), allowance_ns)
+        try:
+            yield
+        finally:
+            with self._verdict:
+                self._wait = None
 
     def _notice(self, notice: Notice) -> None:
         self.notices.append(notice)

@@ -199,6 +199,13 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True)
+class BundlesChanged:
+    """Models are not those that were tried any more, and nothing else is wrong: they are to be tried anew. Nothing follows."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Finished:
     """Every recording has ended, or ``Stop`` was obeyed; nothing follows."""
 
@@ -214,6 +221,7 @@ Report = (
     | Live
     | Stats
     | Fault
+    | BundlesChanged
     | Finished
     | ObjectAppeared
     | ObjectLeft

@@ -157,7 +157,7 @@ class Line:
         found = self.model.decoder(result.outputs)
         if self._wanted is not None:
             found = found.take(np.isin(found.class_id, self._wanted))
-        return Detections(result.job.placement.to_source(found.xyxy), found.score, found.class_id)
+        return result.job.placement.in_source(found)
 
     def take(self) -> Frame | None:
         """The frame to be prepared next, unless a notice comes before it."""

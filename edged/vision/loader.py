@@ -10,7 +10,7 @@ from edged.core.errors import ModelRejected
 from edged.core.model import ModelManifest
 from edged.decode import registry
 from edged.decode.registry import Decoder
-from edged.infer.bundle import Bundle, load_bundle, resolve
+from edged.infer.bundle import Bundle, identify, load_bundle, resolve
 from edged.infer.delegate import Guard
 from edged.infer.engine import Engine
 from edged.infer.open import open_engine
@@ -87,8 +87,8 @@ def load(
 
     The score from which a detection counts is the configuration's for its label, else for this model, else the manifest's, else
     the tracker's. The decoder reports from ``score_low`` on, because weak detections continue a track, or from the lowest threshold
-    of a label. The rest is that of ``open_engine``. Raises what that raises, ModelRejected also for a bundle that is not of the
-    ``identity`` that was probed, or ConfigInvalid for a label that the model does not have.
+    of a label. The rest is that of ``open_engine``. Raises what that raises; ModelRejected with the fault "changed" for a bundle
+    that is not of the ``identity`` that was probed; ConfigInvalid for a label that the model does not have.
     """
     if before and before.model.bundle.identity != identity:
         before = None
@@ -96,11 +96,7 @@ def load(
         return before
     if before and not _same_engine(settings, before.settings):
         before = None
-    bundle = before.model.bundle if before else load_bundle(resolve(settings.bundle, Path.cwd()))
-    if bundle.identity != identity:
-        raise ModelRejected(
-            f"model {name} ({settings.bundle}): changed after it was tried", hint="Start again to have it tried.", fault="changed"
-        )
+    bundle = before.model.bundle if before else _read(name, settings, identity)
     stated = bundle.manifest.decoder.parameters.get("score_threshold", tracking.score_high)
     high = settings.score_threshold
     if high is None:
@@ -111,6 +107,27 @@ def load(
     engine = before.model.engine if before else open_engine(bundle, settings, avoid=avoid, guard=guard, root=root)
     model = _decoded(name, bundle, engine, min([fitted.score_low, *by_class.values()]))
     return Served(dataclasses.replace(model, label_thresholds=by_class), fitted, settings, tracking)
+
+
+def _read(name: str, settings: ModelSettings, identity: str) -> Bundle:
+    what, hint = f"model {name} ({settings.bundle}): changed after it was tried", "Start again to have it tried."
+    try:
+        bundle = load_bundle(resolve(settings.bundle, Path.cwd()))
+    except ModelRejected as error:
+        if _identity(settings) == identity:
+            raise
+        raise ModelRejected(f"{what}: {error.message}", hint=hint, fault="changed") from error
+    if bundle.identity != identity:
+        raise ModelRejected(what, hint=hint, fault="changed")
+    return bundle
+
+
+def _identity(settings: ModelSettings) -> str | None:
+    """Of what is there now, readable or not; ``None`` if that is no bundle."""
+    try:
+        return identify(resolve(settings.bundle, Path.cwd()))
+    except ModelRejected:
+        return None
 
 
 def _same_engine(one: ModelSettings, other: ModelSettings) -> bool:
@@ -124,7 +141,8 @@ def load_bundled(name: str, bundle: Bundle, settings: ModelSettings, score_thres
 
 
 def _decoded(name: str, bundle: Bundle, engine: Engine, score_threshold: float | None) -> LoadedModel:
-    spec = bundle.manifest.decoder
+    manifest = bundle.manifest
     if score_threshold is not None:
-        spec = dataclasses.replace(spec, parameters={**spec.parameters, "score_threshold": score_threshold})
-    return LoadedModel(name, bundle, engine, registry.build(spec, [engine.input], engine.outputs), {})
+        parameters = {**manifest.decoder.parameters, "score_threshold": score_threshold}
+        manifest = dataclasses.replace(manifest, decoder=dataclasses.replace(manifest.decoder, parameters=parameters))
+    return LoadedModel(name, bundle, engine, registry.build_labelled(manifest, [engine.input], engine.outputs), {})

@@ -17,10 +17,10 @@ import time
 import traceback
 from functools import partial
 
-from edged.core.errors import DelegateFailed, EdgedError, ProtocolViolated
+from edged.core.errors import DelegateFailed, EdgedError, ModelRejected, ProtocolViolated
 from edged.sources.open import open_source
 from edged.vision import ipc
-from edged.vision.assembly import Assembler
+from edged.vision.assembly import Assembler, Unfit
 from edged.vision.capture import OpenSource
 from edged.vision.inference import Inference
 from edged.vision.line import Line
@@ -160,11 +160,17 @@ def serve(channel: socket.socket, report: Reporter, note: Note, open_source: Ope
     return vision.run(channel)
 
 
-def _fault(error: EdgedError, note: Note) -> ipc.Fault | ipc.AcceleratorFailed:
+def _fault(error: EdgedError, note: Note) -> ipc.Fault | ipc.AcceleratorFailed | ipc.BundlesChanged:
     """What to say of an error that ends the process. The note still names the model whose accelerator raised it."""
+    if isinstance(error, Unfit) and all(_is_changed(problem) for _, problem in error.problems):
+        return ipc.BundlesChanged(error.message)
     if isinstance(error, DelegateFailed) and (models := note.inside()):
         return ipc.AcceleratorFailed(models[0], error.message, error.hint)
     return ipc.Fault(error.message, error.hint)
+
+
+def _is_changed(problem: EdgedError) -> bool:
+    return isinstance(problem, ModelRejected) and problem.fault == "changed"
 
 
 def abandon(report: Reporter, note: Note, args: threading.ExceptHookArgs) -> None:

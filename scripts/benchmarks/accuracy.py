@@ -150,11 +150,11 @@ def _detect(model: LoadedModel, path: Path) -> tuple[np.ndarray, Boxes]:
         frame = source.read()
     assert frame
     placement = Preprocessor(model.engine.input, model.manifest.input)(frame.image, staged)
-    seen = model.decoder(model.engine.infer(lambda tensor: np.copyto(tensor, staged)))
-    xyxy, boxes = placement.to_source(seen.xyxy), {}
+    seen = placement.in_source(model.decoder(model.engine.infer(lambda tensor: np.copyto(tensor, staged))))
+    boxes = {}
     for class_id in np.unique(seen.class_id):
         mine = seen.class_id == class_id
-        boxes[model.manifest.label(int(class_id))] = {"xyxy": xyxy[mine], "score": seen.score[mine]}
+        boxes[model.manifest.label(int(class_id))] = {"xyxy": seen.xyxy[mine], "score": seen.score[mine]}
     return frame.image, boxes
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 
-from edged.core.detections import Detections
 from edged.infer.bundle import identify, resolve
 from edged.infer.preprocess import Preprocessor
 from edged.infer.settings import ModelSettings
@@ -30,6 +29,6 @@ while (elapsed := time.perf_counter() - start) < seconds:
     assert frame
     placement = preprocess(frame.image, staged)
     seen = model.decoder(model.engine.infer(lambda tensor: np.copyto(tensor, staged)))
-    tracker.update(Detections(placement.to_source(seen.xyxy), seen.score, seen.class_id), frame.scene_ns)
+    tracker.update(placement.in_source(seen), frame.scene_ns)
     frames += 1
 print(json.dumps({"frames": frames, "seconds": elapsed}))

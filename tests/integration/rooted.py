@@ -14,8 +14,9 @@ from edged.core.errors import EdgedError
 from edged.daemon import app, logs
 
 logs.setup(logging.DEBUG)
+config = Path(sys.argv[1]).absolute()
 try:
-    asyncio.run(app.serve(load(Path(sys.argv[1])), lambda _: [LogEvents()], root=Path(sys.argv[2])))
+    asyncio.run(app.serve(load(config), lambda _: [LogEvents()], config, Path(sys.argv[2])))
 except EdgedError as error:
     print_error(error)
     sys.exit(1)

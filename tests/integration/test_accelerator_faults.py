@@ -2,110 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
-from support import Daemon, Subscriber, running, subscribed, wait_until
-
-from edged.testing.broker import Mosquitto
-from edged.testing.sysfs import plug_in
-from edged.testing.tflite import for_edgetpu
-
-
-@dataclass
-class Bench:
-    """A machine with an Edge TPU of which the test can pull the strings."""
-
-    directory: Path
-    library: Path
-    port: int
-
-    @property
-    def root(self) -> Path:
-        return self.directory / "root"
-
-    def control(self, *lines: str) -> None:
-        Path(f"{self.library}.control").write_text("\n".join(lines) + "\n")
-
-    def plug_in(self) -> None:
-        plug_in(self.root, "1-1")
-
-    def unplug(self) -> None:
-        shutil.rmtree(self.root / "sys/bus/usb/devices/1-1")
-
-    def config(self, delegate: str = "auto", more: str = "") -> Path:
-        path = self.directory / "edged.toml"
-        path.write_text(f"""
-            [device]
-            name = "pi"
-            state_directory = "{self.directory / "state"}"
-            [models.ssd]
-            bundle = "{self.directory / "ssd"}"
-            delegate = "{delegate}"
-            edgetpu = {{ library = "{self.library}" }}
-            [cameras.door]
-            model = "ssd"
-            file = {{ path = "{self.directory / "cat.bmp"}", pace = "fast", loop = true }}
-            [mqtt]
-            host = "127.0.0.1"
-            port = {self.port}
-            {more}
-        """)
-        return path
+from accelerated import BACK, FELL, Bench, benched, changes, count, model_state, wait_for_cat, wait_for_changes
+from support import Daemon, running, subscribed, wait_until
 
 
 @pytest.fixture
 def bench(test_data: Path, tmp_path: Path, build_library: Callable[[str, str], Path]) -> Iterator[Bench]:
-    model = (test_data / "models/ssd_mobilenet_v1_coco_quant.tflite").read_bytes()
-    bundle = tmp_path / "ssd"
-    bundle.mkdir()
-    (bundle / "ssd.tflite").write_bytes(model)
-    (bundle / "ssd_edgetpu.tflite").write_bytes(for_edgetpu(model))
-    shutil.copy(test_data / "models/ssd_mobilenet_v1_coco_quant.labels.txt", bundle / "labels.txt")
-    (bundle / "model.toml").write_text(
-        'name = "ssd"\nversion = "1"\nlabels_file = "labels.txt"\n[files]\ncpu = "ssd.tflite"\nedgetpu = "ssd_edgetpu.tflite"\n'
-        '[decoder]\nname = "ssd_postprocess"\n'
-    )
-    shutil.copy(test_data / "media/cat.bmp", tmp_path)
-    (tmp_path / "broker").mkdir()
-    with Mosquitto(tmp_path / "broker") as broker:
-        bench = Bench(tmp_path, build_library("delegate.c", "libedgetpu.so.1"), broker.port)
-        bench.plug_in()
+    with benched(tmp_path, test_data, build_library("delegate.c", "libedgetpu.so.1")) as bench:
         yield bench
-
-
-def changes(subscriber: Subscriber) -> list[tuple[str, str]]:
-    """Delegate and reason of every model_changed event."""
-    return [(event["delegate"], event["fallback"]) for event in subscriber.events("model_changed")]
-
-
-def model_state(subscriber: Subscriber) -> dict[str, Any]:
-    states = [payload for topic, payload in list(subscriber.messages) if topic.endswith("/model/ssd")]
-    return json.loads(states[-1])  # type: ignore[no-any-return]
-
-
-def wait_for_changes(subscriber: Subscriber, *delegates: str) -> None:
-    subscriber.wait_until(
-        lambda: [name for name, _ in changes(subscriber)] == list(delegates), f"{delegates}: {changes(subscriber)}"
-    )
-
-
-def wait_for_cat(subscriber: Subscriber) -> None:
-    """Wait until what serves now has seen one."""
-    since = subscriber.events("model_changed")[-1]["seq"]
-    subscriber.wait_until(lambda: any(event["seq"] > since for event in subscriber.events("object_appeared")), "a cat")
-
-
-def count(daemon: Daemon, text: str) -> int:
-    return sum(text in line for line in daemon.log)
-
-
-FELL, BACK = "its accelerator failed", "works again: going back to it"
 
 
 def test_an_edge_tpu_is_used_whenever_it_is_plugged_in_and_works(bench: Bench) -> None:

@@ -76,6 +76,29 @@ async def test_a_model_that_is_refused_stays_refused_and_others_are_not_admitted
     assert not (tmp_path / FILE_NAME).exists()
 
 
+async def test_thresholds_for_more_labels_than_a_message_holds_do_not_hinder_a_probe(bundle: Path, tmp_path: Path) -> None:
+    thresholds = {f"{'class':-<250}{number}": 0.5 for number in range(1001)}
+    model = ModelSettings(bundle=str(bundle), threads=1, label_thresholds=thresholds)
+    assert (await Admission(tmp_path).admit(settings(model))).identities == {"model0": identify(bundle)}
+
+
+async def test_settings_that_a_probe_cannot_be_told_are_refused_as_such(bundle: Path, tmp_path: Path) -> None:
+    model = ModelSettings(bundle=str(bundle), threads=1, custom_ops=tuple(f"/lib/{'x' * 1000}{n}.so:Op" for n in range(200)))
+    with pytest.raises(ModelRejected, match=r"blaze: its settings take 20\d,\d+ bytes, a probe can be told 131,072"):
+        await Admission(tmp_path).admit(settings(model))
+
+
+async def test_a_model_is_refused_for_want_of_memory_only_where_all_of_it_did_not_do(bundle: Path, tmp_path: Path) -> None:
+    large = tmp_path / "large"
+    large.mkdir()
+    (large / "m.tflite").write_bytes(hostile.eating(5000))
+    (large / "model.toml").write_text(MANIFEST)
+    both = settings(ModelSettings(bundle=str(bundle), threads=1), ModelSettings(bundle=str(large), threads=1))
+    with pytest.raises(ModelRejected, match=r"286\.1 to 572\.2 MB for its tensors.* 400\.0 MB are there") as caught:
+        await Admission(tmp_path, lambda: 400 << 20).admit(both)
+    assert caught.value.fault == "does not fit memory"
+
+
 async def test_a_delegate_that_takes_nothing_is_its_own_fault(bundle: Path, tmp_path: Path) -> None:
     (bundle / "m.tflite").write_bytes(hostile.hanging())
     with pytest.raises(DelegateFailed, match="XNNPACK took none"):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 from collections.abc import Collection
 from pathlib import Path
 
-import aiomqtt
 import pytest
-from broker import FAST, Listener, StandIn, clock, lost, open_store, running, settings_for, until
+from broker import CONNECT, DEADLINE_S, FAST, Listener, StandIn, clock, lost, open_store, running, settings_for, until
 
 from edged.core.event import Event
 from edged.mqtt.publisher import Publisher
@@ -198,10 +198,15 @@ async def test_another_client_of_the_same_name_loses_nothing(tmp_path: Path, cap
 
 
 async def _take_over(mosquitto: Mosquitto, publisher: Publisher) -> None:
-    """Log in by the publisher's name, and be thrown out in turn when it comes back."""
+    """Log in by the publisher's name, and be thrown out in turn when it comes back.
+
+    By a CONNECT of MQTT 3.1.1 alone: aiomqtt forgets that it was thrown out where that comes before its own task runs again.
+    """
     before = publisher.stats.connections
-    with pytest.raises(aiomqtt.MqttError):
-        async with aiomqtt.Client("127.0.0.1", mosquitto.port, identifier="edged-home-pi") as twin:
-            async for _ in twin.messages:
-                pass
+    name = b"edged-home-pi"
+    reader, writer = await asyncio.open_connection("127.0.0.1", mosquitto.port)
+    with contextlib.closing(writer):
+        writer.write(bytes([CONNECT << 4, 12 + len(name)]) + b"\0\4MQTT\4\2\0\0" + len(name).to_bytes(2) + name)
+        async with asyncio.timeout(DEADLINE_S):
+            assert await reader.read() == b"\x20\2\0\0"  # accepted; and then the end
     await until(lambda: publisher.stats.connections > before)

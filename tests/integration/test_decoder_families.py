@@ -40,7 +40,7 @@ def expected_boxes() -> list[list[float]]:
     ]
 
 
-def bundle_of(family: Family, at: Path, resize: str = "stretch") -> Path:
+def bundle_of(family: Family, at: Path, resize: str = "stretch", padding: int = 0) -> Path:
     (at / "net.tflite").write_bytes(family.build())
     manifest = ModelManifest(
         name="toy",
@@ -48,7 +48,7 @@ def bundle_of(family: Family, at: Path, resize: str = "stretch") -> Path:
         licence="Apache-2.0",
         files={"cpu": "net.tflite"},
         sha256={},
-        input=InputSpec(resize=resize, mean=(0.0,), std=(255.0,)),  # type: ignore[arg-type]
+        input=InputSpec(resize=resize, mean=(0.0,), std=(255.0,), padding=padding),  # type: ignore[arg-type]
         decoder=DecoderSpec(family.decoder, family.parameters),
         labels=LABELS,
     )
@@ -62,7 +62,7 @@ def detect(path: Path, picture: np.ndarray) -> Detections:
     staged = np.zeros(model.engine.input.shape, model.engine.input.dtype)
     place = Preprocessor(model.engine.input, model.manifest.input)(picture, staged)
     found = model.decoder(model.engine.infer(lambda tensor: np.copyto(tensor, staged)))
-    return Detections(place.to_source(found.xyxy), found.score, found.class_id)
+    return place.in_source(found)
 
 
 @pytest.mark.parametrize("name", FAMILIES)

@@ -157,6 +157,11 @@ def test_an_accelerator_to_be_avoided_is_not_touched(coral: Coral, toy: Bundle, 
     assert (engine.info.delegate, engine.info.fallback) == ("xnnpack", "it crashed")
 
 
+def test_a_bundle_for_the_cpu_alone_misses_no_accelerator(coral: Coral, test_data: Path, library: Path, root: Path) -> None:
+    engine = open_engine(load_bundle(test_data / SSD), coral(library, "auto"), avoid="it crashed", root=root)
+    assert (engine.info.delegate, engine.info.fallback) == ("xnnpack", "")
+
+
 def test_an_external_plug_in_runs_the_cpu_variant_with_its_options(
     runtime: RuntimeName, test_data: Path, library: Path, tmp_path: Path
 ) -> None:

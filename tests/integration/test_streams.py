@@ -305,6 +305,19 @@ def test_other_containers_over_http(container: str) -> None:
         assert source.info.description.endswith("h264")
 
 
+@pytest.mark.parametrize("container", ["mpegts", "flv"])
+def test_sound_holds_up_no_pictures(container: str) -> None:
+    """Packets of it come at once before those of pictures, which were therefore not waited for and are new all the same."""
+    with HttpCamera(sound=True) as camera, watching(camera.url(f"/{container}")) as source:
+        frames = list(itertools.islice(source, 20))
+        late = source.late
+        frames += itertools.islice(source, 60)  # more than two seconds
+        check_clock(frames)
+        assert source.late - late < 30
+        with av.open(camera.url(f"/{container}")) as heard:
+            assert [track.type for track in heard.streams] == ["video", "audio"]
+
+
 def test_pictures_that_are_too_large_are_not_decoded() -> None:
     with HttpCamera() as camera:
         camera.picture = jpeg(np.zeros((6016, 6016), np.uint8))
@@ -377,12 +390,13 @@ def test_hls_over_https_is_refused_while_its_parts_cannot_be_checked(tmp_path: P
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(server_certificate(authority))
     with HttpCamera(tmp_path, tls=context) as camera:
-        url = camera.url("/live.m3u8")
-        with pytest.raises(CameraLost) as caught:
-            watching(url, ca_file=authority.certificate)
+        (tmp_path / "live").write_bytes((tmp_path / "live.m3u8").read_bytes())
+        with pytest.raises(CameraLost, match="leads to HLS") as caught:  # under a name that did not tell
+            watching(camera.url("/live"), ca_file=authority.certificate)
         assert "tls_verify = false" in caught.value.hint
-        assert camera.asked == ["/live.m3u8"]
-        with watching(url, tls_verify=False) as source:
+        assert "rtsps" in caught.value.hint
+        assert camera.asked == ["/live"]
+        with watching(camera.url("/live.m3u8"), tls_verify=False) as source:
             next(iter(source))
         with watching(camera.url(), ca_file=authority.certificate) as source:
             check_clock(list(itertools.islice(source, 2)))

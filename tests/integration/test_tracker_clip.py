@@ -39,7 +39,7 @@ def detector(path: Path, decoder: str, **parameters: Parameter) -> Callable[[np.
         staged = np.zeros(engine.input.shape, engine.input.dtype)
         placement = preprocess(image, staged)
         found = decode(engine.infer(lambda tensor: np.copyto(tensor, staged)))
-        return Detections(placement.to_source(found.xyxy), found.score, found.class_id)
+        return placement.in_source(found)
 
     return detect
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gc
 import shutil
 import threading
@@ -22,6 +23,7 @@ from edged.sources.settings import FileSettings, SourceSettings, SyntheticSettin
 from edged.testing.source import Deliver, Refuse, Script
 from edged.tracking.settings import TrackerSettings
 from edged.vision import ipc
+from edged.vision.note import Note
 from edged.vision.process import Vision
 from edged.vision.report import Reporter
 from edged.vision.settings import CameraSettings, VisionSettings
@@ -74,7 +76,8 @@ class Process:
     def __init__(self, first: VisionSettings, open_source: Callable[..., FrameSource]) -> None:
         self._ours, self._theirs = ipc.pair()
         self._ours.settimeout(60)
-        self.vision = Vision(first, Reporter(self._theirs), open_source)
+        self.note = Note()
+        self.vision = Vision(first, Reporter(self._theirs), open_source, self.note)
         self._thread = threading.Thread(target=self.vision.run, args=(self._theirs,))
         self._thread.start()
         self.reports: list[ipc.Report] = []
@@ -271,6 +274,22 @@ def test_settings_that_cannot_be_served_are_refused_whole_with_every_problem(mod
         assert process.reconfigure(settings(model, "c", door=door, gate=camera())) == ipc.Reconfigured(("gate",), ())
         process.until(ObjectAppeared, camera="gate")
     check_undisturbed(process, "door")
+
+
+def test_refused_model_leaves_no_mark_that_a_later_death_would_be_put_down_to(model: Path, cat: Deliver) -> None:
+    first = settings(model, "a", door=camera())
+    demanding = ModelSettings(bundle=str(model), delegate="edgetpu")
+    bad = dataclasses.replace(
+        first,
+        cameras={"door": camera(), "gate": camera(model="other")},
+        models={**first.models, "other": demanding},
+        identities=dict.fromkeys(("ssd", "other"), identify(model)),
+    )
+    with serving(first, {"door": endless(cat), "gate": endless(cat)}) as process:
+        answer = process.reconfigure(bad)
+        assert isinstance(answer, ipc.Refused)
+        assert "no variant for the Edge TPU" in answer.problems[0].text
+        assert process.note.inside() == ()
 
 
 def test_order_while_the_last_recording_ends_is_obeyed_or_the_process_finishes(model: Path, cat: Deliver) -> None:

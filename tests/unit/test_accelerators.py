@@ -239,5 +239,85 @@ def test_other_models_are_taken_on_and_what_is_known_of_the_rest_is_kept() -> No
     accelerators.on_serves("new", "edgetpu", "", 3)
     accelerators.on_serves("a", "edgetpu", "", 3)
     assert accelerators.on_death(died(signal.SIGABRT, "new"), 4) == ("new", "a")
-    accelerators.reconfigure({"npu": AUTO})
+    accelerators.reconfigure({"npu": SECOND})
     assert accelerators.avoid == {}  # another device
+
+
+def test_who_comes_to_a_device_that_has_fallen_stays_off_it_and_is_tried_with_the_others() -> None:
+    accelerators = serving(a=AUTO, other=SECOND)
+    accelerators.on_death(died(signal.SIGABRT, "a"), 100)
+    models = {"a": AUTO, "new": AUTO, "other": SECOND, "second": SECOND}
+    assert accelerators.expect(models) == {"a": "signal 6", "new": "signal 6"}
+    accelerators.reconfigure(models)
+    assert accelerators.avoid == {"a": "signal 6", "new": "signal 6"}
+    accelerators.on_serves("new", "xnnpack", "signal 6", 101)
+    due_s = first_due(accelerators, 100)
+    assert due_s - 100 <= 3 * RETRY_MIN_S  # another model is no reason to wait longer
+    assert accelerators.due(due_s) == ("a", "new")
+    accelerators.on_tried({"a": "", "new": ""}, due_s)
+    assert accelerators.expect(models | {"newer": AUTO}) == {}
+
+
+def test_who_comes_with_a_bundle_for_the_cpu_alone_waits_for_nothing() -> None:
+    accelerators = serving(a=AUTO)
+    accelerators.on_death(died(signal.SIGABRT, "a"), 100)
+    accelerators.reconfigure({"a": AUTO, "cpu": AUTO})
+    accelerators.on_serves("cpu", "xnnpack", "", 101)
+    assert accelerators.avoid == {"a": "signal 6"}
+
+
+def test_a_device_that_fell_is_remembered_while_no_model_is_on_it() -> None:
+    accelerators = serving(a=AUTO)
+    accelerators.on_death(died(signal.SIGABRT, "a"), 100)
+    accelerators.reconfigure({"a": CPU})
+    accelerators.reconfigure({"b": AUTO})
+    assert accelerators.avoid == {"b": "signal 6"}
+
+
+def test_who_kills_the_process_that_is_to_begin_with_it_is_avoided_at_the_next_attempt() -> None:
+    accelerators = serving(a=AUTO)
+    assert accelerators.expect({"a": AUTO, "new": SECOND}) == {}
+    assert accelerators.on_death(died(signal.SIGSEGV, "a", "new"), 1) == ("a",)
+    assert accelerators.expect({"a": AUTO, "new": SECOND}) == {"a": "signal 11", "new": "signal 11"}
+    alone = serving(a=SECOND)
+    alone.expect({"a": SECOND, "new": AUTO})
+    assert alone.on_death(died(signal.SIGSEGV, "new"), 1) == ()
+    assert alone.expect({"a": SECOND, "new": AUTO}) == {"new": "signal 11"}
+    assert alone.on_death(died(signal.SIGKILL, "new"), 2) == ()
+
+
+def test_a_new_demand_is_unmet_by_an_accelerator_that_fell_and_an_old_one_that_once_worked_goes_on() -> None:
+    accelerators = serving(a=AUTO, b=DEMANDED)
+    assert accelerators.unmet({"a": DEMANDED, "b": DEMANDED, "c": DEMANDED}) == {}
+    accelerators.on_death(died(signal.SIGABRT, "a"), 100)
+    accelerators.on_tried({"a": "still dead", "b": "still dead"}, 100)
+    assert accelerators.due(101) == ()
+    assert accelerators.unmet({"a": AUTO, "b": DEMANDED, "cpu": CPU, "npu": PLUGIN}) == {}
+    assert accelerators.unmet({"a": DEMANDED, "b": DEMANDED, "c": DEMANDED}) == {"a": "signal 6", "c": "signal 6"}
+    assert accelerators.due(101) == ("a", "b")  # whoever asks may have mended it
+    accelerators.on_tried({"a": "", "b": ""}, 102)
+    assert accelerators.unmet({"a": DEMANDED, "c": DEMANDED}) == {}
+
+
+def test_a_model_on_the_cpu_for_want_of_a_device_cannot_be_demanded_elsewhere() -> None:
+    accelerators = Accelerators({"a": AUTO}, lambda: 0.5)
+    accelerators.on_serves("a", "xnnpack", "no Edge TPU is connected", 0)
+    assert accelerators.unmet({"a": DEMANDED}) == {"a": "no Edge TPU is connected"}
+    assert accelerators.unmet({"a": AUTO, "new": DEMANDED}) == {}  # it says so itself when it is loaded
+
+
+def test_who_demands_a_device_that_nobody_tries_again_is_let_to_it() -> None:
+    accelerators = serving(a=CPU)
+    accelerators.expect({"npu": PLUGIN})
+    accelerators.on_death(died(signal.SIGABRT, "npu"), 1)
+    assert accelerators.unmet({"npu": PLUGIN}) == {}
+    assert accelerators.expect({"npu": PLUGIN}) == {}
+
+
+def test_what_was_taken_on_while_the_daemon_ran_never_ends_it() -> None:
+    accelerators = Accelerators({"a": DEMANDED, "b": AUTO}, lambda: 0.5)
+    accelerators.reconfigure({"a": DEMANDED, "b": DEMANDED, "npu": PLUGIN})
+    assert [name for name in ("a", "b", "npu") if accelerators.is_hopeless(name)] == ["a"]
+    accelerators.reconfigure({"a": AUTO})
+    accelerators.reconfigure({"a": DEMANDED})
+    assert not accelerators.is_hopeless("a")

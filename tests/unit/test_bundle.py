@@ -56,6 +56,7 @@ def test_a_directory_says_everything_in_its_manifest(tmp_path: Path) -> None:
         colour = "bgr"
         mean = [1, 2.5, 3]
         std = [1.0, 1.0, 2.0]
+        padding = 114
         [decoder]
         name = "blazeface"
         score_threshold = 0.5
@@ -70,7 +71,7 @@ def test_a_directory_says_everything_in_its_manifest(tmp_path: Path) -> None:
         labels=("person", "dog"),
         files={"cpu": "m.tflite", "edgetpu": "t.tflite"},
         sha256={"cpu": DIGEST, "edgetpu": hashlib.sha256(tpu).hexdigest()},
-        input=InputSpec("letterbox", "bgr", (1.0, 2.5, 3.0), (1.0, 1.0, 2.0)),
+        input=InputSpec("letterbox", "bgr", (1.0, 2.5, 3.0), (1.0, 1.0, 2.0), 114),
         decoder=DecoderSpec("blazeface", {"score_threshold": 0.5}),
     )
     assert found.digest == DIGEST
@@ -97,6 +98,8 @@ def test_the_callers_labels_and_decoder_stand_in_for_the_manifests(tmp_path: Pat
     [
         ('nmae = "x"\n' + MINIMAL, "unknown key nmae.*Did you mean name"),
         ('name = "x"\n' + MINIMAL + '[input]\nresise = "letterbox"\n', "unknown key input.resise.*Did you mean input.resize"),
+        ('name = "x"\n' + MINIMAL + "[input]\npadding = 256\n", r"<= 255.*input\.padding"),
+        ('name = "x"\n' + MINIMAL + "[input]\npadding = -1\n", r">= 0.*input\.padding"),
         ('name = "x"\n' + MINIMAL + "surprise = 1979-05-27\n", "model.toml"),
         (MINIMAL, "name"),
         ('name = "x"\n[files]\ncpu = "m.tflite"\n', "decoder"),
@@ -314,8 +317,9 @@ LABELS = st.lists(LINES.filter(str.isprintable), max_size=4).map(tuple)
     channels=st.none() | CHANNELS,
     parameters=PARAMETERS,
     resize=st.sampled_from(["letterbox", "stretch"]),
+    padding=st.integers(0, 255),
 )
-def test_a_manifest_that_is_written_reads_back_the_same(name, labels, channels, parameters, resize) -> None:
+def test_a_manifest_that_is_written_reads_back_the_same(name, labels, channels, parameters, resize, padding) -> None:
     mean, std = channels or (None, None)
     manifest = ModelManifest(
         name=name,
@@ -325,7 +329,7 @@ def test_a_manifest_that_is_written_reads_back_the_same(name, labels, channels, 
         labels=labels,
         files={"cpu": "m.tflite", "edgetpu": "t.tflite"},
         sha256={"cpu": DIGEST},
-        input=InputSpec(resize=resize, mean=mean, std=std),
+        input=InputSpec(resize=resize, mean=mean, std=std, padding=padding),
         decoder=DecoderSpec(name, parameters),
     )
     assert parse_manifest(format_manifest(manifest).encode(), "x") == (manifest, None)

@@ -163,6 +163,29 @@ def test_what_cannot_be_done_is_said(
     assert not list(config.parent.glob("*.jpg"))
 
 
+@pytest.mark.parametrize("by", ["own name", "link", "default name", "folder"])
+def test_a_snapshot_never_replaces_its_source(
+    by: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    source, link = Path("seen.jpg"), Path("link.jpg")
+    source.write_bytes(cv2.imencode(".jpg", IMAGE)[1].tobytes())
+    link.symlink_to(source)
+    before = source.read_bytes()
+    arguments = {
+        "own name": ["--source", "seen.jpg", "-o", "seen.jpg"],
+        "link": ["--source", "seen.jpg", "-o", "link.jpg"],
+        "default name": ["--source", "seen.jpg"],
+        "folder": ["--source", ".", "-o", str(tmp_path / "seen.jpg")],
+    }[by]
+    status, _, error = run(capsys, "camera", "snapshot", *arguments)
+    assert status == 1
+    assert "is the source itself" in error
+    assert "-o" in error
+    assert source.read_bytes() == before
+    assert link.is_symlink()
+
+
 @pytest.mark.parametrize("text", ["0", "-1", "nan", "soon", "1e9"])
 def test_a_timeout_is_a_number_of_seconds(text: str) -> None:
     with pytest.raises(SystemExit):

@@ -121,6 +121,44 @@ async def test_client_that_left_before_the_answer_does_no_harm(tmp_path: Path) -
         assert await asyncio.to_thread(ask, tmp_path, Reload()) == Refused("late", (), "")
 
 
+async def test_for_as_long_as_there_is_no_reply_the_daemon_says_that_it_is_at_it(tmp_path: Path) -> None:
+    gate = asyncio.Event()
+
+    async def slow(_: Reload) -> Reply:
+        await gate.wait()
+        return Reloaded(("store changed",))
+
+    async with Control(slow, at_it_s=0.01).listening(tmp_path):
+        client = asyncio.create_task(asyncio.to_thread(ask, tmp_path, Reload()))
+        reader, writer = await asyncio.open_unix_connection(os.path.relpath(tmp_path / "control"))
+        writer.write(b'{"request":"reload"}\n')
+        assert {await reader.readline() for _ in range(3)} == {b'{"reply":"at it"}\n'}
+        with pytest.raises(DaemonUnreachable, match=r"has not answered for 0\.1 s"):  # who has a limit keeps to it all the same
+            await asyncio.to_thread(ask, tmp_path, Reload(), 0.1)
+        gate.set()
+        assert await client == Reloaded(("store changed",))
+        assert (await reader.read()).endswith(b'"changes":["store changed"]}\n')
+        writer.close()
+
+
+async def test_client_that_left_is_not_waited_for(tmp_path: Path) -> None:
+    given_up = asyncio.Event()
+
+    async def never(_: Reload) -> Reply:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            given_up.set()
+        raise AssertionError
+
+    async with Control(never, at_it_s=0.01).listening(tmp_path):
+        _, writer = await asyncio.open_unix_connection(os.path.relpath(tmp_path / "control"))
+        writer.write(b'{"request":"reload"}\n')
+        await writer.drain()
+        writer.transport.abort()
+        await given_up.wait()
+
+
 async def test_daemon_that_leaves_without_an_answer_is_said(tmp_path: Path) -> None:
     asked = asyncio.Event()
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from edged.core.errors import ModelRejected
-from edged.core.model import DecoderSpec, Parameter
+from edged.core.model import DecoderSpec, InputSpec, ModelManifest, Parameter
 from edged.core.tensor import TensorSpec
 from edged.decode import registry
 
@@ -172,3 +172,61 @@ def test_nothing_is_proposed_for_what_nobody_knows(outputs: list[TensorSpec]) ->
 
 def test_the_operator_with_strange_outputs_is_not_proposed() -> None:
     assert registry.propose(PICTURE, TF1[:2], {OPERATOR}).name is None
+
+
+SIDE = 128
+CELLS = [SIDE // stride for stride in (8, 16, 32)]
+ROWS = sum(side**2 for side in CELLS)
+CLASSES: dict[str, tuple[dict[str, Parameter], list[tuple[int, ...]], int]] = {
+    "blazeface": ({}, [(1, 896, 16), (1, 896, 1)], 1),
+    "classification": ({}, [(1, 1001)], 1001),
+    "classification, labels without the background": ({"label_offset": -1, "background": True}, [(1, 1001)], 1000),
+    "ssd_corners": ({"output_order": "scores,offsets,anchors"}, [(1, 9, 91), (1, 9, 4), (1, 9, 4)], 91),
+    "ssd_heads": ({"output_order": "boxes,scores,anchors"}, [(1, 9, 4), (1, 9, 91), (1, 9, 4)], 91),
+    "ssd_heads, labels without the background": (
+        {"output_order": "boxes,scores,anchors", "label_offset": -1},
+        [(1, 9, 4), (1, 9, 91), (1, 9, 4)],
+        90,
+    ),
+    "efficientdet": ({"classes": 90, "anchor_scale": 3.0, "strides": (32,)}, [(1, 144, 4), (1, 144, 90)], 90),
+    "nanodet": ({"classes": 80, "strides": (32,)}, [(1, 16, 112)], 80),
+    "yolo": ({"classes": 80, "layout": "rows", "objectness": True, "coordinates": "pixels"}, [(1, 25, 85)], 80),
+    "yolo_dfl": ({"classes": 80}, [(1, side, side, 144) for side in CELLS], 80),
+    "yolo_end2end": ({"classes": 80, "coordinates": "pixels"}, [(1, 25, 6)], 80),
+    "yolox": ({"classes": 80}, [(1, ROWS, 85)], 80),
+}
+
+
+def labelled(decoder: DecoderSpec, labels: int) -> ModelManifest:
+    names = tuple(f"class {n}" for n in range(labels))
+    return ModelManifest("gate", "1", "", {}, {}, InputSpec(), decoder, names)
+
+
+def test_every_decoder_is_among_them() -> None:
+    assert {case.partition(",")[0] for case in CLASSES} == set(registry.names()) - {"ssd_postprocess"}
+
+
+@pytest.mark.parametrize("case", CLASSES)
+def test_labels_are_as_many_as_classes_or_none(case: str) -> None:
+    parameters, shapes, classes = CLASSES[case]
+    decoder = DecoderSpec(case.partition(",")[0], parameters)
+    inputs = [TensorSpec("image", (1, SIDE, SIDE, 3), "float32")]
+    outputs = [TensorSpec(str(n), shape, "float32") for n, shape in enumerate(shapes)]
+    for fitting in (0, classes):
+        registry.build_labelled(labelled(decoder, fitting), inputs, outputs)
+    for wrong in {classes - 1, classes + 1} - {0}:
+        with pytest.raises(ModelRejected, match=rf"^model gate has {wrong:,} labels for {classes:,} classes") as caught:
+            registry.build_labelled(labelled(decoder, wrong), inputs, outputs)
+        assert ("label_offset" in caught.value.hint) == ("label_offset" in _parameters(decoder.name))
+
+
+def _parameters(decoder: str) -> str:
+    """The names of a decoder's parameters, as its refusal of any other lists them."""
+    with pytest.raises(ModelRejected) as caught:
+        registry.build(DecoderSpec(decoder, {"no such thing": 1}), [], [])
+    return caught.value.hint
+
+
+def test_of_an_operator_that_does_not_tell_its_classes_any_labels_are_taken() -> None:
+    for labels in (0, 3, 90):
+        registry.build_labelled(labelled(DecoderSpec("ssd_postprocess"), labels), PICTURE, TF1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import jsonschema
@@ -13,7 +14,7 @@ from edged.core.clock import ClockReading
 from edged.core.problem import PROBLEMS
 from edged.daemon.condition import Condition
 from edged.daemon.machine import Machine, ProcessUse
-from edged.daemon.observation import CameraObservation, Observation
+from edged.daemon.observation import CameraObservation, Observation, ProcessTally
 from edged.daemon.report import report
 from edged.mqtt.payload import json_schema
 from edged.mqtt.wire import encode
@@ -51,6 +52,22 @@ def test_later_report_speaks_of_the_time_since_the_one_before() -> None:
     assert 200 < door["reported_ms"]["p50"] <= 300
     assert door["decoded_ms"] == {"p50": None, "p95": None, "p99": None}
     assert [use["cpu_percent"] for use in found["processes"]] == [5.0, 0.0]
+
+
+def test_a_process_that_was_away_is_charged_for_the_span_alone() -> None:
+    tally, main = ProcessTally(), ProcessUse(2.0, 1, 1, 1, 7)
+    observed = [
+        at(second, processes=tally.note({"main": main, **({"vision": vision} if vision else {})}))
+        for second, vision in ((11, ProcessUse(600.0, 10**8, 8, 6, 9)), (41, None), (71, ProcessUse(6.0, 10**8, 8, 6, 10)))
+    ]
+    away, back = (said(now, before)["processes"][1] for before, now in pairwise(observed))
+    assert away == {"process": "vision", "rss_mb": 0.0, "cpu_percent": 0.0, "threads": 0, "fds": 0}
+    assert (back["cpu_percent"], back["rss_mb"]) == (20.0, 100.0)
+    assert [now.processes["vision"].cpu_s for now in observed] == [600.0, 600.0, 606.0]  # no counter goes, or goes back
+
+
+def test_a_process_that_was_never_there_is_not_told_of() -> None:
+    assert ProcessTally().note({"main": ProcessUse(2.0, 1, 1, 1, 7)}).keys() == {"main"}
 
 
 def test_problem_says_what_it_means_and_what_to_do() -> None:

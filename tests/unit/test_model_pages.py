@@ -74,7 +74,14 @@ def test_the_manifests_of_a_page_build_their_decoders(page: Path) -> None:
     for text in texts:
         manifest, _ = parse_manifest(text.encode(), page.name)
         side, shapes = MODELS[manifest.files["cpu"]]
-        registry.build(manifest.decoder, [TensorSpec("image", (1, side, side, 3), "float32")], specs(shapes))
+        registry.build_labelled(manifest, [TensorSpec("image", (1, side, side, 3), "float32")], specs(shapes))
+
+
+@pytest.mark.parametrize("page", ["yolo.md", "yolox.md"])
+def test_networks_that_were_trained_on_grey_bars_get_them(page: str) -> None:
+    for text in manifests(PAGES[0].parent / page):
+        how = parse_manifest(text.encode(), page)[0].input
+        assert (how.resize, how.padding) == ("letterbox", 114)
 
 
 def test_the_parameters_of_a_decoder_are_all_explained() -> None:

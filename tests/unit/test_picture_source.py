@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edged.core.cv import cv2
-from edged.core.errors import CameraLost, SourceUnusable
+from edged.core.errors import CameraLost, EdgedError, SourceUnusable
 from edged.sources.info import SourceInfo
 from edged.sources.open import open_source
 from edged.sources.picture_settings import PictureSettings
@@ -20,7 +20,7 @@ from edged.sources.pixels import as_bgr
 from edged.sources.settings import FileSettings, SourceSettings, SyntheticSettings
 from edged.sources.thinning import Thinning, thinned_fps
 from edged.sources.viewed import ViewedSource
-from edged.testing.source import Deliver, Lose, Script, Stall, Step
+from edged.testing.source import Announce, Deliver, Lose, Script, Stall, Step
 
 SECOND = 1_000_000_000
 IMAGE = np.full((48, 64, 3), 9, np.uint8)
@@ -52,7 +52,7 @@ def test_never_more_frames_than_asked_for_and_the_first_one_at_once(every: int, 
     for first in range(len(taken)):
         for last in range(first + 1, len(taken)):
             within_s = (taken[last][1] - taken[first][1]) / SECOND
-            assert last - first <= within_s * max_fps + 1
+            assert last - first <= within_s * max_fps + 1 + 1e-6  # the interval is whole nanoseconds
 
 
 @pytest.mark.parametrize(("fps", "max_fps"), [(30, 10), (30, 7), (15, 10), (25, 24), (60, 1), (10, 3)])
@@ -109,12 +109,26 @@ def test_a_camera_that_is_renegotiated_to_another_size_stays_masked() -> None:
     assert not any(frame.image.any() for frame in frames)
 
 
-def test_a_crop_that_leaves_nothing_closes_the_source() -> None:
-    inner = Script([Deliver(IMAGE)]).open("door", SourceSettings())
-    with pytest.raises(SourceUnusable, match=r"picture\.crop leaves 1x48 of 64x48") as caught:
+@pytest.mark.parametrize(("live", "fault"), [(True, CameraLost), (False, SourceUnusable)])
+def test_a_crop_that_leaves_nothing_closes_the_source(live: bool, fault: type[EdgedError]) -> None:
+    inner = Script([Deliver(IMAGE)], SourceInfo(64, 48, 30.0, "script", live)).open("door", SourceSettings())
+    with pytest.raises(fault, match=r"picture\.crop leaves 1x48 of 64x48") as caught:
         ViewedSource(inner, PictureSettings(crop=(0, 0, 0.02, 1)), "door", 0)
     assert "16" in caught.value.hint
     assert inner.read() is None
+
+
+@pytest.mark.parametrize(("live", "fault"), [(True, CameraLost), (False, SourceUnusable)])
+@pytest.mark.parametrize("announced", [True, False])
+def test_a_picture_that_became_too_small_ends_no_camera(live: bool, fault: type[EdgedError], announced: bool) -> None:
+    tiny = SourceInfo(16, 16, 30.0, "script", live)
+    steps = [Deliver(IMAGE), *[Announce(tiny)] * announced, Deliver(np.zeros((16, 16, 3), np.uint8))]
+    source = viewed(steps, PictureSettings(crop=(0, 0, 0.5, 1)), SourceInfo(64, 48, 30.0, "script", live))
+    assert source.read() is not None
+    with pytest.raises(fault, match=r"leaves 8x16 of 16x16") as caught:
+        source.read()
+    assert "16" in caught.value.hint
+    assert getattr(caught.value, "fault", "unusable") == "unusable"
 
 
 def test_closing_ends_a_read_that_hangs_in_the_source() -> None:
@@ -127,6 +141,20 @@ def test_closing_ends_a_read_that_hangs_in_the_source() -> None:
     source.close()
     reader.join(timeout=30)
     assert answers == [None]
+
+
+def test_what_is_left_out_is_heard_while_the_read_goes_on() -> None:
+    script = Script([Deliver(IMAGE), Deliver(IMAGE), Stall()], SourceInfo(64, 48, 0.0, "rate unknown", live=True))
+    source = ViewedSource(script.open("door", SourceSettings()), PictureSettings(every=100), "door", 0)
+    assert source.heard_ns == 0
+    assert source.read() is not None
+    first_ns = source.heard_ns
+    reader = threading.Thread(target=source.read)
+    reader.start()
+    assert script.stalled.wait(timeout=30)
+    assert 0 < first_ns < source.heard_ns
+    source.close()
+    reader.join(timeout=30)
 
 
 def test_a_loss_comes_through() -> None:

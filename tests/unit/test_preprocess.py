@@ -61,6 +61,26 @@ def test_letterbox_pads_with_black_as_the_network_sees_it() -> None:
     assert np.allclose(out[0, 5:15], [-1, 128 / 127.5 - 1, 1])
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "int8"])
+@pytest.mark.parametrize("padding", [0, 114, 255])
+def test_padding_is_quantised_as_a_pixel_of_its_value(dtype: str, padding: int) -> None:
+    tensor = TensorSpec("in", (1, 20, 20, 3), dtype, 0.02, -11 if dtype == "int8" else 117)
+    how = InputSpec(resize="letterbox", mean=(10.0, 120.0, 130.0), std=(57.0, 58.0, 120.0), padding=padding)
+    out = filled(tensor, how, np.full((40, 80, 3), padding, np.uint8))
+    assert (out == out[0, 10, 10]).all()  # the bars are as the picture, which is all of that value
+    steps = np.round((padding - np.array(how.mean)) / np.array(how.std) / tensor.scale) + tensor.zero_point
+    held = np.clip(steps, np.iinfo(dtype).min, np.iinfo(dtype).max)
+    assert out[0, 0, 0].tolist() == held.tolist()
+
+
+@pytest.mark.parametrize(("dtype", "value"), [("uint8", 114), ("float32", 114), ("int8", -14)])
+def test_padding_of_an_input_that_is_not_normalised(dtype: str, value: int) -> None:
+    out = filled(TensorSpec("in", (1, 20, 20, 3), dtype), InputSpec(resize="letterbox", padding=114))
+    assert (out[0, :5] == value).all()
+    assert (out[0, 15:] == value).all()
+    assert (out[0, 5:15] != value).all()
+
+
 def test_grey_input() -> None:
     out = filled(TensorSpec("in", (1, 10, 20, 1), "uint8"), InputSpec())
     assert (out == round(0.114 * 255 + 0.587 * 128)).all()

@@ -3,12 +3,31 @@
 from __future__ import annotations
 
 import signal
+from typing import get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edged.infer.probe.records import Measures, Passed, Refusal, Remark, Request, Sealed, Verdict
+from edged.cli.verify import checks
+from edged.infer.probe.child import MAX_REMARKS
+from edged.infer.probe.records import (
+    MAX_MESSAGE_BYTES,
+    MAX_PROTECTIONS,
+    STEPS,
+    Measures,
+    Passed,
+    Refusal,
+    Remark,
+    Request,
+    Sealed,
+    Step,
+    Verdict,
+    decode_answer,
+    decode_remark,
+    encode,
+    tidied,
+)
 from edged.infer.probe.verdict import End, judge
 from edged.infer.settings import ModelSettings
 
@@ -40,6 +59,7 @@ def test_a_process_that_measured_and_ended_well_passed() -> None:
         (end(-signal.SIGKILL, timed_out=True), "hanging", "1.5 s|2 s"),
         (end(-signal.SIGXCPU), "hanging", "while it was loaded"),
         (end(-signal.SIGKILL, babbled=True), "crashing", "makes no sense"),
+        (end(-40), "crashing", "by signal 40"),
         (end(70), "crashing", "exit status 70"),
         (end(0), "crashing", "exit status 0"),
     ],
@@ -66,16 +86,42 @@ def test_measures_of_a_process_that_died_after_them_count_for_nothing() -> None:
     assert verdict.refusal is not None
 
 
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [(-signal.SIGSEGV, "ended its process by SIGSEGV at the very end"), (-signal.SIGKILL, "ran out of memory at the very end")],
+)
+def test_a_process_that_passed_every_check_and_died_on_its_way_out_says_why(status: int, reason: str) -> None:
+    verdict = judge(REQUEST, [SEALED, *(Passed(step, "") for step in STEPS), MEASURES], end(status))
+    *passed, last = checks(verdict)
+    assert {outcome for _, outcome, _ in passed} == {"passed"}
+    assert last[1] == "failed"
+    assert reason in last[2]
+
+
+WIDEST = "\U0001f600" * 600
+"""Longer than a text may be, four bytes a character."""
+
+
+def test_longest_verdict_fits_a_message() -> None:
+    said: list[Remark] = [Sealed((WIDEST,) * MAX_PROTECTIONS, 0), Refusal("does not fit memory", WIDEST, WIDEST)]
+    said += [Passed("memory", WIDEST)] * (MAX_REMARKS - len(said))
+    for remark in said:
+        assert decode_remark(encode(tidied(remark))) == tidied(remark)
+    datagram = encode(judge(REQUEST, said, end(chatter=b"\xff\n" * 4096)))
+    assert len(datagram) <= MAX_MESSAGE_BYTES
+    assert isinstance(decode_answer(datagram), Verdict)
+
+
 TEXTS = st.text(max_size=40) | st.just("\x1b[31m" * 400)
 REMARKS: st.SearchStrategy[Remark] = st.one_of(
-    st.builds(Passed, TEXTS, TEXTS),
+    st.builds(Passed, st.sampled_from(get_args(Step)), TEXTS),
     st.builds(Sealed, st.lists(TEXTS, max_size=3).map(tuple), st.integers(0, 1 << 40)),
     st.builds(Refusal, st.sampled_from(["corrupt", "unfit", "hanging"]), TEXTS, TEXTS),
     st.just(MEASURES),
 )
 ENDS = st.builds(
     End,
-    st.integers(-64, 255).filter(lambda status: status >= 0 or -status in set(signal.Signals)),
+    st.integers(-64, 255),
     st.booleans(),
     st.booleans(),
     st.integers(0, 1 << 40),
@@ -88,6 +134,7 @@ ENDS = st.builds(
 def test_there_is_always_a_verdict_that_can_be_shown(remarks: list[Remark], ended: End) -> None:
     verdict = judge(REQUEST, remarks, ended)
     passes = verdict.refusal is None
+    assert passes or verdict.refusal.message in {seen for _, _, seen in checks(verdict)}
     assert passes == (verdict.measures is not None)
     if passes:
         assert ended.status == 0
@@ -99,5 +146,5 @@ def test_there_is_always_a_verdict_that_can_be_shown(remarks: list[Remark], ende
 
 
 def texts_of(verdict: Verdict) -> list[str]:
-    said = [*verdict.protection, *verdict.chatter, *(text for passed in verdict.passed for text in (passed.step, passed.detail))]
+    said = [*verdict.protection, *verdict.chatter, *(passed.detail for passed in verdict.passed)]
     return said + ([verdict.refusal.message, verdict.refusal.hint] if verdict.refusal else [])

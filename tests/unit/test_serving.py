@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from observed import counters
 
 from edged.core.errors import ProtocolViolated
 from edged.daemon.reload import SettingsRefused
@@ -35,13 +36,23 @@ async def test_each_process_and_each_order_has_a_name_of_its_own() -> None:
 async def test_names_are_those_of_the_old_settings_until_the_answer() -> None:
     serving = Serving(settings(door="ssd"))
     answer = serving.order(settings(gate="yolo"))
-    serving.check_names(up("door"))
+    serving.checked(up("door"))
     with pytest.raises(ProtocolViolated, match="'gate'"):
-        serving.check_names(up("gate"))
+        serving.checked(up("gate"))
     assert serving.accept() is answer
-    serving.check_names(up("gate"))
+    serving.checked(up("gate"))
     with pytest.raises(ProtocolViolated, match="'door'"):
-        serving.check_names(up("door"))
+        serving.checked(up("door"))
+
+
+async def test_heartbeat_is_of_the_cameras_that_are_served() -> None:
+    serving = Serving(settings(door="ssd", yard="ssd"))
+    said = ipc.Stats((counters("door"), counters("gate"), counters("\n# HELP")))
+    assert serving.checked(said) == ipc.Stats((counters("door"),))
+    serving.order(settings(gate="ssd"))
+    serving.to_send()
+    serving.accept()
+    assert serving.checked(said) == ipc.Stats((counters("gate"),))
 
 
 async def test_refusal_changes_nothing_and_has_every_problem() -> None:
@@ -66,16 +77,19 @@ async def test_answer_without_an_order_is_nonsense(kind: str) -> None:
 async def test_process_that_dies_over_an_order_refuses_it_but_one_that_never_had_it_does_not() -> None:
     serving = Serving(settings(door="ssd"))
     answer = serving.order(settings(gate="yolo"))
-    assert serving.on_death("killed by SIGSEGV") == ipc.Reconfigured(("gate",), ())
+    serving.on_death("killed by SIGSEGV")
+    assert serving.unsent
+    assert serving.unsent.cameras.keys() == {"gate"}
     assert serving.accept() is answer
     assert serving.to_start().cameras.keys() == {"gate"}
     answer = serving.order(settings(door="ssd"))
     serving.to_send()
-    assert serving.on_death("killed by SIGSEGV") is None
+    assert serving.unsent is None
+    serving.on_death("killed by SIGSEGV")
     with pytest.raises(SettingsRefused, match=r"died over it \(killed by SIGSEGV\)"):
         await answer
     assert serving.to_start().cameras.keys() == {"gate"}
-    assert serving.on_death("killed by SIGSEGV") is None
+    serving.on_death("killed by SIGSEGV")  # nothing is ordered any more
 
 
 async def test_process_that_leaves_in_good_order_hands_the_order_to_the_next() -> None:

@@ -148,6 +148,21 @@ def test_what_happened_before_the_first_rest_does_not_count() -> None:
     assert len(list(record.windows())) == 5 * 49
 
 
+def test_cameras_have_no_counters_before_the_first_heartbeat_and_keep_them_after_it() -> None:
+    record = soaked(seconds=300)
+    sound = list(record.windows())
+    for place in range(13):  # the first rest begins with frames, which come before a heartbeat
+        names = ("hall",) if place == 12 else ()
+        before = record.readings[place]
+        record.readings[place] = Reading(before.at_s, {name: before.cameras[name] for name in names}, 0)
+    assert list(record.windows()) == sound[3:]
+    assert (record.observed_s, record.over_all()["gate"].captured) == (286, 30 * 286)
+    assert broken(record) == set()
+    record.readings[100] = Reading(100, {}, 0)
+    with pytest.raises(KeyError, match="gate"):
+        list(record.windows())
+
+
 def test_processes_and_chart_show_the_record() -> None:
     record = soaked(mb_per_h=400)
     main = processes(record)["main"]

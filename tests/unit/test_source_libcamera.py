@@ -126,6 +126,16 @@ def test_a_silent_camera_is_lost_within_a_bound_and_comes_back(connect) -> None:
     assert sensor.opened == 2
 
 
+def test_a_camera_that_is_slow_to_begin_is_waited_for(connect) -> None:
+    sensor = connect(Sensor([None, None, None, RED, RED]))
+    with opened() as source:
+        assert source.read() is not None
+        assert len(list(sensor.frames)) == 1
+    connect(Sensor([None, None, None, None, RED]))
+    with opened() as source, pytest.raises(CameraLost, match="no frame in 8 s"):
+        source.read()
+
+
 def test_a_busy_camera_says_so_and_many_tries_leave_nothing_open(connect) -> None:
     sensor = connect(Sensor([RED], busy=True))
     before = open_fds()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
 from itertools import pairwise
 from pathlib import Path
@@ -166,13 +168,27 @@ def test_damaged_picture_among_good_ones_is_named(pictures: Path) -> None:
             source.read()
 
 
+OPENS = """
+import sys
+from pathlib import Path
+from edged.core.errors import SourceUnusable
+from edged.sources.open import open_source
+from edged.sources.settings import FileSettings, SourceSettings
+try:
+    open_source("door", SourceSettings(file=FileSettings(path=Path(sys.argv[1]), pace="fast")), 0)
+except SourceUnusable as error:
+    print(error)
+"""
+"""In a process of its own, as edged opens it: the limit is OpenCV's at its import, and another test may have imported it before."""
+
+
 @pytest.mark.parametrize("name", ["bomb.png", "bomb.mp4"])
 def test_picture_bomb_is_refused(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     path.write_bytes(cv2.imencode(".png", np.zeros((5800, 5800), np.uint8))[1].tobytes())  # just above 2**25 pixels
     assert path.stat().st_size < 200_000
-    with pytest.raises(SourceUnusable, match=name):
-        open_file(path)
+    done = subprocess.run([sys.executable, "-c", OPENS, str(path)], capture_output=True, text=True, timeout=60, check=False)
+    assert name in done.stdout, done.stderr
 
 
 def test_directory_without_pictures_is_refused(tmp_path: Path, pictures: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,11 @@ import pytest
 
 from edged.core.cv import cv2
 from edged.core.errors import CameraLost
+from edged.sources.base import FIRST_WAITS
 from edged.sources.picture_settings import PictureSettings
 from edged.sources.settings import V4l2Settings
 from edged.sources.thinning import Thinning
-from edged.sources.v4l2 import MAX_UNDECODABLE, V4l2Source, capture_time_ns, device_path
+from edged.sources.v4l2 import MAX_UNDECODABLE, SILENT_S, V4l2Source, capture_time_ns, device_path
 from edged.sources.viewed import ViewedSource
 
 NOW_NS = 10**15
@@ -113,6 +115,52 @@ def test_closing_ends_a_wait_for_the_next_wanted_frame(node: Path) -> None:
     reader.join(timeout=30)
     assert not reader.is_alive()
     assert driver.released
+
+
+class Sleepy(Driver):
+    """Lets OpenCV's time-out pass where it reads "silent"."""
+
+    def grab(self) -> bool:
+        if self.reads[0] != "silent":
+            return super().grab()
+        self.reads.popleft()
+        self.waits += 1
+        threading.Event().wait(SILENT_S + 0.01)
+        return False
+
+    waits = 0
+
+
+def test_a_camera_that_is_slow_to_begin_is_waited_for_but_only_then(node: Path) -> None:
+    driver = Sleepy(["silent", "silent", "ok", "silent", "ok"])
+    with source(driver, node) as camera:
+        assert camera.read() is not None
+        assert driver.waits == 2
+        with pytest.raises(CameraLost, match=r"no frame in 1\.\d s"):
+            camera.read()
+
+
+def test_a_camera_that_never_begins_is_lost(node: Path) -> None:
+    driver = Sleepy(["silent"] * (FIRST_WAITS + 1))
+    with source(driver, node) as camera, pytest.raises(CameraLost, match=r"no frame in 4\.\d s"):
+        camera.read()
+    assert driver.waits == FIRST_WAITS
+
+
+def test_what_is_left_out_is_heard(node: Path) -> None:
+    heard = []
+
+    class Telling(Driver):
+        def grab(self) -> bool:
+            heard.append(camera.heard_ns)
+            return super().grab()
+
+    with ViewedSource(source(Telling(["ok", "ok"], fps=0), node), PictureSettings(every=4), "door", 0) as camera:
+        assert camera.read() is not None
+        assert camera.read() is not None
+    assert heard[0] == 0
+    assert all(earlier < later for earlier, later in pairwise(heard))
+    assert len(heard) == 5
 
 
 @pytest.mark.parametrize("reads", [["error"], ["raise"], ["damaged"] * MAX_UNDECODABLE])

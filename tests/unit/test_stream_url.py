@@ -40,6 +40,10 @@ def test_addresses_of_cameras_are_accepted(url: str) -> None:
         ("rtsp://camera/\r\nTEARDOWN", "printable"),
         ("rtsp://camera/ü", "ASCII"),
         ("rtsp://camera/" + "x" * 3000, "at most 2048"),
+        ("rtsp://{username}/x", "path and the query alone"),
+        ("http://camera/x?user={user}&p={password}", "nothing in braces but"),
+        ("http://camera/x?p={password", "nothing in braces but"),
+        ("rtsp://{username}:{password}@camera/x", "use username and password_file"),
         ("rtsp://me:hunter2@camera/x", "use username and password_file"),
         ("http://camera/flv?user=me&password=hunter2", "put {password} in its place"),
         ("rtsp://camera/user=me&PWD=hunter2&channel=1", "put {password} in its place"),
@@ -64,6 +68,17 @@ def test_the_login_survives_where_the_camera_wants_it_in_the_query(username: str
     url = with_login("http://camera/flv?user={username}&password={password}&channel=0", username, password)
     assert urlsplit(url).hostname == "camera"
     assert [unquote(pair.partition("=")[2]) for pair in urlsplit(url).query.split("&")] == [username, password, "0"]
+
+
+@given(st.text(max_size=40), st.text(max_size=40))
+def test_a_user_name_in_the_path_leaves_the_password_to_the_camera(username: str, password: str) -> None:
+    parts = urlsplit(with_login("rtsp://camera/{username}/live?who={username}", username, password))
+    assert [unquote(parts.path[1:-5]), unquote(parts.query[4:])] == [username, username]
+    assert (unquote(parts.username or ""), unquote(parts.password or "")) == (username, password)
+
+
+def test_a_password_alone_is_filled_in() -> None:
+    assert with_login("http://camera/x?p={password}", None, "{username}&") == "http://camera/x?p=%7Busername%7D%26"
 
 
 def test_without_a_login_nothing_is_added() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -14,6 +14,7 @@ from edged.core.errors import CameraLost, SourceUnusable
 from edged.core.frame import Frame
 from edged.sources.base import FrameSource
 from edged.sources.info import SourceInfo
+from edged.sources.settings import V4l2Settings
 from edged.sources.stream_settings import StreamSettings
 from edged.testing.source import Deliver, Lose, Refuse, Script, Stall, Step
 from edged.vision.capture import WEDGED_AFTER_STALLS, Capture, Down, Ended, Up
@@ -177,6 +178,116 @@ def test_opening_has_its_own_bound() -> None:
     capture.stop()
     capture.join(5)
     assert isinstance(capture.notices[0], Up)
+
+
+def test_source_that_opens_late_is_told_as_lost_and_kept() -> None:
+    entered, release, opened = threading.Event(), threading.Event(), []
+
+    def open_slowly(camera: str, settings: object, *, first_seq: int) -> FrameSource:
+        entered.set()
+        release.wait()
+        opened.append(Restless(camera, settings, first_seq))
+        return opened[-1]
+
+    bell = Bell()
+    capture = Capture("door", SETTINGS, bell, open_slowly, every=True)
+    capture.start()
+    assert entered.wait(5)
+    assert capture.check_stall(time.monotonic_ns() + STALL_NS)
+    release.set()
+    assert frames_until(capture, bell, Up)[0].seq == 0
+    assert len(opened) == 1
+    assert [type(notice) for notice in capture.notices][:2] == [Down, Up]
+    capture.stop()
+    capture.join(5)
+
+
+class Awaited:
+    """A source that gives one frame when told to; ``on_info`` is called when somebody asks what it is."""
+
+    damaged = late = heard_ns = 0
+
+    def __init__(self, on_info: Callable[[], object] = int) -> None:
+        self.reading, self.go = threading.Event(), threading.Event()
+        self.reads = 0
+        self._on_info = on_info
+
+    @property
+    def info(self) -> SourceInfo:
+        self._on_info()
+        return SourceInfo(64, 48, 0.0, "awaited", live=True)
+
+    def read(self) -> Frame | None:
+        self.reads += 1
+        self.reading.set()
+        self.go.wait()
+        return None
+
+    def close(self) -> None:
+        self.go.set()
+
+
+def test_nothing_is_late_between_opening_and_reading() -> None:
+    """The control thread may look at any moment, such as when a slow opening is over and the first read is yet to begin."""
+    hopes = []
+    source = Awaited(lambda: hopes.append(capture.check_stall(time.monotonic_ns() + 10 * STALL_NS)))
+    capture = Capture("door", SETTINGS, Bell(), lambda *_, **__: source, every=True)
+    capture.start()
+    assert source.reading.wait(5)
+    assert hopes
+    assert all(hopes)
+    assert not capture.notices
+    capture.stop()
+    capture.join(5)
+
+
+def test_the_first_picture_may_take_as_long_as_opening() -> None:
+    source = Awaited()
+    settings = replace(SETTINGS, v4l2=V4l2Settings(device=0))
+    capture = Capture("door", settings, Bell(), lambda *_, **__: source, every=True)
+    capture.start()
+    assert source.reading.wait(5)
+    now = time.monotonic_ns()
+    assert capture.check_stall(now + 9_000_000_000)
+    assert not capture.notices
+    assert capture.check_stall(now + 10_000_000_000)
+    assert [type(notice) for notice in capture.notices] == [Down]
+    capture.stop()
+    capture.join(5)
+
+
+def test_pictures_that_are_left_out_are_no_silence() -> None:
+    source = Awaited()
+    capture = Capture("door", SETTINGS, Bell(), lambda *_, **__: source, every=True)
+    capture.start()
+    assert source.reading.wait(5)
+    now = source.heard_ns = time.monotonic_ns() + 10 * STALL_NS
+    assert capture.check_stall(now + STALL_NS)
+    assert capture.delivers(now + STALL_NS)
+    assert not capture.notices
+    assert capture.check_stall(now + STALL_NS + 1)
+    assert not capture.delivers(now + STALL_NS + 1)
+    assert [type(notice) for notice in capture.notices] == [Down]
+    capture.stop()
+    capture.join(5)
+
+
+def test_source_that_was_opened_while_told_to_stop_is_not_read() -> None:
+    source, entered, release = Awaited(), threading.Event(), threading.Event()
+
+    def open_slowly(camera: str, settings: object, *, first_seq: int) -> Awaited:
+        entered.set()
+        release.wait()
+        return source
+
+    capture = Capture("door", SETTINGS, Bell(), open_slowly, every=True)
+    capture.start()
+    assert entered.wait(5)
+    capture.stop()
+    release.set()
+    assert capture.join(5)
+    assert source.reads == 0
+    assert not capture.notices
 
 
 def test_waiting_for_a_slow_consumer_is_no_stall() -> None:

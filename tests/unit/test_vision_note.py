@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -42,6 +43,34 @@ def test_an_error_leaves_the_mark_for_who_handles_it() -> None:
     with pytest.raises(ValueError, match="bad"), note.section("gate"):
         raise ValueError("bad")
     assert note.inside() == ("gate",)
+
+
+def test_loading_a_model_anew_leaves_the_mark_of_the_one_that_serves() -> None:
+    note = Note()
+    with ThreadPoolExecutor(1) as loading:
+        first = loading.submit(note.section, "gate").result()
+        with first:  # this thread serves it
+            loading.submit(_load_anew, note).result()
+            assert note.inside() == ("gate",)
+        assert note.inside() == ()
+        second = loading.submit(note.section, "gate").result()
+        loading.submit(second.__enter__).result()
+        with first:
+            pass
+        assert note.inside() == ("gate",)
+
+
+def _load_anew(note: Note) -> None:
+    with note.section("gate"):
+        pass
+
+
+def test_who_serves_is_named_before_who_is_loaded() -> None:
+    note = Note()
+    with ThreadPoolExecutor(1) as other:
+        loaded, serving = note.section("loaded"), other.submit(note.section, "serving").result()
+        with loaded, serving:
+            assert note.inside() == ("serving", "loaded")
 
 
 def test_odd_names_and_too_many_of_them_are_harmless() -> None:

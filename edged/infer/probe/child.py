@@ -18,7 +18,18 @@ from edged.core.errors import CustomOpsUnusable, DelegateFailed, ModelRejected, 
 from edged.infer.engine import default_threads
 from edged.infer.probe import sandbox
 from edged.infer.probe.examine import examine
-from edged.infer.probe.records import MAX_MESSAGE_BYTES, Passed, Refusal, Remark, Request, Sealed, Verdict, decode_remark, encode
+from edged.infer.probe.records import (
+    MAX_MESSAGE_BYTES,
+    Passed,
+    Refusal,
+    Remark,
+    Request,
+    Sealed,
+    Verdict,
+    decode_remark,
+    encode,
+    tidied,
+)
 from edged.infer.probe.verdict import End, judge
 
 CHATTER_BYTES = 4096
@@ -109,7 +120,7 @@ def _live(request: Request, parent: int, results: int, printing: int) -> NoRetur
         sandbox.die_with_parent(parent)
         sandbox.detach(results, printing)
         sandbox.limit(request.memory_bytes, request.deadline_s, request.settings.threads or default_threads())
-        _examine(request, lambda remark: os.write(results, encode(remark)))  # not send(): no socket call is left
+        _examine(request, lambda remark: os.write(results, encode(tidied(remark))))  # not send(): no socket call is left
         status = 0
     except BaseException:  # nothing may get back into the loop that the parent runs
         traceback.print_exc()

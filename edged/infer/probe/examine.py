@@ -40,7 +40,7 @@ def examine(request: Request, say: Say) -> None:
     say(Passed("run", "; ".join(str(output.spec) for output in outputs)))
     manifest = bundle.manifest
     Preprocessor(engine.input, manifest.input)
-    found = registry.build(manifest.decoder, [engine.input], engine.outputs)(outputs)
+    found = registry.build_labelled(manifest, [engine.input], engine.outputs)(outputs)
     say(Passed("decode", f"{manifest.decoder.name} reads them ({len(found)} detections in noise), {len(manifest.labels)} labels"))
     say(
         Measures(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import socket
 import sys
 from collections.abc import Callable
@@ -13,8 +12,10 @@ from typing import Self
 
 import msgspec
 
-from edged.core.errors import ProcessNotStarted
+from edged.core.errors import ModelRejected, ProcessNotStarted
+from edged.core.signals import signal_name
 from edged.infer.probe.records import MAX_MESSAGE_BYTES, Passed, Request, Verdict, decode_answer, encode
+from edged.infer.text import quoted
 
 START_DEADLINE_S = 60.0
 """Importing the runtime from a slow SD card."""
@@ -63,11 +64,18 @@ class Prober:
             await self._process.communicate()  # and not only wait(), which leaves the pipe open
 
     async def probe(self, request: Request, heed: Callable[[Passed], object] = lambda passed: None) -> Verdict:
-        """Have a model tried; ``heed`` is told of each check as it is passed."""
+        """Have a model tried; ``heed`` is told of each check as it is passed. Raises ModelRejected for more than can be asked."""
+        question = encode(request)
+        if len(question) > MAX_MESSAGE_BYTES:
+            raise ModelRejected(
+                f"{quoted(request.path)}: its settings take {len(question):,} bytes, a probe can be told {MAX_MESSAGE_BYTES:,}",
+                hint="shorten custom_ops",
+                fault="oversized",
+            )
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(self._slack_s + request.deadline_s):
-                await loop.sock_sendall(self._channel, encode(request))
+                await loop.sock_sendall(self._channel, question)
                 while datagram := await loop.sock_recv(self._channel, MAX_MESSAGE_BYTES):
                     answer = decode_answer(datagram)
                     self._slack_s = GRACE_S
@@ -90,7 +98,7 @@ class Prober:
         async with asyncio.timeout(KILL_DEADLINE_S):
             printed = (await self._process.stderr.read()).decode(errors="replace").strip().splitlines()
             status = await self._process.wait()
-        code = signal.Signals(-status).name if status < 0 else f"exit status {status}"
+        code = signal_name(-status) if status < 0 else f"exit status {status}"
         return ProcessNotStarted(f"the probe process {how} ({code}): {printed[-1] if printed else 'it printed nothing'}")
 
     def _kill(self) -> None:

@@ -6,12 +6,17 @@ any input, and its texts are made fit for a log before anyone sees them.
 
 from __future__ import annotations
 
+from typing import Annotated, Literal
+
 import msgspec
 
 from edged.core.errors import ModelFault
 from edged.infer.settings import ModelSettings
+from edged.infer.text import quoted
 
-STEPS = {
+Step = Literal["files", "graph", "memory", "load", "run", "decode"]
+
+STEPS: dict[Step, str] = {
     "files": "read",
     "graph": "looked through",
     "memory": "measured",
@@ -21,7 +26,10 @@ STEPS = {
 }
 """The checks in their order, and what is done to the model meanwhile."""
 
-MAX_MESSAGE_BYTES = 1 << 15
+MAX_MESSAGE_BYTES = 1 << 17
+"""Above what a verdict takes whose every text is as long as it may be (70 KiB), below the kernel's usual send buffer (208 KiB)."""
+
+MAX_PROTECTIONS = 8
 
 
 class Request(msgspec.Struct, frozen=True, tag=True, kw_only=True):
@@ -41,14 +49,14 @@ class Request(msgspec.Struct, frozen=True, tag=True, kw_only=True):
 class Sealed(msgspec.Struct, frozen=True, tag=True):
     """The process is shut in; each of ``protection`` was tried. So much memory it holds before it sees the model."""
 
-    protection: tuple[str, ...]
+    protection: Annotated[tuple[str, ...], msgspec.Meta(max_length=MAX_PROTECTIONS)]
     resident_bytes: int
 
 
 class Passed(msgspec.Struct, frozen=True, tag=True):
     """A check of ``STEPS`` was passed."""
 
-    step: str
+    step: Step
     detail: str
 
 
@@ -94,6 +102,22 @@ Remark = Sealed | Passed | Refusal | Measures
 
 Answer = Passed | Verdict
 """What the probe says to whoever asked it: any number of the first, then one of the second."""
+
+
+def tidied(remark: Remark) -> Remark:
+    """``remark`` with texts that fit a message and a log; a model's names may be long, and hold anything."""
+    match remark:
+        case Sealed(protection, resident_bytes):
+            return Sealed(tuple(map(quoted, protection)), resident_bytes)
+        case Passed(step, detail):
+            return Passed(step, quoted(detail))
+        case Refusal(fault, message, hint):
+            return Refusal(fault, quoted(message), quoted(hint))
+        case Measures():
+            return msgspec.structs.replace(
+                remark, identity=quoted(remark.identity), runtime=quoted(remark.runtime), delegate=quoted(remark.delegate)
+            )
+
 
 encode = msgspec.msgpack.Encoder().encode
 decode_request = msgspec.msgpack.Decoder(Request).decode

@@ -6,7 +6,8 @@ import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edged.infer.probe.records import STEPS, Measures, Passed, Refusal, Remark, Request, Sealed, Verdict
+from edged.core.signals import signal_name
+from edged.infer.probe.records import STEPS, Measures, Passed, Refusal, Remark, Request, Sealed, Verdict, tidied
 from edged.infer.text import quoted
 
 CHATTER_LINES = 8
@@ -33,25 +34,22 @@ class End:
 
 def judge(request: Request, remarks: Sequence[Remark], end: End) -> Verdict:
     """The verdict; only a process that ended by itself, in good order and with measures, passed."""
-    passed = tuple(Passed(quoted(said.step), quoted(said.detail)) for said in remarks if isinstance(said, Passed))
+    remarks = list(map(tidied, remarks))
+    passed = tuple(said for said in remarks if isinstance(said, Passed))
     said_no = next((said for said in remarks if isinstance(said, Refusal)), None)
     measures = next((said for said in remarks if isinstance(said, Measures)), None)
     sealed = next((said for said in remarks if isinstance(said, Sealed)), Sealed((), end.resident_bytes))
     chatter = tuple(map(quoted, end.chatter.decode(errors="replace").splitlines()))[-CHATTER_LINES:]
-    refusal = _death(request, passed, measures, end) if said_no is None or end.timed_out else _tidied(said_no)
+    refusal = _death(request, passed, measures, end) if said_no is None or end.timed_out else said_no
     return Verdict(
         passed=passed,
         refusal=refusal,
         measures=measures if refusal is None else None,
-        protection=tuple(map(quoted, sealed.protection)),
+        protection=sealed.protection,
         peak_bytes=max(0, end.resident_bytes - sealed.resident_bytes),
         elapsed_s=end.elapsed_s,
         chatter=chatter,
     )
-
-
-def _tidied(said: Refusal) -> Refusal:
-    return Refusal(said.fault, quoted(said.message), quoted(said.hint))
 
 
 def _death(request: Request, passed: Sequence[Passed], measures: Measures | None, end: End) -> Refusal | None:
@@ -70,7 +68,7 @@ def _death(request: Request, passed: Sequence[Passed], measures: Measures | None
     if end.status == -signal.SIGKILL or any(words in end.chatter.lower() for words in map(str.encode, _OUT_OF_MEMORY)):
         limit = f"{request.memory_bytes >> 20:,} MB were allowed"
         return Refusal("does not fit memory", f"{where} ran out of memory {doing}; {limit}", "Use a smaller model.")
-    how = f"by {signal.Signals(-end.status).name}" if end.status < 0 else f"with exit status {end.status}"
+    how = f"by {signal_name(-end.status)}" if end.status < 0 else f"with exit status {end.status}"
     return Refusal(
         "crashing", f"{where} ended its process {how} {doing}", "The file is damaged or hostile, or the runtime at fault."
     )

@@ -17,11 +17,16 @@ from urllib.request import parse_http_list, parse_keqv_list
 import av
 import cv2
 import numpy as np
+from av.container import OutputContainer
 from numpy.typing import NDArray
 
 from cameras import barcode
 
 REALM, NONCE = "camera", "dcd98b7102dd2f0e"
+SAMPLES_PER_S = 48000
+AHEAD_MS = 100
+"""Of sound before pictures, since a muxer keeps back what may still be overtaken: with it pictures leave at once."""
+
 MIME_TYPES = {"mpegts": "video/mp2t", "flv": "video/x-flv"}
 Auth = Literal["basic", "digest"]
 
@@ -29,7 +34,8 @@ Auth = Literal["basic", "digest"]
 class HttpCamera:
     """Serves until the end of its ``with``: /mjpeg, /mpegts and /flv at ``fps``, and what lies in ``directory``.
 
-    With ``auth`` every path wants ``user`` and ``password``. ``size`` may be changed while it serves, and ``silent`` set to hold
+    With ``auth`` every path wants ``user`` and ``password``; with ``sound`` /mpegts and /flv have a track of it.
+    ``size`` may be changed while it serves, and ``silent`` set to hold
     back frames. ``asked`` lists the paths that were asked for; ``picture`` is the JPEG to send instead of the
     clock.
     """
@@ -39,6 +45,7 @@ class HttpCamera:
         directory: Path | None = None,
         *,
         fps: float = 25,
+        sound: bool = False,
         auth: Auth | None = None,
         user: str = "",
         password: str = "",
@@ -50,6 +57,7 @@ class HttpCamera:
         self.silent = threading.Event()
         self._directory, self._auth, self._user, self._password = directory, auth, user, password
         self._period_s = 1 / fps
+        self._sound = sound
         self._leaving = threading.Event()
         camera = self
 
@@ -100,7 +108,7 @@ class HttpCamera:
         elif self._directory is not None and (self._directory / name).is_file():
             content = (self._directory / name).read_bytes()
             request.send_response(200)
-            request.send_header("Content-Type", "application/vnd.apple.mpegurl" if name.endswith(".m3u8") else "video/mp2t")
+            request.send_header("Content-Type", "application/vnd.apple.mpegurl" if content.startswith(b"#EXTM3U") else "video/mp2t")
             request.send_header("Content-Length", str(len(content)))
             request.end_headers()
             request.wfile.write(content)
@@ -127,7 +135,10 @@ class HttpCamera:
             video.width, video.height, video.pix_fmt = width, height, "yuv420p"
             video.options = {"g": "25", "preset": "ultrafast", "tune": "zerolatency", "sliced-threads": "0", "threads": "1"}
             video.codec_context.time_base = Fraction(1, 1000)
+            microphone = Microphone(out) if self._sound else None
             while not self._leaving.wait(self._period_s):
+                if microphone:
+                    microphone.send(barcode.now())
                 at = barcode.now()
                 picture = av.VideoFrame.from_ndarray(drawn(self.size), format="bgr24")
                 picture.pts, picture.time_base = at, video.codec_context.time_base
@@ -144,6 +155,26 @@ class HttpCamera:
         asked = _md5(f"{request.command}:{fields['uri']}")
         expected = _md5(":".join((secret, NONCE, fields["nc"], fields["cnonce"], "auth", asked)))
         return fields["username"] == self._user and fields["response"] == expected
+
+
+class Microphone:
+    """Silence in ``out``, a muxer: more than one packet for each picture."""
+
+    def __init__(self, out: OutputContainer) -> None:
+        self._out = out
+        self._track = out.add_stream("aac", rate=SAMPLES_PER_S, layout="mono")
+        self._sent = 0
+        self._begin_ms: int | None = None
+
+    def send(self, at_ms: int) -> None:
+        """What leaves before the picture of ``at_ms``."""
+        begin_ms = self._begin_ms = at_ms if self._begin_ms is None else self._begin_ms
+        while self._sent < (at_ms + AHEAD_MS - begin_ms) * SAMPLES_PER_S // 1000:
+            samples = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+            samples.sample_rate, samples.time_base = SAMPLES_PER_S, Fraction(1, SAMPLES_PER_S)
+            samples.pts = begin_ms * SAMPLES_PER_S // 1000 + self._sent
+            self._sent += samples.samples
+            self._out.mux(self._track.encode(samples))
 
 
 def jpeg(image: NDArray[np.uint8]) -> bytes:

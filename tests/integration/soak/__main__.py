@@ -20,7 +20,7 @@ from soak.record import Record
 from soak.scene import Plan, Scene
 from soak.tables import processes, show
 
-DEFAULT_DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
+DEFAULT_DATA = Path(__file__).resolve().parents[4] / "shared" / "data"
 
 
 def main() -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import dropwhile, pairwise
 
 from soak.process import Sample
 from soak.reading import Counts, Reading
@@ -60,10 +60,19 @@ class Record:
         met = [{rest.after for rest in self.rests[: n + 1]} for n in range(len(self.rests))]
         return [rest for rest, before in zip(self.rests, met, strict=True) if before >= kinds]
 
+    def counted(self) -> list[Reading]:
+        """The readings from when every camera has counters: it has none before the first heartbeat, which frames may precede.
+
+        From then on they are there, whatever happens; a reading without one of them is an error.
+        """
+        names = self.readings[-1].cameras.keys()
+        return list(dropwhile(lambda reading: reading.cameras.keys() != names, self.readings))
+
     def windows(self) -> Iterator[Window]:
         """From one reading to the next that differs, while nothing was wrong."""
+        counted = self.counted()
         for rest in self.rests:
-            readings = [reading for reading in self.readings if rest.holds(reading.at_s)]
+            readings = [reading for reading in counted if rest.holds(reading.at_s)]
             for before, after in pairwise(readings):
                 grown = {name: difference(before.cameras[name], counts) for name, counts in after.cameras.items()}
                 if any(counts.captured for counts in grown.values()):
@@ -72,14 +81,18 @@ class Record:
 
     def over_all(self) -> dict[str, Counts]:
         """What became of each camera's frames from the first rest on."""
-        last = self.readings[-1].cameras
-        first = next(reading.cameras for reading in self.readings if reading.at_s >= self.rests[0].began_s)
-        return {name: difference(first[name], counts) for name, counts in last.items()}
+        first, last = self._observed()
+        return {name: difference(first.cameras[name], counts) for name, counts in last.cameras.items()}
 
     @property
     def observed_s(self) -> float:
         """How long that was."""
-        return self.readings[-1].at_s - self.rests[0].began_s
+        first, last = self._observed()
+        return last.at_s - first.at_s
+
+    def _observed(self) -> tuple[Reading, Reading]:
+        """The first reading of the first rest, and the last of all."""
+        return next(reading for reading in self.counted() if reading.at_s >= self.rests[0].began_s), self.readings[-1]
 
 
 def difference(before: Counts, after: Counts) -> Counts:

@@ -79,7 +79,7 @@ MODELS = (
     ),
     Trouble(
         "model-unfit", "model NAME", "fail",
-        "edged ends with what does not fit: a shape, a number of outputs, an Edge TPU file by itself.",
+        "edged ends with what does not fit: a shape, a number of outputs or labels, an Edge TPU file by itself.",
         "The model is whole, but not what its manifest or edged expects.",
         "`edged model inspect FILE` shows what is in it; correct model.toml, or take a detector or classifier of pictures.",
     ),

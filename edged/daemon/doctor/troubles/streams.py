@@ -67,7 +67,7 @@ STREAMS = (
     ),
     Trouble(
         "stream-unusable", "camera NAME", "fail",
-        "edged ends with `picture.crop leaves ... pixels`.",
+        "`camera NAME: lost: picture.crop leaves ... pixels`.",
         "The stream is there, and its picture does not fit what [cameras.NAME.picture] asks for.",
         "Correct crop and masks; `edged camera snapshot NAME` shows the picture.",
     ),
