@@ -14,7 +14,7 @@ from typing import NoReturn
 
 import msgspec
 
-from edged.core.errors import CustomOpsUnusable, DelegateFailed, ModelRejected, RuntimeUnavailable
+from edged.core.errors import CustomOpsUnusable, DelegateFailed, ModelRejected, RuntimeUnavailable, SecretUnreadable
 from edged.infer.engine import default_threads
 from edged.infer.probe import sandbox
 from edged.infer.probe.examine import examine
@@ -120,7 +120,8 @@ def _live(request: Request, parent: int, results: int, printing: int) -> NoRetur
         sandbox.die_with_parent(parent)
         sandbox.detach(results, printing)
         sandbox.limit(request.memory_bytes, request.deadline_s, request.settings.threads or default_threads())
-        _examine(request, lambda remark: os.write(results, encode(tidied(remark))))  # not send(): no socket call is left
+        hidden = () if request.key is None else sandbox.hide()
+        _examine(request, hidden, lambda remark: os.write(results, encode(tidied(remark))))  # not send(): no socket call is left
         status = 0
     except BaseException:  # nothing may get back into the loop that the parent runs
         traceback.print_exc()
@@ -129,14 +130,17 @@ def _live(request: Request, parent: int, results: int, printing: int) -> NoRetur
         os._exit(status)
 
 
-def _examine(request: Request, say: Callable[[Remark], object]) -> None:
-    say(Sealed(sandbox.seal(), sandbox.resident_bytes()))
+def _examine(request: Request, hidden: tuple[str, ...], say: Callable[[Remark], object]) -> None:
+    sealed = sandbox.seal()
+    say(Sealed((*sealed, *hidden) if sealed else (), sandbox.resident_bytes()))  # none says that limits are all there is
     try:
         examine(request, say)
     except ModelRejected as error:
         say(Refusal(error.fault, error.message, error.hint))
     except (DelegateFailed, RuntimeUnavailable, CustomOpsUnusable) as error:
         say(Refusal("delegate", error.message, error.hint))
+    except SecretUnreadable as error:
+        say(Refusal("undecipherable", error.message, error.hint))
     except MemoryError:
         message = f"{request.path}: needs more than the {request.memory_bytes >> 20:,} MB that are there"
         say(Refusal("does not fit memory", message, "Use a smaller model."))

@@ -7,12 +7,14 @@ import os
 import socket
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import msgspec
 
 from edged.core.errors import ModelRejected, ProcessNotStarted
+from edged.core.secrets import secret_path
 from edged.core.signals import signal_name
 from edged.infer.probe.records import MAX_MESSAGE_BYTES, Passed, Request, Verdict, decode_answer, encode
 from edged.infer.text import quoted
@@ -64,7 +66,14 @@ class Prober:
             await self._process.communicate()  # and not only wait(), which leaves the pipe open
 
     async def probe(self, request: Request, heed: Callable[[Passed], object] = lambda passed: None) -> Verdict:
-        """Have a model tried; ``heed`` is told of each check as it is passed. Raises ModelRejected for more than can be asked."""
+        """Have a model tried; ``heed`` is told of each check as it is passed.
+
+        Raises ProcessNotStarted, SecretUnreadable, or ModelRejected for more than can be asked.
+        """
+        settings = request.settings
+        file = None if settings.key_file is None else Path(settings.key_file)
+        if key := secret_path(file, settings.key_credential):
+            request = msgspec.structs.replace(request, key=str(key.absolute()))
         question = encode(request)
         if len(question) > MAX_MESSAGE_BYTES:
             raise ModelRejected(
