@@ -22,6 +22,9 @@ SCHEMA_VERSION = 1
 AUTOCHECKPOINT_PAGES = 500
 """The journal is copied into the database every 2 MiB: seldom enough for a SD card, little enough to fit the reserve."""
 
+CACHE_KIB = 256
+"""Rows enter at the end and leave at the front: few pages are looked at twice. SQLite's own 2 MB would only fill, over hours."""
+
 BUSY_S = 5.0
 """A person with a SQLite shell may hold the database for a moment."""
 
@@ -136,6 +139,7 @@ def _prepare(db: sqlite3.Connection, path: Path) -> None:
     db.execute("PRAGMA synchronous = FULL")
     db.execute("PRAGMA temp_store = MEMORY")
     db.execute(f"PRAGMA wal_autocheckpoint = {AUTOCHECKPOINT_PAGES}")
+    db.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
     row = db.execute("SELECT clean FROM ledger").fetchone()
     if row is None:
         raise BrokenFile("the ledger is empty")
