@@ -14,6 +14,7 @@ from collections.abc import Callable
 from edged.core.backoff import Backoff
 from edged.core.clock import ClockReading
 from edged.core.errors import BrokerUnreachable
+from edged.core.tasks import run_together
 from edged.mqtt.delivery import Delivery, Outbox
 from edged.mqtt.endpoint import Endpoint, read_endpoint
 from edged.mqtt.facts import CameraFacts, LiveFacts, ModelFacts
@@ -25,7 +26,6 @@ from edged.mqtt.session import Session
 from edged.mqtt.settings import MqttSettings
 from edged.mqtt.stats import Meter, PublisherStats
 from edged.mqtt.suspicion import Suspicion
-from edged.mqtt.tasks import run_together
 from edged.mqtt.timing import Timing
 from edged.mqtt.topics import OFFLINE, ONLINE, Topics
 from edged.mqtt.version import VersionChoice
