@@ -209,5 +209,6 @@ class MqttCarrier:
 
 
 async def _none() -> AsyncIterator[bytes]:
-    return
-    yield b""
+    nothing: tuple[bytes, ...] = ()
+    for payload in nothing:
+        yield payload

@@ -64,3 +64,13 @@ def test_delivery_reports_what_it_promises() -> None:
     result = json.loads(done.stdout)
     assert result.keys() == {"backlog", "at once", "300 a second", "50 a second", "5 a second"}
     assert all(numbers["events_per_s"] > 0 and numbers["bytes_per_event"] >= 0 for numbers in result.values())
+
+
+def test_transfer_reports_what_it_promises() -> None:
+    command = [sys.executable, BENCHMARKS, "transfer", "--json", "--bytes", "500000", "--turns", "1"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert result["bytes"] == 500_000
+    assert result["ratio"] == pytest.approx(result["edged_s"] / result["bare_s"])
+    assert result["flushes_s"] > 0
