@@ -195,3 +195,19 @@ class AddressUnusable(EdgedError):
 
 class OutputUnwritable(EdgedError):
     """A file or directory that results are to be written to cannot be written."""
+
+
+class UpdateRefused(EdgedError):
+    """An update is not to be installed, now or later; ``code`` is one of ``edged.ota.status.Code``."""
+
+    def __init__(self, code: str, message: str, *, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.code = code
+
+
+class UpdateFailed(EdgedError):
+    """An update could not be installed for a reason that may pass; ``code`` is one of ``edged.ota.status.Code``."""
+
+    def __init__(self, code: str, message: str, *, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.code = code
