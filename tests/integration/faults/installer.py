@@ -1,0 +1,89 @@
+"""Installs, confirms, reverts and goes back on a shelf, one step after the other, and writes the number of each step to stdout once
+it is done. A process of its own that is killed, or watched: ``installer.py DIRECTORY FIRST LAST [die]`` (see ``calls.py``).
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from edged.core.durable import sync_directory
+from edged.ota.shelf import Shelf
+from edged.ota.slots import Confirm, Event, GoBack, Install, Installed, MarkBad, Renew, Revert, Revoke
+
+PATH = "model/m"
+FILES = ("labels.txt", "model.tflite", "model.toml")
+
+
+def sha(letter: str) -> str:
+    return letter * 64
+
+
+def content(sha256: str, name: str) -> bytes:
+    """Of a file of a bundle: another for each."""
+    return f"{name} of {sha256}\n".encode() * 100
+
+
+def unpack(blob: Path, into: Path) -> None:
+    """What stands for the packages of the real thing, and is as durable."""
+    into.mkdir()
+    for name in FILES:
+        with (into / name).open("wb") as file:
+            file.write(content(blob.name, name))
+            file.flush()
+            os.fsync(file.fileno())
+    sync_directory(into)
+
+
+def install(letter: str, sequence: int) -> Callable[[Shelf], None]:
+    def step(shelf: Shelf) -> None:
+        shelf.add(sha(letter), Path(sha(letter)), unpack)
+        shelf.note(PATH, Install(Installed(sha(letter), sequence, f"v{sequence}")))
+
+    return step
+
+
+def end(event: Event) -> Callable[[Shelf], None]:
+    def step(shelf: Shelf) -> None:
+        shelf.note(PATH, event)
+        shelf.tidy()
+
+    return step
+
+
+STEPS: tuple[Callable[[Shelf], None], ...] = (
+    install("a", 1),
+    end(Confirm()),
+    install("b", 2),
+    end(Revert("slow")),
+    end(MarkBad(sha("c"), 3, "golden_differs")),
+    install("d", 4),
+    end(Confirm()),
+    end(Renew(5, "v5")),
+    end(GoBack("by_operator")),
+    install("e", 6),
+    end(Confirm()),
+    end(Revoke(frozenset({sha("e")}))),
+)
+
+
+def confirm(number: int) -> None:
+    os.write(1, b"%d\n" % number)
+    if sys.argv[4:] and number == int(sys.argv[3]):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def main(directory: Path, first: int, last: int) -> None:
+    shelf = Shelf(directory)
+    if first:
+        shelf.start()
+    for number in range(first, last):
+        STEPS[number](shelf)
+        confirm(number + 1)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))
