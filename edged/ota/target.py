@@ -1,7 +1,7 @@
 """What a signed target says besides its length and sha256: the ``custom`` object of TUF's targets role (specification 1.0.34, 4.5).
 
-Rules: what is decoded here was signed, and is checked all the same, since a signature says who wrote it and not that it makes sense;
-nothing in it is ever a path. Free of python-tuf: the main process reads it.
+Rules: what is decoded here was signed, and is checked all the same, since a signature says who wrote it and not that it makes
+sense; nothing in it is ever a path. Free of python-tuf: the main process reads it.
 """
 
 from __future__ import annotations
