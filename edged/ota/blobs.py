@@ -9,18 +9,16 @@ from __future__ import annotations
 import logging
 import re
 import shutil
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from pathlib import Path
 
 from edged.core.durable import sync_directory
+from edged.ota.package import unpack
 
 log = logging.getLogger(__name__)
 
-Unpack = Callable[[Path, Path], None]
-"""``unpack(blob, into)``: make the directory ``into`` of a blob's files, durably; raises UpdateRefused."""
-
 SHA256 = re.compile(r"[0-9a-f]{64}")
-COMING, GOING = ".coming-", ".going-"
+GOING = ".going-"
 
 
 class Blobs:
@@ -40,14 +38,10 @@ class Blobs:
         """Whether it is there."""
         return self.path(sha256).is_dir()
 
-    def add(self, sha256: str, blob: Path, unpack: Unpack) -> Path:
-        """Have the bundle of a verified blob; where it is then."""
-        path, coming = self.path(sha256), self._directory / f"{COMING}{sha256}"
-        if not path.is_dir():
-            _remove(coming)
-            unpack(blob, coming)
-            coming.rename(path)
-            sync_directory(self._directory)
+    def add(self, sha256: str, blob: Path) -> Path:
+        """Have the bundle of a verified blob; where it is then. Raises UpdateRefused, UpdateFailed."""
+        path = self.path(sha256)
+        unpack(blob, path)
         return path
 
     def collect(self, keep: Collection[str]) -> None:
@@ -62,7 +56,7 @@ class Blobs:
                 _remove(gone)
                 found.rename(gone)
                 going.append(gone)
-            elif found.name.startswith((COMING, GOING)):
+            elif found.name.startswith("."):
                 going.append(found)
         if going:
             sync_directory(self._directory)

@@ -1,7 +1,7 @@
 """Whether a trial is as good as what it replaces: confirmed, reverted with a code, or not to be said yet.
 
 Pure: what was seen goes in, a verdict comes out. Rules: what is certain (a crash, an output that is no number) ends a trial at
-once; what is a matter of degree needs enough frames of both, and a margin that no harmless update crosses; where there is nothing to
+once; what is a matter of degree needs enough frames of both, and a margin that no harmless update crosses; with nothing to
 compare with, nothing is held against the trial. A trial that sees no frame is not judged, since nothing depends on it.
 """
 

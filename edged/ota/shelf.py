@@ -10,7 +10,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from edged.core.durable import sync_directory
-from edged.ota.blobs import Blobs, Unpack, collect_parts
+from edged.ota.blobs import Blobs, collect_parts
 from edged.ota.slots import FACTORY, Event, Installed, Slot, advance, named, started
 from edged.ota.slots_file import SlotsFile
 
@@ -57,9 +57,9 @@ class Shelf:
             self._file.write({**self.slots, path: after})
         return after
 
-    def add(self, sha256: str, blob: Path, unpack: Unpack) -> Path:
-        """Have the bundle of a verified blob, for a slot to name it; where it is."""
-        return self._blobs.add(sha256, blob, unpack)
+    def add(self, sha256: str, blob: Path) -> Path:
+        """Have the bundle of a verified blob, for a slot to name it; where it is. Raises UpdateRefused, UpdateFailed."""
+        return self._blobs.add(sha256, blob)
 
     def has(self, sha256: str) -> bool:
         """Whether the bundle of a blob is there."""

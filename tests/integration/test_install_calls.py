@@ -36,8 +36,11 @@ def test_killed_at_any_call_a_device_has_the_old_or_the_new(scratch: Path) -> No
 
 
 def test_a_bundle_that_has_its_name_before_it_is_whole_is_noticed(scratch: Path, tmp_path: Path) -> None:
-    in_place = ("            unpack(blob, coming)\n            coming.rename(path)\n", "            unpack(blob, path)\n")
-    outcome = run(scratch, EVERY_NTH, mutate(tmp_path / "mutant", "ota/blobs.py", *in_place))
+    too_early = (
+        "            _fill(blob, temporary)\n",
+        "            temporary = temporary.rename(into)\n            _fill(blob, into)\n",
+    )
+    outcome = run(scratch, EVERY_NTH, mutate(tmp_path / "mutant", "ota/package.py", *too_early))
     assert any("is not whole" in problem for problem in outcome.problems)
 
 
@@ -52,12 +55,8 @@ def test_an_update_is_on_the_medium_before_it_is_confirmed(scratch: Path) -> Non
     [
         ("core/durable.py", "            os.fsync(file.fileno())\n", "", "gets its name before"),
         ("core/durable.py", "    sync_directory(path.parent)\n", "", "its slots may be lost"),
-        (
-            "ota/blobs.py",
-            "            sync_directory(self._directory)\n        return",
-            "        return",
-            "the slots name what may be lost",
-        ),
+        ("ota/package.py", "        sync_directory(into.parent)\n", "", "the slots name what may be lost"),
+        ("ota/package.py", "                os.fsync(member.fileno())\n", "", "gets its name before"),
         ("ota/blobs.py", "        if going:\n            sync_directory(self._directory)\n", "", "may still have its name"),
     ],
 )

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from edged.core.durable import sync_directory
+from edged.ota.package import pack
 from edged.ota.shelf import Shelf
 from edged.ota.slots import Confirm, Event, GoBack, Install, Installed, MarkBad, Renew, Revert, Revoke
 
@@ -27,21 +27,13 @@ def content(sha256: str, name: str) -> bytes:
     return f"{name} of {sha256}\n".encode() * 100
 
 
-def unpack(blob: Path, into: Path) -> None:
-    """What stands for the packages of the real thing, and is as durable."""
-    into.mkdir()
-    for name in FILES:
-        with (into / name).open("wb") as file:
-            file.write(content(blob.name, name))
-            file.flush()
-            os.fsync(file.fileno())
-    sync_directory(into)
-
-
 def install(letter: str, sequence: int) -> Callable[[Shelf], None]:
     def step(shelf: Shelf) -> None:
-        shelf.add(sha(letter), Path(sha(letter)), unpack)
+        part = shelf.parts / f"{sha(letter)}.part"
+        part.write_bytes(pack({name: content(sha(letter), name) for name in FILES}))
+        shelf.add(sha(letter), part)
         shelf.note(PATH, Install(Installed(sha(letter), sequence, f"v{sequence}")))
+        shelf.drop_parts(())
 
     return step
 
