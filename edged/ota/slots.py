@@ -7,8 +7,8 @@ Pure: no file, no clock. The rules that hold in every state and over every trans
 - a trial that nobody confirmed is over at the next start;
 - the sequence floor never falls.
 
-A transition is written down before what it says is done, but for ``Confirm``, after which nothing is left to do: whenever power
-goes, the record that is found says what to serve.
+``Install`` is written down before anything new serves, and whatever ends a trial after the old serves again: whenever power goes,
+the record that is found leads back to what served before, or names what was confirmed.
 """
 
 from __future__ import annotations
@@ -156,16 +156,21 @@ class Renew:
 
 @dataclass(frozen=True, slots=True)
 class GoBack:
-    """What is confirmed is given up for what was there before, and its blob bad: by an operator, or because it cannot be used."""
+    """What is confirmed is given up for what was there before, and its blob bad: an operator wants it so."""
 
     code: Code
 
 
-Event = Install | Confirm | Revert | Withdraw | Start | MarkBad | Revoke | Renew | GoBack
+@dataclass(frozen=True, slots=True)
+class Lose:
+    """The bundle that is confirmed is damaged on the disk. Nothing is held against it: it may be had again."""
+
+
+Event = Install | Confirm | Revert | Withdraw | Start | MarkBad | Revoke | Renew | GoBack | Lose
 
 TRANSITIONS: dict[Phase, dict[type[Event], Phase]] = {
     "settled": {
-        **dict.fromkeys((Start, MarkBad, Revoke, Renew, GoBack), "settled"),
+        **dict.fromkeys((Start, MarkBad, Revoke, Renew, GoBack, Lose), "settled"),
         Install: "trial",
     },
     "trial": {Confirm: "settled", Revert: "settled", Withdraw: "settled", Start: "settled"},
@@ -205,6 +210,8 @@ def _after(slot: Slot, event: Event) -> Slot:  # noqa: PLR0911 - one for each ev
             assert slot.current
             renewed = replace(slot.current, sequence=sequence, version=version)
             return replace(slot, current=renewed, sequence=max(slot.sequence, sequence))
+        case Lose():
+            return replace(slot, current=slot.previous, previous=None)
         case GoBack(code):
             return slot if slot.current is None else _gone_back(slot, code)
 

@@ -14,6 +14,7 @@ from edged.ota.slots import (
     GoBack,
     Install,
     Installed,
+    Lose,
     MarkBad,
     Renew,
     Revert,
@@ -139,6 +140,13 @@ class Device(RuleBasedStateMachine):
         if before.current:
             assert self.slot.why_bad(before.current.sha256, before.sequence) == "by_operator"
 
+    @precondition(lambda self: self.slot.phase == "settled")
+    @rule()
+    def damaged(self) -> None:
+        before = self.slot
+        self.take(advance(before, Lose()))
+        assert self.slot.serves == before.previous
+
     @invariant()
     def the_floor_never_falls(self) -> None:
         assert self.slot.sequence >= self.floor
@@ -199,6 +207,12 @@ def test_what_a_person_installed_stays_until_something_newer_is_signed() -> None
     slot = after(Install(B2), Confirm(), Install(own), Confirm())
     assert offer(slot, signed("b", 2)) is None
     assert offer(slot, signed("d", 3)) == "ok"
+
+
+def test_what_is_damaged_on_the_disk_may_be_had_again() -> None:
+    slot = after(Install(A1), Confirm(), Install(B2), Confirm(), Lose())
+    assert slot.serves == A1
+    assert offer(slot, signed("b", 2)) == "ok"
 
 
 def test_a_person_may_try_again_what_is_bad() -> None:

@@ -1,5 +1,5 @@
-"""Installs, confirms, reverts and goes back on a shelf, one step after the other, and writes the number of each step to stdout once
-it is done. A process of its own that is killed, or watched: ``installer.py DIRECTORY FIRST LAST [die]`` (see ``calls.py``).
+"""Installs, confirms, reverts and goes back in an inventory, one step after the other, and writes the number of each step to stdout
+once it is done. A process of its own that is killed, or watched: ``installer.py DIRECTORY FIRST LAST [die]`` (see ``calls.py``).
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from edged.ota.inventory import Inventory
 from edged.ota.package import pack
-from edged.ota.shelf import Shelf
 from edged.ota.slots import Confirm, Event, GoBack, Install, Installed, MarkBad, Renew, Revert, Revoke
 
 PATH = "model/m"
@@ -27,26 +27,26 @@ def content(sha256: str, name: str) -> bytes:
     return f"{name} of {sha256}\n".encode() * 100
 
 
-def install(letter: str, sequence: int) -> Callable[[Shelf], None]:
-    def step(shelf: Shelf) -> None:
-        part = shelf.parts / f"{sha(letter)}.part"
+def install(letter: str, sequence: int) -> Callable[[Inventory], None]:
+    def step(inventory: Inventory) -> None:
+        part = inventory.parts / f"{sha(letter)}.part"
         part.write_bytes(pack({name: content(sha(letter), name) for name in FILES}))
-        shelf.add(sha(letter), part)
-        shelf.note(PATH, Install(Installed(sha(letter), sequence, f"v{sequence}")))
-        shelf.drop_parts(())
+        inventory.add(sha(letter), part)
+        inventory.note(PATH, Install(Installed(sha(letter), sequence, f"v{sequence}")))
+        inventory.drop_parts(())
 
     return step
 
 
-def end(event: Event) -> Callable[[Shelf], None]:
-    def step(shelf: Shelf) -> None:
-        shelf.note(PATH, event)
-        shelf.tidy()
+def end(event: Event) -> Callable[[Inventory], None]:
+    def step(inventory: Inventory) -> None:
+        inventory.note(PATH, event)
+        inventory.tidy()
 
     return step
 
 
-STEPS: tuple[Callable[[Shelf], None], ...] = (
+STEPS: tuple[Callable[[Inventory], None], ...] = (
     install("a", 1),
     end(Confirm()),
     install("b", 2),
@@ -69,11 +69,11 @@ def confirm(number: int) -> None:
 
 
 def main(directory: Path, first: int, last: int) -> None:
-    shelf = Shelf(directory)
+    inventory = Inventory(directory)
     if first:
-        shelf.start()
+        inventory.start()
     for number in range(first, last):
-        STEPS[number](shelf)
+        STEPS[number](inventory)
         confirm(number + 1)
 
 

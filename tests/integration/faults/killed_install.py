@@ -1,11 +1,11 @@
-"""The shelf of updates as what a killed installer leaves (see ``calls.py``)."""
+"""The inventory of updates as what a killed installer leaves (see ``calls.py``)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
 
-from edged.ota.shelf import Shelf
+from edged.ota.inventory import Inventory
 from edged.ota.slots import FACTORY, Slot, started
 from edged.ota.slots_file import SlotsFile
 from faults.installer import FILES, PATH, STEPS, content
@@ -32,10 +32,10 @@ class KilledInstall:
 
     def states(self, scratch: Path) -> list[object]:
         """After each step, as a device finds them that begins then."""
-        shelf = Shelf(scratch / "reference")
+        inventory = Inventory(scratch / "reference")
         states: list[object] = [self.snapshot(scratch / "reference")]
         for step in STEPS:
-            step(shelf)
+            step(inventory)
             states.append(self.snapshot(scratch / "reference"))
         return states
 
@@ -60,17 +60,17 @@ class KilledInstall:
 
     def go_on(self, place: Path) -> Iterator[str]:
         """Begin as the daemon does, and take an update."""
-        shelf = Shelf(place)
-        shelf.start()
-        slot = shelf.slot(PATH)
+        inventory = Inventory(place)
+        inventory.start()
+        slot = inventory.slot(PATH)
         if slot.phase != "settled":
             yield "a trial outlives a start"
         left = {path.name for path in (place / "blobs").iterdir()}
         if left != slot.names:
             yield f"{sorted(left)} are kept, not {sorted(slot.names)}"
-        STEPS[-3](shelf)
-        STEPS[-2](shelf)
-        serves = shelf.slot(PATH).serves
+        STEPS[-3](inventory)
+        STEPS[-2](inventory)
+        serves = inventory.slot(PATH).serves
         if serves is None or serves.sha256[0] != "e":
             yield "it takes no update any more"
 

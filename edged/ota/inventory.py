@@ -17,7 +17,7 @@ from edged.ota.slots_file import SlotsFile
 SLOTS, BLOBS, PARTS = "slots", "blobs", "parts"
 
 
-class Shelf:
+class Inventory:
     """Below ``directory``, which is made if it is missing."""
 
     def __init__(self, directory: Path) -> None:
@@ -26,6 +26,8 @@ class Shelf:
         self.parts.mkdir(mode=0o700, exist_ok=True)
         sync_directory(directory)
         self._file = SlotsFile(directory / SLOTS)
+        self.interrupted: dict[str, Installed] = {}
+        """The trials that ``start`` found, by ``<kind>/<id>``."""
 
     @property
     def slots(self) -> dict[str, Slot]:
@@ -36,8 +38,8 @@ class Shelf:
         """That of one thing; one that was never updated is at its factory bundle."""
         return self._file.slots.get(path, FACTORY)
 
-    def start(self) -> dict[str, Slot]:
-        """The main process begins: trials that were not confirmed are over. Returns the slots that had one, as they were.
+    def start(self) -> None:
+        """The main process begins: trials that were not confirmed are over.
 
         Where the slots could not be read their bundles stay, so that they need not be fetched again.
         """
@@ -47,7 +49,7 @@ class Shelf:
             self._file.write(after)
         if self._file.readable:
             self.tidy()
-        return {path: slot for path, slot in before.items() if slot.phase == "trial"}
+        self.interrupted = {path: slot.trial for path, slot in before.items() if slot.trial}
 
     def note(self, path: str, event: Event) -> Slot:
         """What happened to a thing, written down; returns its slot. Raises TransitionImpossible."""
@@ -65,9 +67,9 @@ class Shelf:
         """Whether the bundle of a blob is there."""
         return self._blobs.has(sha256)
 
-    def path(self, installed: Installed) -> Path:
-        """Where a bundle is."""
-        return self._blobs.path(installed.sha256)
+    def where(self, sha256: str) -> Path:
+        """Where the bundle of a blob is, or would be."""
+        return self._blobs.path(sha256)
 
     def tidy(self, coming: Collection[str] = ()) -> None:
         """Remove the bundles that no slot names, but for those that are on their way to one."""
