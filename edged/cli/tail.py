@@ -63,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
         password_file=arguments.password_file,
         tls=TlsSettings(ca_file=arguments.cafile) if arguments.cafile else None,
     )
-    endpoint = read_endpoint(settings, client_id="", will_topic="", will=b"")
+    endpoint = read_endpoint(settings, client_id="", will_topic=None, will=b"")
     topic_filter = arguments.topic or f"edged/v1/{arguments.fleet}/{arguments.device}/#"
     asyncio.run(_print_all(endpoint, topic_filter, as_json=arguments.json, count=arguments.count))
     return 0

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection
 
+from edged.core.tasks import run_together
 from edged.daemon.cameras import CameraState
 from edged.mqtt.health import HealthPayload
 from edged.mqtt.publisher import Publisher
-from edged.mqtt.tasks import run_together
 from edged.vision import ipc
 
 

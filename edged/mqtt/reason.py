@@ -22,3 +22,8 @@ def describe(reason: int) -> str:
         return f"{ReasonCode(packet, identifier=reason)} (0x{reason:02x})"
     except KeyError:
         return f"unknown reason 0x{reason:02x}"
+
+
+def describe_subscription(reason: ReasonCode) -> str:
+    """Why a subscription was refused; 3.1.1 has one code for all reasons."""
+    return f"{reason} (0x{reason.value:02x})"
