@@ -26,4 +26,4 @@ class MetadataBundle(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 encode_bundle = msgspec.msgpack.Encoder().encode
 decode_bundle = msgspec.msgpack.Decoder(MetadataBundle).decode
-"""Raises msgspec.MsgspecError."""
+"""Raises msgspec.MsgspecError, UnicodeDecodeError or RecursionError."""

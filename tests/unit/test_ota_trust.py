@@ -1,13 +1,13 @@
 import hashlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from following import Device
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from securesystemslib.signer import CryptoSigner
@@ -16,45 +16,12 @@ from tuf.api.metadata import Delegations, Metadata
 from edged.core.errors import UpdateFailed, UpdateRefused
 from edged.ota.bundle import MAX_BUNDLE_BYTES, decode_bundle, encode_bundle
 from edged.ota.target import CHUNK_BYTES
-from edged.ota.trust.records import Floor, Verified, Verify
+from edged.ota.trust.records import Verified
 from edged.ota.trust.verification import verify
 from edged.testing.repository import Repository
 
 BLOB = b"a model" * 10_000
 DAY_S = 86_400
-
-
-@dataclass
-class Device:
-    """One that follows ``repository``: keeps its floor as the daemon does."""
-
-    directory: Path
-    root: bytes
-    fleet: str = "test"
-    channel: str = "stable"
-    floor: Floor = field(default_factory=Floor)
-
-    def takes(self, bundle: bytes, *, clock_unix_s: int | None = None, synchronised: bool = True) -> Verified:
-        verified = verify(self.request(bundle, clock_unix_s=clock_unix_s, synchronised=synchronised))
-        self.floor = verified.floor
-        return verified
-
-    def request(self, bundle: bytes, *, clock_unix_s: int | None = None, synchronised: bool = True) -> Verify:
-        return Verify(
-            fleet=self.fleet,
-            channel=self.channel,
-            root=self.root,
-            bundle=bundle,
-            floor=self.floor,
-            directory=str(self.directory),
-            clock_unix_s=int(time.time()) if clock_unix_s is None else clock_unix_s,
-            synchronised=synchronised,
-        )
-
-    def refuses(self, bundle: bytes, **clock: Any) -> str:
-        with pytest.raises(UpdateRefused) as caught:
-            self.takes(bundle, **clock)
-        return caught.value.code
 
 
 @pytest.fixture
@@ -394,22 +361,16 @@ def test_a_full_disk_is_not_the_bundles_fault(repository: Repository, device: De
 WHOLE = Repository()
 WHOLE.add(BLOB)
 BUNDLE = WHOLE.publish()
+CLOCK_UNIX_S = int(time.time())
 quick = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 
 
-def judged(bundle: bytes, directory: Path) -> bool:
-    """Verified or refused; anything else is raised."""
+def judged(bundle: bytes, directory: Path) -> Verified | None:
+    """What is believed of it, nothing if it is refused; anything else is raised."""
     try:
-        verify(Device(directory, WHOLE.roots[0]).request(bundle))
+        return verify(Device(directory, WHOLE.roots[0]).request(bundle, clock_unix_s=CLOCK_UNIX_S))
     except UpdateRefused:
-        return False
-    return True
-
-
-def signed_in(bundle: bytes) -> list[Any]:
-    """All that its signatures are about."""
-    raw = decode_bundle(bundle)
-    return [msgspec.json.decode(document)["signed"] for document in (*raw.root, raw.timestamp, raw.snapshot, raw.targets)]
+        return None
 
 
 @quick
@@ -422,7 +383,7 @@ def test_any_bytes_are_refused(bundle: bytes, tmp_path: Path) -> None:
 @given(at=st.integers(0, len(BUNDLE) - 1), value=st.binary(min_size=1, max_size=4))
 def test_a_bundle_with_changed_bytes_is_refused_or_says_the_same(at: int, value: bytes, tmp_path: Path) -> None:
     changed = BUNDLE[:at] + value + BUNDLE[at + len(value) :]
-    assert not judged(changed, tmp_path) or signed_in(changed) == signed_in(BUNDLE)
+    assert judged(changed, tmp_path) in (None, judged(BUNDLE, tmp_path))
 
 
 json = st.recursive(
@@ -445,7 +406,7 @@ def test_any_value_in_the_place_of_another_is_refused(role: str, data: st.DataOb
     inner[key] = value
     changed = msgspec.json.encode(document)
     bundle = WHOLE.bundle(**{role: (WHOLE.roots[0], changed) if role == "root" else changed})
-    assert not judged(bundle, tmp_path) or document.get("signed") == msgspec.json.decode(original)["signed"]
+    assert judged(bundle, tmp_path) in (None, judged(BUNDLE, tmp_path))
 
 
 def test_deep_nesting_and_endless_numbers_are_refused(tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ def parse(bundle: bytes, scope: Scope) -> Documents:
         raise UpdateRefused("oversized", f"metadata of {len(bundle):,} bytes; at most {MAX_BUNDLE_BYTES:,} are read")
     try:
         raw = decode_bundle(bundle)
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise UpdateRefused("malformed", f"this is no metadata of edged: {error}") from error
     roots = {document(Root, data, scope).version: data for data in raw.root}
     if list(roots) != list(range(min(roots), min(roots) + len(raw.root))):

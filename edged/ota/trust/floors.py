@@ -52,7 +52,7 @@ class FloorFile:
             return _decode(self._path.read_bytes())
         except FileNotFoundError:
             return {}
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, UnicodeDecodeError):
             log.error("%s is damaged: what was seen of updates before is forgotten", self._path)
             return {}
         except OSError as error:
