@@ -19,7 +19,8 @@ ClockQuality = Literal["synchronised", "unsynchronised"]
 
 LeaveReason = Literal["left", "source_lost", "stopped", "interrupted"]
 """Why an object left: it was gone for longer than the tracker waits; its camera was lost, or began to send pictures of another
-size; the daemon (or its camera) was stopped in good order; or the process that followed it died."""
+size; it is followed no more, since the daemon (or its camera) was stopped in good order or another model serves that does not know
+its label; or the process that followed it died."""
 
 
 @dataclass(frozen=True, slots=True)

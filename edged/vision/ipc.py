@@ -181,6 +181,10 @@ class CameraStats:
     """From capture until its events are on their way to the main process, of every inferred frame."""
     invoke: Latency = NO_LATENCY
     """How long the interpreter took, of every inferred frame."""
+    detections: int = 0
+    """What the model saw in all frames together: boxes at or above the score from which they count."""
+    not_finite: int = 0
+    """Frames for which the model put out NaN or infinite numbers."""
 
 
 @dataclass(frozen=True, slots=True)

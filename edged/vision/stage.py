@@ -100,10 +100,11 @@ class Stage:
         if any(line.jobs_in_flight for line in leaving):
             return False
         for line in leaving:
-            line.close()
             successor = exchange.lines.get(line.camera)
             if successor and successor.capture is line.capture:
                 successor.take_over(line)
+            else:
+                line.close()
         self._lines, self._turns, self._exchange = exchange.lines, list(exchange.lines.values()), None
         exchange.announce()
         exchange.done.set()

@@ -10,9 +10,10 @@ import accuracy
 import delivery
 import pipeline
 import stream
+import swap
 from rich.console import Console
 
-MEASUREMENTS = {"pipeline": pipeline, "accuracy": accuracy, "stream": stream, "delivery": delivery}
+MEASUREMENTS = {"pipeline": pipeline, "accuracy": accuracy, "stream": stream, "delivery": delivery, "swap": swap}
 
 
 def main() -> int:
