@@ -53,11 +53,13 @@ class Refused:
 class Reconfigured:
     """Answer to ``Reconfigure``: what was said before concerns the old settings, what follows the new ones.
 
-    ``opened`` are the cameras whose source is opened (again), ``loaded`` the models that were read from their files.
+    ``opened`` are the cameras whose source is opened (again), ``loaded`` the models that were read from their files. ``paused_ms``
+    is how long frames waited because an old and a new model did not fit into memory together.
     """
 
     opened: tuple[str, ...]
     loaded: tuple[str, ...]
+    paused_ms: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

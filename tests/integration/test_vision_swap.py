@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -141,3 +142,79 @@ def test_outputs_that_are_not_finite_are_counted_and_followed_by_nobody(tmp_path
     (stats,) = last.cameras
     assert (stats.inferred, stats.not_finite, stats.detections) == (17, 7, 20)
     assert {live.seq for live in process.of(ipc.Live, "door") if live.objects} == {*range(1, 5), *range(12, 17)}
+
+
+MB = 1 << 20
+
+
+def mapped(bundle: Path) -> bool:
+    """Whether an interpreter has the model of this bundle, which it maps."""
+    return f"{bundle}/" in Path("/proc/self/maps").read_text()
+
+
+def two_models(first: Path, run: str, needs_mb: int) -> VisionSettings:
+    """``door`` looks with a model that may be exchanged, ``gate`` with another one."""
+    made = settings(first, run)
+    gate = first.parent / "gate"
+    if not gate.exists():
+        write_bundle(gate, 1)
+    return replace(
+        made,
+        cameras={**made.cameras, "gate": replace(made.cameras["door"], model="other")},
+        models={**made.models, "other": ModelSettings(bundle=str(gate))},
+        identities={**made.identities, "other": identify(gate)},
+        memory_bytes={"m": needs_mb * MB, "other": MB},
+    )
+
+
+def test_model_that_does_not_fit_beside_the_old_one_comes_after_it(bundles: dict[str, Path]) -> None:
+    before: list[bool] = []
+
+    def free() -> int:
+        before.append(mapped(bundles["first"]))
+        return 90 * MB
+
+    scripts = {name: Script([LIGHT] * ENDLESS) for name in ("door", "gate")}
+    with serving(two_models(bundles["first"], "a", 50), scripts, free) as process:
+        process.until(ipc.Live, camera="door")
+        process.until(ipc.Live, camera="gate")
+        answer = process.reconfigure(two_models(bundles["second"], "b", 100))
+        assert isinstance(answer, ipc.Reconfigured)
+        assert answer.loaded == ("m",)
+        assert answer.paused_ms > 0
+        assert before == [True]
+        assert not mapped(bundles["first"])
+        process.until(ipc.Live, camera="door")
+        process.until(ipc.Live, camera="gate")
+    check_frames(process)
+    assert {it.object_id for it in process.of(ObjectAppeared, "door")} == {"door-a-1", "door-a-2"}
+    assert len(process.of(ObjectLeft, "door")) == 2
+
+
+def test_old_model_serves_again_if_the_new_one_cannot(bundles: dict[str, Path]) -> None:
+    """What is refused is known only after the old model was let go of: a label that the new one does not have."""
+    scripts = {name: Script([LIGHT] * ENDLESS) for name in ("door", "gate")}
+    first = two_models(bundles["first"], "a", 50)
+    labelled = {"door": replace(first.cameras["door"], labels=("light",)), "gate": first.cameras["gate"]}
+    with serving(replace(first, cameras=labelled), scripts, lambda: 90 * MB) as process:
+        process.until(ObjectAppeared, camera="door")
+        refused = process.reconfigure(replace(two_models(bundles["other"], "b", 100), cameras=labelled))
+        assert isinstance(refused, ipc.Refused)
+        assert "has no label 'light'" in refused.problems[0].text
+        assert mapped(bundles["first"])
+        process.until(ipc.Live, camera="door")
+        assert isinstance(process.reconfigure(replace(two_models(bundles["second"], "c", 100), cameras=labelled)), ipc.Reconfigured)
+    check_frames(process)
+    assert {it.object_id for it in process.of(ObjectAppeared, "door")} == {"door-a-1", "door-a-2"}
+
+
+def test_model_for_which_there_is_never_room_is_refused_while_the_old_one_serves_on(bundles: dict[str, Path]) -> None:
+    scripts = {name: Script([LIGHT] * ENDLESS) for name in ("door", "gate")}
+    with serving(two_models(bundles["first"], "a", 5), scripts, lambda: 90 * MB) as process:
+        process.until(ipc.Live, camera="door")
+        refused = process.reconfigure(two_models(bundles["second"], "b", 100))
+        assert isinstance(refused, ipc.Refused)
+        assert refused.problems[0].key == ("models", "m")
+        assert "needs 100 MB; 90 MB are free, and 5 MB more" in refused.problems[0].text
+        process.until(ipc.Live, camera="door")
+    check_frames(process)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
+from edged.infer.probe.machine import free_bytes
 from edged.sources.base import FrameSource
 from edged.sources.settings import SourceSettings
 from edged.testing.source import Script
@@ -40,10 +41,12 @@ def reports_of(settings: VisionSettings, open_source: OpenSource) -> list[ipc.Re
 class Process:
     """The threads of a vision process, and all that they said."""
 
-    def __init__(self, first: VisionSettings, open_source: Callable[..., FrameSource]) -> None:
+    def __init__(
+        self, first: VisionSettings, open_source: Callable[..., FrameSource], free_bytes: Callable[[], int] = free_bytes
+    ) -> None:
         self._ours, self._theirs = ipc.pair()
         self._ours.settimeout(60)
-        self.vision = Vision(first, Reporter(self._theirs), open_source)
+        self.vision = Vision(first, Reporter(self._theirs), open_source, free_bytes=free_bytes)
         self._thread = threading.Thread(target=self.vision.run, args=(self._theirs,))
         self._thread.start()
         self.reports: list[ipc.Report] = []
@@ -81,11 +84,11 @@ class Process:
 
 
 @contextmanager
-def serving(first: VisionSettings, scripts: dict[str, Script]) -> Iterator[Process]:
+def serving(first: VisionSettings, scripts: dict[str, Script], free_bytes: Callable[[], int] = free_bytes) -> Iterator[Process]:
     def open_script(name: str, source: SourceSettings, *, first_seq: int) -> FrameSource:
         return scripts[name].open(name, source, first_seq)
 
-    process = Process(first, open_script)
+    process = Process(first, open_script, free_bytes)
     try:
         yield process
     finally:
