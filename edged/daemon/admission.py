@@ -18,7 +18,7 @@ import msgspec
 from edged import __version__
 from edged.config.problems import Problem
 from edged.core.durable import replace_file
-from edged.core.errors import DelegateFailed, EdgedError, ModelRejected
+from edged.core.errors import DelegateFailed, EdgedError, ModelRejected, SecretUnreadable
 from edged.daemon.reload import SettingsRefused
 from edged.infer.bundle import identify, resolve
 from edged.infer.probe.machine import free_bytes, this_processor
@@ -52,7 +52,8 @@ class Admission:
     async def admit(self, settings: VisionSettings) -> VisionSettings:
         """``settings`` with the identities of its models, every one of which has passed; the others are probed now.
 
-        Raises ModelRejected or DelegateFailed for the first that does not pass, ProcessNotStarted where there can be no probe.
+        Raises ModelRejected or DelegateFailed for the first that does not pass, SecretUnreadable for one whose key cannot be read,
+        ProcessNotStarted where there can be no probe.
         """
         used = {camera.model for camera in settings.cameras.values()}
         models = {name: model for name, model in settings.models.items() if name in used}
@@ -75,7 +76,7 @@ class Admission:
             cameras = {camera: it for camera, it in settings.cameras.items() if it.model == name}
             try:
                 admitted = await self.admit(dataclasses.replace(settings, cameras=cameras))
-            except (ModelRejected, DelegateFailed) as error:
+            except (ModelRejected, DelegateFailed, SecretUnreadable) as error:
                 problems.append(Problem(("models", name), str(error)))
                 continue
             identities |= admitted.identities

@@ -8,7 +8,7 @@ from dataclasses import field
 from pathlib import PurePath
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Gt, Le, MinLen
+from annotated_types import Ge, Gt, Le, MaxLen, MinLen
 
 from edged.core.settings import settings
 
@@ -70,6 +70,12 @@ class ModelSettings:
     """Who executes the operators. "auto" is the Edge TPU if the bundle has a variant for it and one is connected, else XNNPACK. An
     accelerator that is named has to work at the start; one that fails later is replaced by the CPU until it works again."""
 
+    key_file: Annotated[str, MinLen(1)] | None = None
+    """File with the key of an encrypted bundle, 64 hexadecimal digits; readable by its owner only."""
+
+    key_credential: Annotated[str, MinLen(1), MaxLen(255)] | None = None
+    """Name of the systemd credential (``LoadCredential=``) that holds the key."""
+
     edgetpu: EdgeTpuSettings = EdgeTpuSettings()
     """Which Edge TPU, for the delegates "edgetpu" and "auto"."""
 
@@ -90,6 +96,8 @@ def model_problems(model: ModelSettings) -> Iterator[tuple[tuple[str, ...], str]
     """What is wrong with a model's settings besides the types, each with the key below the model's table."""
     if model.follow is not None and not FOLLOWED.fullmatch(model.follow):
         yield ("follow",), f'got "{model.follow}", expected up to 32 of a-z, 0-9, "_" and "-"'
+    if model.key_file is not None and model.key_credential is not None:
+        yield ("key_credential",), "set beside key_file; keep one"
     if not EDGETPU_DEVICE.fullmatch(model.edgetpu.device):
         yield (
             ("edgetpu", "device"),

@@ -103,7 +103,8 @@ port = 70000
         "1: camera: unknown key, expected device, models, cameras, tracking, store, mqtt, ota, metrics, sinks, "
         'did you mean "cameras"?',
         "3: models.ssd.bundle: got 5, expected text in quotes",
-        "4: models.ssd.thread: unknown key, expected bundle, follow, threads, runtime, delegate, edgetpu, external, custom_ops, "
+        "4: models.ssd.thread: unknown key, expected bundle, follow, threads, runtime, delegate, "
+        "key_file, key_credential, edgetpu, external, custom_ops, "
         'score_threshold, label_thresholds, did you mean "threads"?',
         '6: cameras.door.model: there is no model "sdd", expected one of ssd, did you mean "ssd"?',
         f"7: cameras.door.annotated: there is no directory {tmp_path / 'nowhere'}, expected one that exists",
@@ -144,6 +145,7 @@ def test_a_value_is_what_it_should_be_or_is_refused(tmp_path: Path, line: str, e
         ('edgetpu = {device = "/dev/ttyUSB0"}', 'edgetpu.device: got "/dev/ttyUSB0", expected "usb", "pci"'),
         ('edgetpu = {library = "./libedgetpu.so"}', "edgetpu.library: got"),
         ('delegate = "external"', "delegate: the library is missing"),
+        ('key_file = "a"\nkey_credential = "b"', "key_credential: set beside key_file"),
         ('external = {library = "libnpu.so"}', 'external: not used with delegate = "auto"'),
         ('delegate = "external"\nexternal = {library = "npu/libnpu.so"}', "expected an absolute path, or a name without"),
         ('delegate = "external"\nexternal = {library = "x.so", options = {level = 2}}', "level: got 2, expected text in quotes"),
