@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random as random_source
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from edged.core.backoff import Backoff
 from edged.core.clock import ClockReading
@@ -17,7 +17,7 @@ from edged.core.errors import BrokerUnreachable
 from edged.core.tasks import run_together
 from edged.mqtt.delivery import Delivery, Outbox
 from edged.mqtt.endpoint import Endpoint, read_endpoint
-from edged.mqtt.facts import CameraFacts, LiveFacts, ModelFacts
+from edged.mqtt.facts import CameraFacts, LiveFacts, ModelFacts, UpdateFacts
 from edged.mqtt.health import HealthPayload
 from edged.mqtt.link import Link
 from edged.mqtt.payload import encode_camera, encode_live, encode_model
@@ -28,6 +28,7 @@ from edged.mqtt.stats import Meter, PublisherStats
 from edged.mqtt.suspicion import Suspicion
 from edged.mqtt.timing import Timing
 from edged.mqtt.topics import OFFLINE, ONLINE, Topics
+from edged.mqtt.updates import encode_updates
 from edged.mqtt.version import VersionChoice
 from edged.mqtt.wire import encode
 
@@ -82,6 +83,13 @@ class Publisher:
     def health_state(self, health: HealthPayload) -> None:
         """Make this the retained state of the whole device."""
         self._retained.set(self._topics.health, encode(health))
+
+    def updates_state(self, updates: Collection[UpdateFacts]) -> None:
+        """Make this the retained state of all updates; none lets the broker forget it."""
+        if updates:
+            self._retained.set(self._topics.updates, encode_updates(updates, self._clock()))
+        else:
+            self._retained.clear(self._topics.updates)
 
     @property
     def health_interval_s(self) -> float:
