@@ -23,6 +23,7 @@ def register(actions: Verbs) -> None:
     action.add_argument("model", metavar="BUNDLE", help="a bundle directory, a .tflite file, or a name of `edged model list`")
     action.add_argument("--labels", type=Path, help="label file, one a line, in place of the model's own")
     action.add_argument("--decoder", help="how the model's outputs read, if neither it nor a manifest says")
+    action.add_argument("--key", metavar="FILE", help="the key of an encrypted bundle")
     action.add_argument("--threads", type=_above_zero, metavar="N", help="threads for an inference (default: what suits the CPUs)")
     action.add_argument("--memory", type=_above_zero, metavar="MB", help="what the model may take (default: what is free)")
     action.add_argument("--deadline", type=_seconds, metavar="S", default=DEADLINE_S, help="for all of it (default: %(default)g)")
@@ -55,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     request = Request(
         path=str(resolve(arguments.model).absolute()),
-        settings=ModelSettings(bundle=arguments.model, threads=arguments.threads),
+        settings=ModelSettings(bundle=arguments.model, threads=arguments.threads, key_file=arguments.key),
         memory_bytes=arguments.memory << 20 if arguments.memory else free_bytes(),
         deadline_s=arguments.deadline,
         labels=str(arguments.labels.absolute()) if arguments.labels else None,

@@ -21,10 +21,18 @@ ModelFault = Literal[
     "changed",
     "delegate",
     "undeclared",
+    "not finite",
+    "undecipherable",
+    "signature differs",
+    "golden differs",
+    "over memory",
+    "over latency",
     "unfit",
 ]
 """Why a model is refused, in the words that `edged model verify` prints. ``unfit``: whole, but not what edged or its manifest
-expects; ``undeclared``: nothing says how its outputs read; ``changed``: not the files that were checked before."""
+expects; ``undeclared``: nothing says how its outputs read; ``changed``: not the files that were checked before;
+``undecipherable``: encrypted, and not with the key that is here; ``not finite``: it answers with what is no number. It runs, and
+not as whoever published it states: ``signature differs``, ``golden differs``, ``over memory``, ``over latency``."""
 
 DelegateFault = Literal[
     "failing", "no variant", "absent", "no node", "no permission", "library missing", "library unusable", "library crashes"

@@ -16,12 +16,16 @@ OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 def read_secret(file: Path | None, credential: str | None) -> str | None:
     """What ``file`` or the systemd ``credential`` holds, ``None`` if neither is set; raises SecretUnreadable."""
+    path = secret_path(file, credential)
+    return None if path is None else read_checked(path)
+
+
+def secret_path(file: Path | None, credential: str | None) -> Path | None:
+    """Where the secret lies, for a process that cannot ask systemd itself; raises SecretUnreadable."""
     if file is not None:
         check_private(file)
-        return _read(file)
-    if credential is not None:
-        return _read(_credential(credential))
-    return None
+        return file
+    return None if credential is None else _credential(credential)
 
 
 def check_private(path: Path) -> None:
@@ -42,7 +46,7 @@ def _credential(name: str) -> Path:
     if not directory:
         raise SecretUnreadable(
             f"credential {name!r} is wanted, but systemd gave none",
-            hint=f"add LoadCredential={name}:FILE to the unit, or use password_file",
+            hint=f"add LoadCredential={name}:FILE to the unit, or name a file",
             fault="missing",
         )
     if name in {".", ".."} or "/" in name or "\0" in name:
@@ -50,8 +54,8 @@ def _credential(name: str) -> Path:
     return Path(directory) / name
 
 
-def _read(path: Path) -> str:
-    """The text of a secret file without the line end that editors add."""
+def read_checked(path: Path) -> str:
+    """The text of the file at a ``secret_path`` without the line end that editors add; raises SecretUnreadable."""
     try:
         with path.open("rb") as file:
             content = file.read(MAX_SECRET_BYTES + 1)

@@ -18,7 +18,7 @@ import msgspec
 from edged import __version__
 from edged.config.problems import Problem
 from edged.core.durable import replace_file
-from edged.core.errors import DelegateFailed, EdgedError, ModelRejected
+from edged.core.errors import DelegateFailed, EdgedError, ModelRejected, SecretUnreadable
 from edged.daemon.reload import SettingsRefused
 from edged.infer.bundle import identify, resolve
 from edged.infer.probe.machine import free_bytes, this_processor
@@ -52,7 +52,8 @@ class Admission:
     async def admit(self, settings: VisionSettings) -> VisionSettings:
         """``settings`` with the identities of its models, every one of which has passed; the others are probed now.
 
-        Raises ModelRejected or DelegateFailed for the first that does not pass, ProcessNotStarted where there can be no probe.
+        Raises ModelRejected or DelegateFailed for the first that does not pass, SecretUnreadable for one whose key cannot be read,
+        ProcessNotStarted where there can be no probe.
         """
         used = {camera.model for camera in settings.cameras.values()}
         models = {name: model for name, model in settings.models.items() if name in used}
@@ -62,39 +63,45 @@ class Admission:
             verdicts = await _probe({name: models[name] for name in unknown})
             for name, verdict in verdicts.items():
                 _check(name, verdict, identities[name])
-            self._remember([keys[name] for name in unknown])
-        return dataclasses.replace(settings, identities=identities)
+            self._remember({keys[name]: verdicts[name].peak_bytes for name in unknown})
+        memory_bytes = {name: self._passes[key] for name, key in keys.items()}
+        return dataclasses.replace(settings, identities=identities, memory_bytes=memory_bytes)
 
     async def admit_whole(self, settings: VisionSettings) -> VisionSettings:
         """``admit`` for settings that are to replace others: raises SettingsRefused with every model that did not pass."""
         identities: dict[str, str] = {}
+        memory_bytes: dict[str, int] = {}
         problems = []
         for name in settings.used_models:
             cameras = {camera: it for camera, it in settings.cameras.items() if it.model == name}
             try:
-                identities |= (await self.admit(dataclasses.replace(settings, cameras=cameras))).identities
-            except (ModelRejected, DelegateFailed) as error:
+                admitted = await self.admit(dataclasses.replace(settings, cameras=cameras))
+            except (ModelRejected, DelegateFailed, SecretUnreadable) as error:
                 problems.append(Problem(("models", name), str(error)))
+                continue
+            identities |= admitted.identities
+            memory_bytes |= admitted.memory_bytes
         if problems:
             raise SettingsRefused("a model was refused", tuple(problems))
-        return dataclasses.replace(settings, identities=identities)
+        return dataclasses.replace(settings, identities=identities, memory_bytes=memory_bytes)
 
-    def _remember(self, keys: list[str]) -> None:
-        self._passes = [*self._passes, *keys][-MAX_PASSES:]
+    def _remember(self, passes: dict[str, int]) -> None:
+        self._passes = dict([*self._passes.items(), *passes.items()][-MAX_PASSES:])
         try:
             replace_file(self._file, msgspec.msgpack.encode(self._passes))
         except OSError as error:
             log.warning("%s: cannot be written: %s; models are tried anew at the next start", self._file, error.strerror)
 
 
-def _read_passes(file: Path) -> list[str]:
+def _read_passes(file: Path) -> dict[str, int]:
+    """The most memory that each took, in bytes, oldest first."""
     try:
-        return msgspec.msgpack.decode(file.read_bytes(), type=list[str])
+        return msgspec.msgpack.decode(file.read_bytes(), type=dict[str, int])
     except FileNotFoundError:
-        return []
+        return {}
     except (OSError, msgspec.MsgspecError) as error:
         log.warning("%s: cannot be read: %s; models are tried anew", file, error)
-        return []
+        return {}
 
 
 def _identity(model: ModelSettings) -> str:

@@ -11,9 +11,11 @@ The rules that this file keeps:
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
-from contextlib import AbstractContextManager
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
+from io import BufferedReader
 from pathlib import Path
 
 from edged.core.errors import ModelRejected
@@ -22,7 +24,10 @@ from edged.infer import catalogue
 from edged.infer.anchors import MAX_BYTES as MAX_ANCHOR_BYTES
 from edged.infer.anchors import PARAMETER as ANCHORS_FILE
 from edged.infer.anchors import parse_anchors
-from edged.infer.files import MAX_MODEL_BYTES, Stamp, hash_model, pinned, read_limited, read_stamped, unreadable
+from edged.infer.files import ENCRYPTED, MAX_MODEL_BYTES, Stamp, hash_model, opened, read_limited, read_stamped, unreadable
+from edged.infer.golden import FILE_NAME as GOLDEN_FILE
+from edged.infer.golden import MAX_BYTES as MAX_GOLDEN_BYTES
+from edged.infer.golden import Golden, parse_golden
 from edged.infer.graph import EDGETPU_OP, Graph
 from edged.infer.labels import MAX_BYTES as MAX_LABEL_BYTES
 from edged.infer.labels import parse_labels
@@ -41,8 +46,8 @@ class Bundle:
     """A model, checked as far as that goes without running it.
 
     ``paths`` maps each variant of the manifest to its file; ``manifest.sha256`` holds the digests of all of them. ``digest``, that
-    of the ``cpu`` variant, stands for the model in events. ``identity`` stands for every byte that the bundle consists of, manifest
-    and labels included.
+    of the ``cpu`` variant, stands for the model in events. ``identity`` stands for every byte that the bundle consists of, that is
+    manifest, labels and golden vectors too. ``vectors`` is the file of the last and its digest, ``None`` for a bundle without.
     """
 
     manifest: ModelManifest
@@ -50,10 +55,31 @@ class Bundle:
     digest: str
     identity: str
     stamps: dict[str, Stamp]
+    vectors: tuple[Path, str] | None = None
+    encrypted: frozenset[str] = frozenset()
+    """The variants that only a key opens; ``edged.infer.encryption`` reads them."""
 
-    def pinned(self, variant: str) -> AbstractContextManager[str]:
-        """A path to the very file that was hashed as ``variant``, good for the length of the ``with``; raises ModelRejected."""
-        return pinned(self.paths[variant], self.stamps[variant])
+    def golden(self) -> Golden | None:
+        """The golden vectors, ``None`` if there are none; read now, since few ever want them. Raises ModelRejected."""
+        if self.vectors is None:
+            return None
+        path, digest = self.vectors
+        content = read_limited(path, MAX_GOLDEN_BYTES)
+        if hashlib.sha256(content).hexdigest() != digest:
+            raise ModelRejected(
+                f"{path}: changed while the model was tried", hint="Put new files in place by renaming.", fault="changed"
+            )
+        return parse_golden(content, str(path))
+
+    def opened(self, variant: str) -> AbstractContextManager[BufferedReader]:
+        """The very file that was hashed as ``variant``, for the length of the ``with``; raises ModelRejected."""
+        return opened(self.paths[variant], self.stamps[variant])
+
+    @contextmanager
+    def pinned(self, variant: str) -> Iterator[str]:
+        """A path to that file, good for the length of the ``with``; what maps the file keeps it beyond that."""
+        with self.opened(variant) as file:
+            yield f"/proc/self/fd/{file.fileno()}"
 
 
 def load_bundle(path: Path, labels_file: Path | None = None, decoder: str | None = None) -> Bundle:
@@ -75,7 +101,7 @@ def identify(path: Path) -> str:
     """The ``identity`` of the bundle at ``path`` without parsing a model file, for the main process; raises ModelRejected."""
     if _is_directory(path):
         return _from_directory(path, None).identity
-    return _identity([("file", hash_model(path)[0])])
+    return _identity([("file", hash_model(path).digest)])
 
 
 def resolve(reference: str, base: Path | None = None) -> Path:
@@ -129,7 +155,7 @@ def _from_directory(directory: Path, labels: tuple[str, ...] | None) -> Bundle:
         labels = parse_labels(*beside.read(labels_name, MAX_LABEL_BYTES))
     paths = {variant: directory / name for variant, name in manifest.files.items()}
     hashed = {variant: hash_model(file) for variant, file in paths.items()}
-    found = {variant: digest for variant, (digest, _) in hashed.items()}
+    found = {variant: file.digest for variant, file in hashed.items()}
     for variant, stated in manifest.sha256.items():
         if found[variant] != stated:
             raise ModelRejected(
@@ -143,8 +169,20 @@ def _from_directory(directory: Path, labels: tuple[str, ...] | None) -> Bundle:
         labels=manifest.labels if labels is None else labels,
         decoder=_with_anchors(manifest.decoder, beside),
     )
-    stamps = {variant: stamp for variant, (_, stamp) in hashed.items()}
-    return Bundle(manifest, paths, found["cpu"], _identity([*beside.digests, *found.items()]), stamps)
+    stamps = {variant: file.stamp for variant, file in hashed.items()}
+    vectors = _vectors(beside)
+    identity = _identity([*beside.digests, *found.items()])
+    encrypted = frozenset(variant for variant, file in hashed.items() if file.encrypted)
+    return Bundle(manifest, paths, found["cpu"], identity, stamps, vectors, encrypted)
+
+
+def _vectors(beside: _Beside) -> tuple[Path, str] | None:
+    """Where golden vectors are, and their digest; only the probe parses them."""
+    path = beside.directory / GOLDEN_FILE
+    if not os.path.lexists(path):
+        return None
+    beside.read(GOLDEN_FILE, MAX_GOLDEN_BYTES)
+    return path, beside.digests[-1][1]
 
 
 def _with_anchors(decoder: DecoderSpec, beside: _Beside) -> DecoderSpec:
@@ -161,6 +199,8 @@ def _with_anchors(decoder: DecoderSpec, beside: _Beside) -> DecoderSpec:
 def _from_file(path: Path, labels: tuple[str, ...] | None, decoder: str | None) -> Bundle:
     data, stamp = read_stamped(path, MAX_MODEL_BYTES)
     what = str(path)
+    if data.startswith(ENCRYPTED):
+        raise ModelRejected(f"{path}: encrypted, so that it says nothing about itself", hint=f"It needs a {FILE_NAME} beside it.")
     graph = Graph.read(data, what)
     if EDGETPU_OP in graph.custom_operators():
         raise ModelRejected(

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -21,6 +21,7 @@ from edged.core.tensor import RawOutput, TensorSpec
 from edged.infer.bundle import Bundle
 from edged.infer.custom_ops import registerers
 from edged.infer.delegate import FAULT_FIX, Accelerator, Guard, load_plugin
+from edged.infer.encryption import Key, read_model
 from edged.infer.graph import EDGETPU_OP
 from edged.infer.manifest import Variant
 from edged.infer.refusal import checked_tensor, refused
@@ -61,7 +62,7 @@ class Engine:
 
     With an ``accelerator`` its variant of the bundle runs, on that delegate plug-in besides the CPU, and ``guard`` is entered for
     each inference. Raises ModelRejected if the model cannot be loaded or run, DelegateFailed in its place with an accelerator, and
-    also if ``xnnpack`` is asked for and takes no node; RuntimeUnavailable and CustomOpsUnusable.
+    also if ``xnnpack`` is asked for and takes no node; RuntimeUnavailable and CustomOpsUnusable. ``key`` opens an encrypted model.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class Engine:
         accelerator: Accelerator | None = None,
         guard: Guard | None = None,
         fallback: str = "",
+        key: Key | None = None,
     ) -> None:
         self.bundle = bundle
         self._accelerator = accelerator
@@ -83,7 +85,8 @@ class Engine:
         self._where = f"model {bundle.manifest.name} ({bundle.paths[self._variant]})"
         self._runtime = load_runtime(runtime)
         threads = threads or default_threads()
-        self._interpreter, plugin_nodes = self._load(threads, delegate, custom_ops)
+        self._how = (threads, delegate, custom_ops, key)
+        self._interpreter, plugin_nodes = self._load(*self._how)
         taken, given = self._interpreter.get_input_details(), self._interpreter.get_output_details()
         inputs, outputs = ([checked_tensor(self._where, _spec(detail)) for detail in details] for details in (taken, given))
         self._recurrence = Recurrence(bundle.manifest.states, inputs, outputs, self._where)
@@ -127,17 +130,36 @@ class Engine:
         except (RuntimeError, ValueError) as error:
             raise self._blamed(refused(self._where, "run", error, self._runtime.description)) from error
 
-    def _load(self, threads: int, cpu: CpuDelegate, ops: Sequence[str]) -> tuple[Any, int]:
+    def release(self) -> None:
+        """Give the interpreter's memory back, between two inferences; ``restore`` has to come before the next one."""
+        self._interpreter = None
+
+    def restore(self) -> None:
+        """Load again what was released, from the same file, and check it; raises what the constructor does."""
+        self._interpreter, _ = self._load(*self._how)
+        self._self_test()
+
+    def peek(self, tensor: int) -> NDArray[np.generic]:
+        """A copy of the graph's tensor of that number after an inference; raises ModelRejected where it cannot be read.
+
+        Only of an output, or of what the last operator reads, is it sure that nothing else was put in its place meanwhile.
+        """
+        try:
+            return self._interpreter.get_tensor(tensor)  # type: ignore[no-any-return]
+        except (RuntimeError, ValueError) as error:
+            raise refused(self._where, "read a tensor of", error, self._runtime.description) from error
+
+    def _load(self, threads: int, cpu: CpuDelegate, ops: Sequence[str], key: Key | None) -> tuple[Any, int]:
         """The interpreter, and how many nodes the accelerator's plug-in took before XNNPACK was offered the rest."""
         module = self._runtime.module
         kinds = module.OpResolverType
         resolver = kinds.BUILTIN_WITHOUT_DEFAULT_DELEGATES if cpu == "none" else kinds.AUTO
         plugins = [load_plugin(self._runtime, self._accelerator)] if self._accelerator else None
         try:
-            with self.bundle.pinned(self._variant) as path:
+            with self._model(key) as model:
                 interpreter = module.InterpreterWithCustomOps(
                     custom_op_registerers=registerers(ops),
-                    model_path=path,
+                    **model,
                     num_threads=threads,
                     experimental_op_resolver_type=resolver,
                     experimental_delegates=plugins,
@@ -151,6 +173,15 @@ class Engine:
                 self._check_no_nodes(cpu)
             raise self._blamed(refused(self._where, "load", error, self._runtime.description)) from error
         return interpreter, nodes
+
+    @contextmanager
+    def _model(self, key: Key | None) -> Iterator[dict[str, str | bytes]]:
+        """How the interpreter is to take the model: mapped from its file, or from memory alone if it is encrypted."""
+        if self._variant in self.bundle.encrypted:
+            yield {"model_content": read_model(self.bundle, self._variant, key)}
+            return
+        with self.bundle.pinned(self._variant) as path:
+            yield {"model_path": path}
 
     def _check_no_nodes(self, cpu: CpuDelegate) -> None:
         """A delegate that was asked for and takes nothing is an error: everything would run on the CPU, and nobody would know."""
@@ -175,8 +206,9 @@ class Engine:
         outputs = self.infer(lambda tensor: tensor.fill(grey))
         elapsed_ms = (time.perf_counter() - started) * 1e3
         for output in outputs:
-            if not np.isfinite(output.real()).all():
-                raise self._blamed(ModelRejected(f"{self._where}: output {output.spec.name} is not finite on a grey picture"))
+            if not output.finite:
+                said = f"{self._where}: output {output.spec.name} is not finite on a grey picture"
+                raise self._blamed(ModelRejected(said, fault="not finite"))
         return elapsed_ms
 
 

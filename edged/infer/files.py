@@ -7,6 +7,7 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
 
@@ -15,6 +16,9 @@ from edged.infer.graph import IDENTIFIER
 
 MAX_MODEL_BYTES = 512 << 20
 """No model that a Pi can run is larger; a path that leads to a disk image must not fill the memory."""
+
+ENCRYPTED = b"edgedENC"
+"""What an encrypted model begins with (``edged.infer.encryption``)."""
 
 Stamp = tuple[int, ...]
 """Device, inode, size and times of a file: another file, or a write to it, shows in them."""
@@ -35,32 +39,39 @@ def read_stamped(path: Path, limit: int) -> tuple[bytes, Stamp]:
         raise unreadable(path, error) from error
 
 
-def hash_model(path: Path) -> tuple[str, Stamp]:
-    """SHA-256 and stamp of a model file, which is read once and never held in memory whole."""
+@dataclass(frozen=True, slots=True)
+class ModelFile:
+    """A model file as it was read once: its SHA-256 as it lies there, its stamp, and whether it is encrypted."""
+
+    digest: str
+    stamp: Stamp
+    encrypted: bool
+
+
+def hash_model(path: Path) -> ModelFile:
+    """Look at a model file, which is never held in memory whole; raises ModelRejected."""
     try:
         with _open_limited(path, MAX_MODEL_BYTES) as file:
             stamp = _stamp(file)
-            if file.read(8)[4:] != IDENTIFIER:
+            begin = file.read(8)
+            if begin != ENCRYPTED and begin[4:] != IDENTIFIER:
                 raise ModelRejected(f"{path}: this is no .tflite file", fault="wrong type")
             file.seek(0)
-            return hashlib.file_digest(file, "sha256").hexdigest(), stamp
+            return ModelFile(hashlib.file_digest(file, "sha256").hexdigest(), stamp, begin == ENCRYPTED)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         raise unreadable(path, error) from error
 
 
 @contextmanager
-def pinned(path: Path, stamp: Stamp) -> Iterator[str]:
-    """A path to the file that had ``stamp`` when it was hashed, whatever ``path`` leads to by now; raises ModelRejected.
-
-    Good for the length of the ``with``; what maps the file keeps it beyond that.
-    """
+def opened(path: Path, stamp: Stamp) -> Iterator[BufferedReader]:
+    """The file that had ``stamp`` when it was hashed, whatever ``path`` leads to by now; raises ModelRejected."""
     try:
         with _open_limited(path, MAX_MODEL_BYTES) as file:
             if _stamp(file) != stamp:
                 raise ModelRejected(
                     f"{path}: changed while it was loaded", hint="Put new files in place by renaming.", fault="changed"
                 )
-            yield f"/proc/self/fd/{file.fileno()}"
+            yield file
     except OSError as error:
         raise unreadable(path, error) from error
 

@@ -23,6 +23,12 @@ EDGETPU_OP = "edgetpu-custom-op"
 CUSTOM_BUILTIN = 32
 """BuiltinOperator_CUSTOM: the operator is named by its custom code."""
 
+TYPES = (
+    *("float32", "float16", "int32", "uint8", "int64", "string", "bool", "int16", "complex64", "int8", "float64"),
+    *("complex128", "uint64", "resource", "variant", "uint32", "uint16", "int4", "bfloat16"),
+)
+"""Names of TensorType's numbers, from 0."""
+
 _MAX_SUBGRAPHS = 1024
 _MAX_OPERATORS = 65_536
 _MAX_TENSORS = 262_144
@@ -55,6 +61,17 @@ class Workspace:
     total_bytes: int
     largest_bytes: int
     largest_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """Shape and number format of a tensor as the file states them; a dimension of -1 is known at run time only."""
+
+    shape: tuple[int, ...]
+    dtype: str
+
+    def __str__(self) -> str:
+        return f"{self.dtype} [{'x'.join(map(str, self.shape))}]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +120,21 @@ class Graph:
             if index < len(codes) and codes[index].custom == custom and ends and set(ends) <= set(made):
                 return tuple(made.index(tensor) for tensor in ends)
         return ()
+
+    def last_operands(self, custom: str) -> tuple[int, ...]:
+        """Numbers of the tensors that the custom operator ``custom`` reads; empty unless all outputs are its own."""
+        ends, operators = set(self.output_numbers()), self.main.tables(3, _MAX_OPERATORS)
+        if not self.outputs_of(custom) or not operators or not ends <= set(operators[-1].integers(2, _MAX_OUTPUTS)):
+            return ()
+        return operators[-1].integers(1, _MAX_TENSORS_OF_OPERATOR)
+
+    def output_numbers(self) -> tuple[int, ...]:
+        """Numbers of the tensors that come out, in order."""
+        return self.main.integers(2, _MAX_OUTPUTS)
+
+    def forms(self) -> tuple[tuple[Form, ...], tuple[Form, ...]]:
+        """What goes in and what comes out, in order: the signature of the model."""
+        return tuple(map(_form, self.inputs())), tuple(map(_form, self.outputs()))
 
     def inputs(self) -> tuple[Table, ...]:
         """The tensors that go in, in order."""
@@ -155,6 +187,13 @@ class Graph:
         if any(not 0 <= index < len(tensors) for index in indices):
             raise ModelRejected(f"{self.root.what}: an input or output names a tensor that is not there", fault="corrupt")
         return tuple(tensors[index] for index in indices)
+
+
+def _form(tensor: Table) -> Form:
+    """``shape_signature`` (field 7) holds -1 where ``shape`` holds what was traced; old files have the latter alone."""
+    number = tensor.integer(1, "b")
+    dtype = TYPES[number] if 0 <= number < len(TYPES) else f"type {number}"
+    return Form(tensor.integers(7, _MAX_DIMENSIONS) or tensor.integers(0, _MAX_DIMENSIONS), dtype)
 
 
 def _tensor_bytes(tensor: Table) -> int:

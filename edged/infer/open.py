@@ -10,14 +10,23 @@ from pathlib import Path
 from edged.core.errors import DelegateFailed, ModelRejected
 from edged.infer.bundle import Bundle
 from edged.infer.delegate import Accelerator, Guard, choose
+from edged.infer.encryption import Key, key_of
 from edged.infer.engine import CpuDelegate, Engine
 from edged.infer.settings import ModelSettings
 
 
 def open_engine(
-    bundle: Bundle, settings: ModelSettings, *, avoid: str = "", guard: Guard | None = None, root: Path = Path("/")
+    bundle: Bundle,
+    settings: ModelSettings,
+    *,
+    avoid: str = "",
+    guard: Guard | None = None,
+    root: Path = Path("/"),
+    key: Key | None = None,
 ) -> Engine:
-    """Load ``bundle`` as ``settings`` say; raises what ``Engine`` raises.
+    """Load ``bundle`` as ``settings`` say; raises what ``Engine`` raises, and SecretUnreadable.
+
+    ``key`` stands in for the one that the settings name.
 
     ``avoid``, if not empty, says why no accelerator is to be tried now: the CPU it is. With the delegate "auto" an accelerator that
     fails is replaced by the CPU; with one that is named it is DelegateFailed. Neither helps where its library ends the process:
@@ -25,8 +34,10 @@ def open_engine(
     """
     guard = guard or nullcontext()
     cpu: CpuDelegate = settings.delegate if settings.delegate in {"xnnpack", "none"} else "auto"
+    if bundle.encrypted and key is None:
+        key = key_of(settings)
     engine = partial(
-        Engine, bundle, threads=settings.threads, delegate=cpu, runtime=settings.runtime, custom_ops=settings.custom_ops
+        Engine, bundle, threads=settings.threads, delegate=cpu, runtime=settings.runtime, custom_ops=settings.custom_ops, key=key
     )
     if avoid:
         return engine(fallback=avoid)

@@ -27,7 +27,7 @@ class Preprocessor:
             raise ModelRejected(f"input {tensor} is no picture", hint="expected [1, height, width, 3 or 1]")
         _, self._height, self._width, self._channels = tensor.shape
         self._resize = how.resize
-        table = _table(tensor, how)
+        table = pixel_table(tensor, how)
         self._pad = table[0].ravel()
         identity = tensor.dtype == "uint8" and bool((table == np.arange(256, dtype=np.uint8)[:, None, None]).all())
         # One column for all channels takes OpenCV's fast path.
@@ -65,8 +65,8 @@ class Preprocessor:
         return place
 
 
-def _table(tensor: TensorSpec, how: InputSpec) -> NDArray[np.integer | np.floating]:
-    """The input value for each of 256 pixel values, (256, 1, channels) in the tensor's dtype."""
+def pixel_table(tensor: TensorSpec, how: InputSpec) -> NDArray[np.integer | np.floating]:
+    """The input value for each of 256 pixel values, (256, 1, channels) in the tensor's dtype; raises ModelRejected."""
     channels = tensor.shape[3]
     pixel = np.arange(256, dtype=np.float64)[:, None, None]
     if how.mean is None or how.std is None:

@@ -8,7 +8,7 @@ from dataclasses import field
 from pathlib import PurePath
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Gt, Le, MinLen
+from annotated_types import Ge, Gt, Le, MaxLen, MinLen
 
 from edged.core.settings import settings
 
@@ -20,6 +20,9 @@ RuntimeName = Literal["litert", "tflite-runtime"]
 
 EDGETPU_DEVICE = re.compile(r"(usb|pci)?(:\d{1,3})?")
 """How libedgetpu names a device: a kind, a number, both, or "" for the first of any kind."""
+
+FOLLOWED = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
+"""An id of a publisher: a level of topics, a file name and a word on a command line."""
 
 CUSTOM_OP = re.compile(r"(?P<library>.+):(?P<function>[A-Za-z_]\w*)")
 
@@ -53,6 +56,10 @@ class ModelSettings:
     bundle: Annotated[str, MinLen(1)]
     """A bundle directory, a .tflite file (both with a "/" or ending in .tflite), or the name of a model in the catalogue."""
 
+    follow: str | None = None
+    """The id under which a publisher signs updates of this model; what is installed serves instead of ``bundle``, which is where it
+    begins and what it can always go back to. Needs ``[ota]``."""
+
     threads: Annotated[int, Ge(1), Le(64)] | None = None
     """Threads for one inference; unset takes what suits the number of CPUs."""
 
@@ -62,6 +69,12 @@ class ModelSettings:
     delegate: Delegate = "auto"
     """Who executes the operators. "auto" is the Edge TPU if the bundle has a variant for it and one is connected, else XNNPACK. An
     accelerator that is named has to work at the start; one that fails later is replaced by the CPU until it works again."""
+
+    key_file: Annotated[str, MinLen(1)] | None = None
+    """File with the key of an encrypted bundle, 64 hexadecimal digits; readable by its owner only."""
+
+    key_credential: Annotated[str, MinLen(1), MaxLen(255)] | None = None
+    """Name of the systemd credential (``LoadCredential=``) that holds the key."""
 
     edgetpu: EdgeTpuSettings = EdgeTpuSettings()
     """Which Edge TPU, for the delegates "edgetpu" and "auto"."""
@@ -81,6 +94,10 @@ class ModelSettings:
 
 def model_problems(model: ModelSettings) -> Iterator[tuple[tuple[str, ...], str]]:
     """What is wrong with a model's settings besides the types, each with the key below the model's table."""
+    if model.follow is not None and not FOLLOWED.fullmatch(model.follow):
+        yield ("follow",), f'got "{model.follow}", expected up to 32 of a-z, 0-9, "_" and "-"'
+    if model.key_file is not None and model.key_credential is not None:
+        yield ("key_credential",), "set beside key_file; keep one"
     if not EDGETPU_DEVICE.fullmatch(model.edgetpu.device):
         yield (
             ("edgetpu", "device"),

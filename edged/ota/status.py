@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from edged.core.errors import UpdateCode
+from edged.core.event import UpdateState
 from edged.ota.target import Kind
 
-State = Literal["queued", "downloading", "verified", "testing", "shadow", "trial", "confirmed", "rejected", "failed", "reverted"]
-"""``rejected``: not installed, and not tried again under this sequence; ``failed``: not installed for a reason that may pass, tried
-again; ``reverted``: was in use and is no more. The others follow one another."""
+State = UpdateState
 
 Code = Literal["ok", UpdateCode]
 """Why it stands there; ``ok`` where nothing is wrong."""

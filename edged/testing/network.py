@@ -34,6 +34,8 @@ class Network:
         self._shapes: list[Shape] = []
         self._operators: list[Any] = []
         self._buffers = [schema.BufferT()]
+        self._branches: list[Any] = []
+        self._custom = ""
         entry = self._tensor(shape, dtype, scale, zero_point)
         self._entries = [entry]
         self.input = entry if dtype == "float32" else self._operator("DEQUANTIZE", [entry], shape)
@@ -86,6 +88,33 @@ class Network:
         shape = tuple(self._shapes[tensor][axis] for axis in order)
         return self._operator("TRANSPOSE", [tensor, self._constant(np.array(order, np.int32))], shape)
 
+    def apply(self, name: str, tensors: Sequence[int], shape: Shape, dtype: str = "float32") -> int:
+        """Any other operator, by its name in the schema, with the options that it has by default."""
+        kind = f"{name.title().replace('_', '')}OptionsT"
+        options = getattr(self._schema, kind)() if hasattr(self._schema, kind) else None
+        return self._operator(name, list(tensors), shape, options, quantisation=(dtype, 0.0, 0))
+
+    def custom(self, name: str, tensor: int, shape: Shape) -> int:
+        """A custom operator; only one of them in a network."""
+        made = self._operator("CUSTOM", [tensor], shape)
+        self._custom = name
+        return made
+
+    def stuck_above(self, tensor: int, limit: float) -> int:
+        """The one number of ``tensor``; a WHILE goes round as long as it is above ``limit``, which is for ever."""
+        shape = self._shapes[tensor]
+        for name, constant, dtype in (("GREATER", limit, "bool"), ("ADD", 0.0, "float32")):
+            inner = Network(shape)
+            inner._codes, inner._buffers = self._codes, self._buffers
+            self._branches.append(inner._graph([inner.apply(name, [inner.input, inner.constant(constant)], shape, dtype)]))
+        options = self._schema.WhileOptionsT()
+        options.condSubgraphIndex, options.bodySubgraphIndex = len(self._branches) - 1, len(self._branches)
+        return self._operator("WHILE", [tensor], shape, options)
+
+    def constant(self, values: ArrayLike, dtype: str = "float32") -> int:
+        """Numbers that are part of the model."""
+        return self._constant(np.asarray(values, dtype))
+
     def quantise(self, tensor: int, dtype: str, scale: float, zero_point: int) -> int:
         """The same values as integers of ``dtype``, rounded and cut as TFLite does."""
         return self._operator("QUANTIZE", [tensor], self._shapes[tensor], quantisation=(dtype, scale, zero_point))
@@ -93,19 +122,25 @@ class Network:
     def build(self, outputs: Sequence[int]) -> bytes:
         """The file whose outputs these tensors are."""
         schema = self._schema
-        graph, model = schema.SubGraphT(), schema.ModelT()
-        graph.tensors, graph.operators = self._tensors, self._operators
-        graph.inputs, graph.outputs = self._entries, list(outputs)
-        model.version, model.subgraphs, model.buffers = 3, [graph], self._buffers
+        model = schema.ModelT()
+        model.version, model.subgraphs, model.buffers = 3, [self._graph(outputs), *self._branches], self._buffers
         model.operatorCodes = []
         for number in self._codes:
             code = schema.OperatorCodeT()
             code.builtinCode, code.deprecatedBuiltinCode = number, min(number, 127)
             code.version = 1
+            if number == schema.BuiltinOperator.CUSTOM:
+                code.customCode = self._custom
             model.operatorCodes.append(code)
         builder = flatbuffers.Builder(1024)
         builder.Finish(model.Pack(builder), IDENTIFIER)
         return bytes(builder.Output())
+
+    def _graph(self, outputs: Sequence[int]) -> Any:
+        graph = self._schema.SubGraphT()
+        graph.tensors, graph.operators = self._tensors, self._operators
+        graph.inputs, graph.outputs = self._entries, list(outputs)
+        return graph
 
     def _operator(
         self,

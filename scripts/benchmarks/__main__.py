@@ -10,9 +10,17 @@ import accuracy
 import delivery
 import pipeline
 import stream
+<<<<<<< HEAD
+import transfer
 from rich.console import Console
 
-MEASUREMENTS = {"pipeline": pipeline, "accuracy": accuracy, "stream": stream, "delivery": delivery}
+MEASUREMENTS = {"pipeline": pipeline, "accuracy": accuracy, "stream": stream, "delivery": delivery, "transfer": transfer}
+=======
+import swap
+from rich.console import Console
+
+MEASUREMENTS = {"pipeline": pipeline, "accuracy": accuracy, "stream": stream, "delivery": delivery, "swap": swap}
+>>>>>>> wt-g
 
 
 def main() -> int:

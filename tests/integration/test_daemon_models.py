@@ -11,11 +11,14 @@ from random import Random
 import pytest
 from support import Daemon, running, wait_until
 
+from edged.infer.bundle import load_bundle
+from edged.infer.encryption import Key
 from edged.infer.probe.prober import Prober
 from edged.infer.probe.records import Request
 from edged.infer.settings import ModelSettings
-from edged.testing import hostile
+from edged.testing import candidates, hostile
 from edged.testing.mutants import Mutator
+from edged.tooling.encrypt import encrypt_bundle
 
 SSD = "models/ssd_mobilenet_v1_coco_quant.tflite"
 SURVIVORS = 3
@@ -81,6 +84,33 @@ def test_a_model_replaced_while_it_serves_is_tried_before_it_is_loaded(test_data
         daemon.wait_for("passed its probe", 2)
         daemon.wait_for("model ssd: m unversioned on", 2)
         assert daemon.stop() == 0
+
+
+def test_an_encrypted_model_serves_and_its_key_is_shown_nowhere(tmp_path: Path) -> None:
+    clear = candidates.write_candidate(tmp_path / "clear", candidates.sound())
+    secret = "c0ffee" * 10 + "0123"
+    key = tmp_path / "key"
+    key.write_text(secret)
+    key.chmod(0o600)
+    encrypt_bundle(load_bundle(clear), Key(bytes.fromhex(secret)), tmp_path / "sealed")
+    config = write_config(tmp_path, {"gate": tmp_path / "sealed"})
+    config.write_text(config.read_text().replace("threads = 1\n", f'threads = 1\nkey_file = "{key}"\n'))
+    with running(config) as daemon:
+        daemon.wait_for("ready")
+        vision = daemon.vision_pid
+        assert vision
+        for pid in (daemon.pid, vision):
+            for name in ("cmdline", "environ"):
+                assert secret.encode() not in Path(f"/proc/{pid}/{name}").read_bytes()
+        assert Path(f"/proc/{vision}/environ").stat().st_uid == 0  # not to be dumped, so that the kernel gives it to root
+        key.unlink()
+        os.kill(vision, signal.SIGKILL)
+        daemon.wait_for("No such file or directory")
+        daemon.stop()
+        assert not any(secret in line or "Traceback" in line for line in daemon.log)
+    written = b"".join(file.read_bytes() for file in (tmp_path / "state").rglob("*") if file.is_file())
+    assert secret.encode() not in written
+    assert bytes.fromhex(secret) not in written
 
 
 async def survivors(data: bytes, directory: Path) -> dict[str, Path]:

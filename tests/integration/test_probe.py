@@ -5,20 +5,25 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 from support import wait_until
 
 from edged.core.errors import ProcessNotStarted
-from edged.infer.bundle import identify
+from edged.infer.bundle import identify, load_bundle
+from edged.infer.golden import FILE_NAME, Golden, Vector, encode, parse_golden
+from edged.infer.graph import Form
 from edged.infer.probe.prober import Prober
-from edged.infer.probe.records import STEPS, Passed, Request, Verdict
+from edged.infer.probe.records import STEPS, Passed, Request, Stated, Verdict
 from edged.infer.settings import ModelSettings
-from edged.testing import hostile
+from edged.testing import candidates, hostile
+from edged.tooling.golden import make_golden, signature
 
 PATIENCE_S = 60.0
 MEMORY_BYTES = 300 << 20
@@ -71,7 +76,7 @@ async def test_a_sound_model_passes_every_check_and_is_measured(prober: Prober, 
     ("content", "expected", "says"),
     [
         (hostile.crashing(), "crashing", "SIGSEGV while it was loaded"),
-        (hostile.not_finite(), "unfit", "not finite on a grey picture"),
+        (hostile.not_finite(), "not finite", "not finite on a grey picture"),
         (hostile.unnamed(), "corrupt", "not UTF-8"),
         (hostile.eating(100_000), "does not fit memory", "114,440.9 MB, 300.0 MB are there"),
         (hostile.eating(5000), "does not fit memory", "286.1 to 572.2 MB for its tensors, besides weights; 300.0 MB are there"),
@@ -231,3 +236,140 @@ def test_nothing_leads_out_of_the_sandbox(tmp_path: Path) -> None:
     assert possible == {"32 MB", "read"}
     assert failures["200 MB"] == "MemoryError"
     assert victim.read_text() == "untouched"
+
+
+# What whoever published a model states of it
+
+
+STATED = Stated(inputs=(Form((1, 32, 32, 3), "float32"),), outputs=(Form((1, 3), "float32"),), golden=True, memory_mb=60, p95_ms=20)
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bytes]:
+    """A sound bundle with golden vectors, and these."""
+    path = candidates.write_candidate(tmp_path_factory.mktemp("sound"), candidates.sound())
+    golden = make_golden(load_bundle(path))
+    (path / FILE_NAME).write_bytes(golden)
+    return path, golden
+
+
+def stated_of(request: Request, **changes: object) -> Request:
+    return msgspec.structs.replace(request, decoder=None, stated=msgspec.structs.replace(STATED, **changes))
+
+
+async def test_a_model_that_is_as_stated_passes(prober: Prober, sound: tuple[Path, bytes]) -> None:
+    path, _ = sound
+    assert signature(load_bundle(path)) == (STATED.inputs, STATED.outputs)
+    verdict = await prober.probe(stated_of(request(path)))
+    assert verdict.refusal is None
+    seen = {passed.step: passed.detail for passed in verdict.passed}
+    assert list(seen) == list(STEPS)
+    assert seen["signature"] == "from float32 [1x32x32x3] to float32 [1x3], as stated"
+    assert "pictures are answered as ai-edge-litert" in seen["golden"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected", "says"),
+    [
+        ({"inputs": (Form((1, 16, 16, 3), "float32"),)}, "signature differs", "inputs are float32 [1x32x32x3], stated are"),
+        ({"inputs": (Form((1, 32, 32, 3), "uint8"),)}, "signature differs", "stated are uint8"),
+        ({"outputs": ()}, "signature differs", "outputs are float32 [1x3], stated are none"),
+        ({"memory_mb": 0}, "over memory", "0 MB were stated"),
+        ({"p95_ms": 1e-6}, "over latency", "more than 2 times the 1e-06 ms stated"),
+    ],
+)
+async def test_a_sound_model_of_which_something_else_is_stated_is_refused(
+    prober: Prober, sound: tuple[Path, bytes], changes: dict[str, object], expected: str, says: str
+) -> None:
+    verdict = await prober.probe(stated_of(request(sound[0]), **changes))
+    assert fault(verdict) == expected
+    assert verdict.refusal is not None
+    assert says in verdict.refusal.message
+
+
+async def test_golden_vectors_have_to_be_there_only_where_that_is_stated(prober: Prober, tmp_path: Path) -> None:
+    path = candidates.write_candidate(tmp_path, candidates.sound())
+    without = await prober.probe(stated_of(request(path)))
+    assert fault(without) == "golden differs"
+    unasked = await prober.probe(stated_of(request(path), golden=False))
+    assert unasked.refusal is None
+    assert unasked.passed[-1] == Passed("golden", "the bundle has no golden vectors")
+
+
+async def test_golden_vectors_of_something_else_are_refused(prober: Prober, tmp_path: Path, sound: tuple[Path, bytes]) -> None:
+    path = candidates.write_candidate(tmp_path, candidates.sound())
+    for content, expected in ((b"no msgpack", "corrupt"), (sound[1], None), (sound[1].replace(b"float32", b"float16"), "corrupt")):
+        (path / FILE_NAME).write_bytes(content)
+        verdict = await prober.probe(stated_of(request(path)))
+        assert (verdict.refusal.fault if verdict.refusal else None) == expected
+    golden = parse_golden(sound[1], "g")
+    answer = golden.vectors[0].answers[0]
+    for change in ({"tensor": 0}, {"shape": (3, 1)}, {"values": answer.values[::-1]}):
+        vector = Vector(picture=golden.vectors[0].picture, answers=(msgspec.structs.replace(answer, **change),))
+        (path / FILE_NAME).write_bytes(encode(Golden(made_by="x", vectors=(vector,))))
+        assert fault(await prober.probe(stated_of(request(path)))) == "golden differs"
+
+
+@pytest.mark.parametrize("kind", candidates.SEEN)
+async def test_a_candidate_with_a_fault_that_shows_is_refused_for_it(
+    prober: Prober, tmp_path: Path, sound: tuple[Path, bytes], kind: str
+) -> None:
+    path = candidates.write_candidate(tmp_path, candidates.SEEN[kind]())
+    if kind != "slow":  # its tensors have other numbers
+        (path / FILE_NAME).write_bytes(sound[1])
+    asked = stated_of(request(path, deadline_s=10.0), p95_ms=0.5 if kind == "slow" else 20)
+    verdict = await prober.probe(asked)
+    expected = {"slow": "over latency", "other answers": "golden differs", "not finite": "not finite"}
+    assert fault(verdict) == expected.get(kind, "signature differs")
+    if kind == "other answers":
+        assert verdict.refusal is not None
+        assert "on average" in verdict.refusal.message
+    alone = await prober.probe(request(path, deadline_s=10.0, decoder=None))  # without anything stated
+    names = {"eating": "does not fit memory", "slow": None, "another shape": "golden differs", "other answers": "golden differs"}
+    assert (alone.refusal.fault if alone.refusal else None) == names.get(kind, kind)
+
+
+@pytest.mark.parametrize("kind", candidates.HIDDEN)
+async def test_a_fault_that_shows_on_bright_pictures_alone_passes_the_probe(
+    prober: Prober, tmp_path: Path, sound: tuple[Path, bytes], kind: str
+) -> None:
+    """And shows in use; the trial is for these."""
+    path = candidates.write_candidate(tmp_path, candidates.HIDDEN[kind]())
+    verdict = await prober.probe(stated_of(request(path), golden=False))
+    assert verdict.refusal is None
+    shown = subprocess.run([sys.executable, "-c", SHOW, str(path)], capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+    if kind == "hanging":
+        assert shown.returncode == -signal.SIGALRM
+    else:
+        assert {"not finite": "nan", "failing": "refused", "greedy": "grew"}[kind] in shown.stdout, shown.stderr
+
+
+async def test_an_operator_that_crashes_on_bright_pictures_alone_passes_the_probe(
+    prober: Prober, tmp_path: Path, build_library: Callable[[str, str], Path]
+) -> None:
+    path = candidates.write_candidate(tmp_path, candidates.crashing_when_bright())
+    operators = f"{build_library('custom_op.cpp', 'libops.so')}:RegisterFragile"
+    settings = ModelSettings(bundle=str(path), threads=1, custom_ops=(operators,))
+    verdict = await prober.probe(msgspec.structs.replace(stated_of(request(path), golden=False), settings=settings))
+    assert verdict.refusal is None
+    shown = subprocess.run([sys.executable, "-c", SHOW, str(path), operators], capture_output=True, timeout=PATIENCE_S, check=False)
+    assert shown.returncode == -signal.SIGSEGV
+
+
+SHOW = """
+import signal, sys
+from pathlib import Path
+from edged.core.errors import ModelRejected
+from edged.infer.bundle import load_bundle
+from edged.infer.engine import Engine
+def most_kb():
+    return int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0])
+engine = Engine(load_bundle(Path(sys.argv[1])), threads=1, custom_ops=sys.argv[2:])
+held = most_kb()
+signal.alarm(3)
+try:
+    print(engine.infer(lambda tensor: tensor.fill(0.9))[0].data)
+except ModelRejected:
+    print("refused")
+print("grew" if most_kb() - held > 150 << 10 else "")
+"""

@@ -13,12 +13,17 @@ from troubles import produces, shown_to_all, somebody
 from edged.daemon.doctor.accelerator import check_accelerator, check_edgetpus
 from edged.daemon.doctor.finding import Finding
 from edged.daemon.doctor.model import check_model
+from edged.infer.bundle import load_bundle
+from edged.infer.encryption import Key
 from edged.infer.files import MAX_MODEL_BYTES
+from edged.infer.golden import FILE_NAME
 from edged.infer.runtime import installed
 from edged.infer.settings import Delegate, EdgeTpuSettings, ModelSettings
-from edged.testing import hostile
+from edged.testing import candidates, hostile
 from edged.testing.sysfs import plug_in
 from edged.testing.tflite import make_tflite
+from edged.tooling.encrypt import encrypt_bundle
+from edged.tooling.golden import make_golden
 
 MANIFEST = 'name = "m"\n[files]\ncpu = "m.tflite"\n[decoder]\nname = "blazeface"\n'
 MEMORY_BYTES = 300 << 20
@@ -98,6 +103,32 @@ def test_a_runtime_that_is_not_installed(tmp_path: Path) -> Finding:
 def test_a_model_that_does_not_say_how_its_outputs_read(tmp_path: Path) -> Finding:
     (tmp_path / "m.tflite").write_bytes(make_tflite())
     return tried(tmp_path / "m.tflite")
+
+
+@produces("model-not-finite")
+def test_a_model_that_answers_with_no_numbers(tmp_path: Path) -> Finding:
+    return tried(candidates.write_candidate(tmp_path, candidates.not_finite()))
+
+
+@produces("model-undecipherable")
+def test_an_encrypted_model_without_its_key(tmp_path: Path) -> Finding:
+    path = candidates.write_candidate(tmp_path / "clear", candidates.sound())
+    encrypt_bundle(load_bundle(path), Key(bytes(32)), tmp_path / "m")
+    public = tmp_path / "key"
+    public.write_text("0" * 64)
+    public.chmod(0o644)
+    assert tried(tmp_path / "m", key_file=str(public)).code == "secret-open-to-others"
+    public.chmod(0o600)
+    assert tried(tmp_path / "m", key_file=str(public)).status == "ok"
+    assert tried(tmp_path / "m", key_credential="of-the-unit").status == "skip"
+    return tried(tmp_path / "m")
+
+
+@produces("model-golden-differs")
+def test_a_model_that_answers_otherwise_than_where_it_was_signed(tmp_path: Path) -> Finding:
+    path = candidates.write_candidate(tmp_path, candidates.sound())
+    (path / FILE_NAME).write_bytes(make_golden(load_bundle(path)))
+    return tried(candidates.write_candidate(tmp_path, candidates.other_answers()))
 
 
 @produces("model-unfit")

@@ -26,7 +26,7 @@ def test_a_refused_one_says_where_and_why(tmp_path: Path, capsys: pytest.Capture
     printed = capsys.readouterr().out
     assert "refused: hanging" in printed
     assert printed.count("failed") == 1
-    assert printed.count("passed") == 4  # the sandbox, files, graph, memory
+    assert printed.count("passed") == 5  # the sandbox, files, graph, signature, memory
 
 
 def test_for_programs_it_is_one_object(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -37,7 +37,7 @@ def test_for_programs_it_is_one_object(tmp_path: Path, capsys: pytest.CaptureFix
     assert found["ok"] is False
     assert found["refusal"]["fault"] == "does not fit memory"
     assert "100.0 MB are there" in found["refusal"]["message"]
-    assert [passed["step"] for passed in found["passed"]] == ["files", "graph"]
+    assert [passed["step"] for passed in found["passed"]] == ["files", "graph", "signature"]
     assert found["measures"] is None
 
 

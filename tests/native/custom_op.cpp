@@ -1,4 +1,5 @@
-// A library of custom operators: RegisterTwice makes "Twice" known, which doubles its float input.
+// A library of custom operators: RegisterTwice makes "Twice" known, which doubles its float input, and RegisterFragile makes "Fragile" known,
+// which does the same unless a value is negative: then it writes to a place where nothing is.
 //
 // The runtime hands over a tflite::MutableOpResolver, a C++ class whose methods its wheel does not export: a library brings its own copy of
 // them, built from the runtime's own headers with the same C++ library. Mirrored here is what is used of the classes in
@@ -85,13 +86,24 @@ static int Invoke(TfLiteContext* context, TfLiteNode* node) {
   return 0;
 }
 
-extern "C" void RegisterTwice(MutableOpResolver* resolver) {
-  TfLiteRegistration twice{};
-  twice.prepare = Prepare;
-  twice.invoke = Invoke;
-  twice.builtin_code = 32;  // BuiltinOperator_CUSTOM
-  twice.version = 1;
-  auto& entry = *resolver->custom_ops.insert_or_assign({"Twice", 1}, twice).first;
+static int Break(TfLiteContext* context, TfLiteNode* node) {
+  const TfLiteTensor& input = context->tensors[node->inputs->data[0]];
+  for (size_t i = 0; i < input.bytes / sizeof(float); i++)
+    if (static_cast<const float*>(input.data)[i] < 0) *reinterpret_cast<volatile char*>(8) = 0;
+  return Invoke(context, node);
+}
+
+static void Register(MutableOpResolver* resolver, const char* name, int (*invoke)(TfLiteContext*, TfLiteNode*)) {
+  TfLiteRegistration made{};
+  made.prepare = Prepare;
+  made.invoke = invoke;
+  made.builtin_code = 32;  // BuiltinOperator_CUSTOM
+  made.version = 1;
+  auto& entry = *resolver->custom_ops.insert_or_assign({name, 1}, made).first;
   entry.second.custom_name = entry.first.first.c_str();
   resolver->may_directly_contain_user_defined_ops = true;
 }
+
+extern "C" void RegisterTwice(MutableOpResolver* resolver) { Register(resolver, "Twice", Invoke); }
+
+extern "C" void RegisterFragile(MutableOpResolver* resolver) { Register(resolver, "Fragile", Break); }

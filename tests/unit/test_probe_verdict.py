@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import signal
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edged.infer.probe.records import Measures, Passed, Refusal, Remark, Request, Sealed, Verdict
+from edged.infer.probe.records import Measures, Passed, Refusal, Remark, Request, Sealed, Stated, Verdict
 from edged.infer.probe.verdict import End, judge
 from edged.infer.settings import ModelSettings
 
@@ -17,7 +18,7 @@ MEASURES = Measures(
     identity="ab", runtime="r", delegate="xnnpack", delegate_nodes=1, threads=1, tensors=3, load_ms=1.5, invoke_ms=2.5
 )
 SEALED = Sealed(("no network",), 40 << 20)
-READ = (SEALED, Passed("files", ""), Passed("graph", ""), Passed("memory", ""))
+READ = (SEALED, Passed("files", ""), Passed("graph", ""), Passed("signature", ""), Passed("memory", ""))
 
 
 def end(status: int = 0, *, timed_out: bool = False, babbled: bool = False, chatter: bytes = b"") -> End:
@@ -28,7 +29,16 @@ def test_a_process_that_measured_and_ended_well_passed() -> None:
     verdict = judge(REQUEST, [*READ, Passed("load", "x"), MEASURES], end())
     assert (verdict.refusal, verdict.measures, verdict.peak_bytes) == (None, MEASURES, 60 << 20)
     assert verdict.protection == ("no network",)
-    assert [passed.step for passed in verdict.passed] == ["files", "graph", "memory", "load"]
+    assert [passed.step for passed in verdict.passed] == ["files", "graph", "signature", "memory", "load"]
+
+
+def test_a_model_that_takes_more_than_was_stated_is_refused_at_the_end() -> None:
+    for memory_mb, fault in ((59, "over memory"), (60, None), (None, None)):
+        request = msgspec.structs.replace(REQUEST, stated=Stated(memory_mb=memory_mb))
+        verdict = judge(request, [*READ, MEASURES], end())
+        assert (verdict.refusal.fault if verdict.refusal else None) == fault
+        assert (verdict.measures is None) == (verdict.refusal is not None)
+        assert verdict.peak_bytes == 60 << 20
 
 
 @pytest.mark.parametrize(

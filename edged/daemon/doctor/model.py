@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 
-from edged.core.errors import EdgedError, ModelRejected
+from edged.core.errors import EdgedError, ModelRejected, SecretUnreadable
 from edged.core.model import ModelManifest
 from edged.daemon.doctor.finding import Finding
 from edged.daemon.doctor.table import code_of, trouble
@@ -24,6 +25,9 @@ WITHIN_S = START_DEADLINE_S + TRIAL_S + GRACE_S
 def check_model(name: str, settings: ModelSettings, *, memory_bytes: int | None = None, deadline_s: float = TRIAL_S) -> Finding:
     """Read the bundle, and have it tried with ``memory_bytes`` (unset: half of what is free, since two are tried at a time)."""
     check = f"model {name}"
+    if settings.key_credential is not None and not os.environ.get("CREDENTIALS_DIRECTORY"):
+        what = f"not tried: systemd hands the credential {settings.key_credential!r} to the unit alone"
+        return Finding(check, "skip", what, "The unit's own log says whether it serves: `journalctl -u edged`.")
     try:
         path = resolve(settings.bundle)
         bundle = load_bundle(path)
@@ -35,7 +39,8 @@ def check_model(name: str, settings: ModelSettings, *, memory_bytes: int | None 
     except ModelRejected as error:
         return _refused(check, error.fault, error.message, error.hint)
     except EdgedError as error:
-        return trouble(check, "model-probe-fails", error.message, error.hint)
+        code = code_of("secret", error.fault) if isinstance(error, SecretUnreadable) else "model-probe-fails"
+        return trouble(check, code, error.message, error.hint)
     if verdict.refusal is not None:
         return _refused(check, verdict.refusal.fault, verdict.refusal.message, verdict.refusal.hint)
     return _passed(check, bundle, verdict)

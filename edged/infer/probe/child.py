@@ -14,7 +14,7 @@ from typing import NoReturn
 
 import msgspec
 
-from edged.core.errors import CustomOpsUnusable, DelegateFailed, ModelRejected, RuntimeUnavailable
+from edged.core.errors import CustomOpsUnusable, DelegateFailed, ModelRejected, RuntimeUnavailable, SecretUnreadable
 from edged.infer.engine import default_threads
 from edged.infer.probe import sandbox
 from edged.infer.probe.examine import examine
@@ -109,6 +109,8 @@ def _live(request: Request, parent: int, results: int, printing: int) -> NoRetur
         sandbox.die_with_parent(parent)
         sandbox.detach(results, printing)
         sandbox.limit(request.memory_bytes, request.deadline_s, request.settings.threads or default_threads())
+        if request.key is not None:
+            sandbox.hide()
         _examine(request, lambda remark: os.write(results, encode(remark)))  # not send(): no socket call is left
         status = 0
     except BaseException:  # nothing may get back into the loop that the parent runs
@@ -126,6 +128,8 @@ def _examine(request: Request, say: Callable[[Remark], object]) -> None:
         say(Refusal(error.fault, error.message, error.hint))
     except (DelegateFailed, RuntimeUnavailable, CustomOpsUnusable) as error:
         say(Refusal("delegate", error.message, error.hint))
+    except SecretUnreadable as error:
+        say(Refusal("undecipherable", error.message, error.hint))
     except MemoryError:
         message = f"{request.path}: needs more than the {request.memory_bytes >> 20:,} MB that are there"
         say(Refusal("does not fit memory", message, "Use a smaller model."))

@@ -8,12 +8,14 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import msgspec
 
 from edged.core.errors import ProcessNotStarted
+from edged.core.secrets import secret_path
 from edged.infer.probe.records import MAX_MESSAGE_BYTES, Passed, Request, Verdict, decode_answer, encode
 
 START_DEADLINE_S = 60.0
@@ -63,7 +65,11 @@ class Prober:
             await self._process.communicate()  # and not only wait(), which leaves the pipe open
 
     async def probe(self, request: Request, heed: Callable[[Passed], object] = lambda passed: None) -> Verdict:
-        """Have a model tried; ``heed`` is told of each check as it is passed."""
+        """Have a model tried; ``heed`` is told of each check as it is passed. Raises ProcessNotStarted or SecretUnreadable."""
+        settings = request.settings
+        file = None if settings.key_file is None else Path(settings.key_file)
+        if key := secret_path(file, settings.key_credential):
+            request = msgspec.structs.replace(request, key=str(key.absolute()))
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(self._slack_s + request.deadline_s):

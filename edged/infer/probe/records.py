@@ -9,19 +9,39 @@ from __future__ import annotations
 import msgspec
 
 from edged.core.errors import ModelFault
+from edged.infer.graph import Form
 from edged.infer.settings import ModelSettings
 
 STEPS = {
     "files": "read",
     "graph": "looked through",
+    "signature": "compared with what was stated of it",
     "memory": "measured",
     "load": "loaded and tried once",
     "run": "run",
     "decode": "understood",
+    "golden": "asked for its golden answers",
 }
 """The checks in their order, and what is done to the model meanwhile."""
 
 MAX_MESSAGE_BYTES = 1 << 15
+
+
+class Stated(msgspec.Struct, frozen=True, kw_only=True):
+    """What whoever published a model states of it, and what it is refused for if that is not so.
+
+    ``inputs`` and ``outputs`` are those of the graph in its order, -1 for what is known at run time only; ``None`` states nothing.
+    ``memory_mb`` bounds ``Verdict.peak_bytes``, in MiB. ``p95_ms`` is what an inference on live frames may take at its 95th
+    percentile: ``examine.LATENCY_SLACK`` times that bounds the median here. It is of no use where an accelerator is to serve, since
+    a probe runs on the CPU.
+    """
+
+    inputs: tuple[Form, ...] | None = None
+    outputs: tuple[Form, ...] | None = None
+    golden: bool = False
+    """Whether there have to be golden vectors; those that are there are checked in any case."""
+    memory_mb: int | None = None
+    p95_ms: float | None = None
 
 
 class Request(msgspec.Struct, frozen=True, tag=True, kw_only=True):
@@ -36,6 +56,9 @@ class Request(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     deadline_s: float
     labels: str | None = None
     decoder: str | None = None
+    stated: Stated = Stated()
+    key: str | None = None
+    """Where the key of an encrypted bundle lies. ``Prober`` says it; the key itself is read by the process that needs it alone."""
 
 
 class Sealed(msgspec.Struct, frozen=True, tag=True):
@@ -61,7 +84,10 @@ class Refusal(msgspec.Struct, frozen=True, tag=True):
 
 
 class Measures(msgspec.Struct, frozen=True, tag=True, kw_only=True):
-    """What a model that passed every check was seen to take. ``identity`` is that of the bundle that was read."""
+    """What a model that passed every check was seen to take. ``identity`` is that of the bundle that was read.
+
+    ``invoke_ms`` is the median where a latency was stated, else that of one inference.
+    """
 
     identity: str
     runtime: str

@@ -17,6 +17,7 @@ from pathlib import Path
 from edged.infer.probe import seccomp
 
 PR_SET_PDEATHSIG = 1
+PR_SET_DUMPABLE = 4
 
 MAX_DESCRIPTORS = 64
 THREAD_STACK_BYTES = 8 << 20
@@ -62,6 +63,11 @@ def limit(memory_bytes: int, deadline_s: float, threads: int) -> None:
         lowered = bound if hard == resource.RLIM_INFINITY else min(bound, hard)
         # Above the hard limit of CPU time waits SIGKILL, which says nothing; SIGXCPU at the soft one does.
         resource.setrlimit(what, (lowered, lowered + (what == resource.RLIMIT_CPU)))
+
+
+def hide() -> None:
+    """From here on nobody but root can look into this process, and no core of it is dumped, not even to a program."""
+    seccomp.prctl(PR_SET_DUMPABLE, 0)
 
 
 def resident_bytes() -> int:

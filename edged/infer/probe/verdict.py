@@ -39,12 +39,15 @@ def judge(request: Request, remarks: Sequence[Remark], end: End) -> Verdict:
     sealed = next((said for said in remarks if isinstance(said, Sealed)), Sealed((), end.resident_bytes))
     chatter = tuple(map(quoted, end.chatter.decode(errors="replace").splitlines()))[-CHATTER_LINES:]
     refusal = _death(request, passed, measures, end) if said_no is None or end.timed_out else _tidied(said_no)
+    peak_bytes = max(0, end.resident_bytes - sealed.resident_bytes)
+    if refusal is None:
+        refusal = _greed(request, peak_bytes)
     return Verdict(
         passed=passed,
         refusal=refusal,
         measures=measures if refusal is None else None,
         protection=tuple(map(quoted, sealed.protection)),
-        peak_bytes=max(0, end.resident_bytes - sealed.resident_bytes),
+        peak_bytes=peak_bytes,
         elapsed_s=end.elapsed_s,
         chatter=chatter,
     )
@@ -52,6 +55,15 @@ def judge(request: Request, remarks: Sequence[Remark], end: End) -> Verdict:
 
 def _tidied(said: Refusal) -> Refusal:
     return Refusal(said.fault, quoted(said.message), quoted(said.hint))
+
+
+def _greed(request: Request, peak_bytes: int) -> Refusal | None:
+    """The refusal of a model that took more memory than was stated; ``None`` for one that did not."""
+    limit_mb = request.stated.memory_mb
+    if limit_mb is None or peak_bytes <= limit_mb << 20:
+        return None
+    took = f"took {peak_bytes / 2**20:,.1f} MB, {limit_mb:,} MB were stated"
+    return Refusal("over memory", f"{quoted(request.path)}: {took}", "Use a smaller model, or state what it really takes here.")
 
 
 def _death(request: Request, passed: Sequence[Passed], measures: Measures | None, end: End) -> Refusal | None:

@@ -42,21 +42,21 @@ CAMERAS = (
         "`sudo apt install python3-picamera2`, and make the venv with --system-site-packages.",
     ),
     Trouble(
-        "secret-missing", "camera NAME, broker", "fail",
+        "secret-missing", "camera NAME, model NAME, broker", "fail",
         "`.../password: No such file or directory`.",
-        "The file that is to hold the password is not there, or systemd hands out no such credential.",
-        "Write the password into it: `umask 077; cat > FILE`, as the user that edged runs as.",
+        "The file that is to hold the password or key is not there, or systemd hands out no such credential.",
+        "Write it into the file: `umask 077; cat > FILE`, as the user that edged runs as.",
     ),
     Trouble(
-        "secret-open-to-others", "camera NAME, broker", "fail",
+        "secret-open-to-others", "camera NAME, model NAME, broker", "fail",
         "`... is open to others (mode 0644)`.",
-        "Other users could read the password, so it is not used.",
+        "Other users could read the password or key, so it is not used.",
         "`chmod 600` and the file.",
     ),
     Trouble(
-        "secret-unusable", "camera NAME, broker", "fail",
+        "secret-unusable", "camera NAME, model NAME, broker", "fail",
         "`... is empty`, `... is not UTF-8 text`, or `TLS: ...` with the name of a file.",
-        "The file holds no password, or no certificate or key in PEM.",
+        "The file holds no password, no key of a model, or no certificate or key in PEM.",
         "Write the right thing into it; a key must not be encrypted.",
     ),
 )  # fmt: skip

@@ -78,6 +78,24 @@ MODELS = (
         "`edged model inspect FILE` proposes a decoder; state it in a model.toml beside the file.",
     ),
     Trouble(
+        "model-not-finite", "model NAME", "fail",
+        "edged ends with `output ... is not finite on a grey picture`.",
+        "The model answers with what is no number (NaN): it would on frames as well.",
+        "Look at how it was trained and converted: a division by zero, or weights that are not finite.",
+    ),
+    Trouble(
+        "model-undecipherable", "model NAME", "fail",
+        "edged ends with `encrypted, and no key is configured`, or `cannot be decrypted`.",
+        "The bundle is encrypted, and the key that it was encrypted with is not here.",
+        "Set key_file or key_credential in [models.NAME] to the key of this very bundle.",
+    ),
+    Trouble(
+        "model-golden-differs", "model NAME", "fail",
+        "edged ends with `golden.msgpack: ... is off by ... on average`.",
+        "The model does not answer here what it answered where it was signed.",
+        "Update the runtime; is golden.msgpack of this very model? Remove it to run the model all the same.",
+    ),
+    Trouble(
         "model-unfit", "model NAME", "fail",
         "edged ends with what does not fit: a shape, a number of outputs, an Edge TPU file by itself.",
         "The model is whole, but not what its manifest or edged expects.",
