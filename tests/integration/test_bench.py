@@ -87,3 +87,14 @@ def test_swap_counts_every_frame(test_data: Path) -> None:
     assert result["frames_lost"] == result["frames_replaced_before_inference"]  # which a busy machine may bring about by itself
     assert result["frames"] > 4 * 5
     assert result["longest_gap_ratio"] >= 1
+
+
+def test_a_fleet_takes_an_update_a_tenth_of_it_first() -> None:
+    command = [sys.executable, BENCHMARKS, "fleet", "--json", "--devices", "20", "--bytes", "600000"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    stages = {stage["name"]: stage["states"] for stage in result["stages"]}
+    assert stages["nobody yet"] == {"queued": 20} and stages["all"] == {"confirmed": 20}
+    assert 0 < stages["canary"]["confirmed"] < 10
+    assert 1 < result["ratio"] <= 1.05

@@ -15,11 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-<<<<<<< HEAD
-from faults import calls, kills, transfer
-=======
-from faults import calls, killed_install, killed_store, kills
->>>>>>> wt-g
+from faults import calls, killed_install, killed_store, kills, transfer
 from faults.tally import Tally
 
 
@@ -31,29 +27,20 @@ def main() -> int:
     one.add_argument("--broker", type=int, default=20, help="kills of the broker (default %(default)s)")
     one.add_argument("--seed", type=int, help="decides who is killed when; one is drawn and printed if none is given")
     two = names.add_parser("calls", help="SIGKILL at every system call by which the store changes its files")
-<<<<<<< HEAD
-    two.add_argument("--every", type=int, default=1, metavar="N", help="only every N-th of each call (default %(default)s)")
-    three = names.add_parser("transfer", help="SIGKILL to a process that downloads an update, and restarts of its broker")
-    three.add_argument("--count", type=int, default=100, help="faults, a fifth of them the broker's (default %(default)s)")
-    three.add_argument("--bytes", type=int, default=6_000_000, help="size of the update (default %(default)s)")
-    three.add_argument("--seed", type=int, help="decides what happens when; one is drawn and printed if none is given")
-=======
     three = names.add_parser("install", help="SIGKILL at every system call by which an update is installed, confirmed or reverted")
     for parser in (two, three):
         parser.add_argument("--every", type=int, default=1, metavar="N", help="only every N-th of each call (default %(default)s)")
->>>>>>> wt-g
-    for parser in (one, two, three):
+    four = names.add_parser("transfer", help="SIGKILL to a process that downloads an update, and restarts of its broker")
+    four.add_argument("--count", type=int, default=100, help="faults, a fifth of them the broker's (default %(default)s)")
+    four.add_argument("--bytes", type=int, default=6_000_000, help="size of the update (default %(default)s)")
+    four.add_argument("--seed", type=int, help="decides what happens when; one is drawn and printed if none is given")
+    for parser in (one, two, three, four):
         parser.add_argument("--json", action="store_true", help="one JSON object, nothing else, on stdout")
     arguments = top.parse_args()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     with tempfile.TemporaryDirectory(prefix="edged-faults-") as name, Progress(*columns, console=Console(stderr=True)) as progress:
-<<<<<<< HEAD
-        outcome = {"kills": run_kills, "calls": run_calls, "transfer": run_transfer}[arguments.name](
-            arguments, Path(name), progress
-        )
-=======
-        outcome = {"kills": run_kills, "calls": run_calls, "install": run_calls}[arguments.name](arguments, Path(name), progress)
->>>>>>> wt-g
+        run = {"kills": run_kills, "calls": run_calls, "install": run_calls, "transfer": run_transfer}[arguments.name]
+        outcome = run(arguments, Path(name), progress)
     if arguments.json:
         print(json.dumps(dataclasses.asdict(outcome)))
     else:
