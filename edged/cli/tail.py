@@ -63,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
         password_file=arguments.password_file,
         tls=TlsSettings(ca_file=arguments.cafile) if arguments.cafile else None,
     )
-    endpoint = read_endpoint(settings, client_id="", will_topic="", will=b"")
+    endpoint = read_endpoint(settings, client_id="", will_topic=None, will=b"")
     topic_filter = arguments.topic or f"edged/v1/{arguments.fleet}/{arguments.device}/#"
     asyncio.run(_print_all(endpoint, topic_filter, as_json=arguments.json, count=arguments.count))
     return 0
@@ -174,20 +174,35 @@ def event_line(event: AnyEventPayload) -> str:
     """Time on this machine's clock, device, camera (or model), kind, and what the kind says."""
     from edged.mqtt import payload
 
-    subject = event.model_name if isinstance(event, payload.ModelChangedPayload) else event.camera
+    match event:
+        case payload.ModelChangedPayload():
+            subject = event.model_name
+        case payload.UpdatePayload():
+            subject = event.target_id
+        case _:
+            subject = event.camera
+    kind, rest = _kind_and_rest(event)
+    return f"{local_time(event.time)}  {event.device}  {subject}  {kind}  {rest}"
+
+
+def _kind_and_rest(event: AnyEventPayload) -> tuple[str, str]:
+    from edged.mqtt import payload
+
     match event:
         case payload.ObjectAppearedPayload():
-            kind, rest = "object_appeared", f"{event.label}  {event.object_id}  score {event.score:.2f}"
+            return "object_appeared", f"{event.label}  {event.object_id}  score {event.score:.2f}"
         case payload.ObjectLeftPayload():
-            kind, rest = "object_left", f"{event.label}  {event.object_id}  dwell {event.dwell_s:.1f} s  ({event.reason})"
+            return "object_left", f"{event.label}  {event.object_id}  dwell {event.dwell_s:.1f} s  ({event.reason})"
         case payload.SourceLostPayload():
-            kind, rest = "source_lost", event.reason
+            return "source_lost", event.reason
         case payload.SourceBackPayload():
-            kind, rest = "source_back", f"after {event.outage_s:.1f} s"
+            return "source_back", f"after {event.outage_s:.1f} s"
         case payload.ModelChangedPayload():
             why = f"  ({event.fallback})" if event.fallback else ""
-            kind, rest = "model_changed", f"{event.version}  {event.digest[:12]}  on {event.delegate}{why}"
-    return f"{local_time(event.time)}  {event.device}  {subject}  {kind}  {rest}"
+            return "model_changed", f"{event.version}  {event.digest[:12]}  on {event.delegate}{why}"
+        case payload.UpdatePayload():
+            why = f"  ({event.code}: {event.detail})" if event.code != "ok" else ""
+            return "update", f"{event.version}  {event.sha256[:12]}  {event.state}{why}"
 
 
 def local_time(time: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from edged.core.event import Event, ModelChanged, ObjectAppeared, ObjectLeft, SourceBack, SourceLost
+from edged.core.event import Event, ModelChanged, ObjectAppeared, ObjectLeft, SourceBack, SourceLost, UpdateChanged
 
 REASONS = {
     "left": "",
@@ -34,6 +34,9 @@ def describe(event: Event) -> str:
         case ModelChanged() as it:
             why = f", not on an accelerator: {it.fallback}" if it.fallback else ""
             return f"model {it.model_name}: {it.version} ({it.digest[:12]}) serves on {it.delegate}{why}"
+        case UpdateChanged() as it:
+            why = f" ({it.code}: {it.detail})" if it.code != "ok" else ""
+            return f"update of {it.target_kind} {it.target_id}: {it.version or 'none'} {it.state}{why}"
 
 
 def _position(media_s: float | None) -> str:

@@ -15,7 +15,7 @@ from edged.config.schema import Settings
 BY_NAME = ("models", "cameras")
 """Sections whose entries stand for themselves: one may change while the others stay."""
 
-CHANGEABLE = frozenset({"models", "cameras", "tracking", "store", "mqtt", "sinks"})
+CHANGEABLE = frozenset({"models", "cameras", "tracking", "store", "mqtt", "ota", "sinks"})
 """Sections that a running daemon can change. A device's name is in every topic and event id, its directory holds the store, and the
 port of ``[metrics]`` was opened before the daemon ran."""
 

@@ -8,8 +8,9 @@ from pathlib import Path
 from edged.config.lines import KeyPath
 from edged.config.problems import Problem, did_you_mean
 from edged.config.schema import Settings
-from edged.infer.settings import ModelSettings, model_problems
+from edged.infer.settings import FOLLOWED, ModelSettings, model_problems
 from edged.mqtt.settings import mqtt_problems
+from edged.ota.settings import ota_problems
 from edged.sources.settings import V4l2Settings, source_problems
 from edged.vision.settings import CameraSettings
 from edged.web.settings import parse_listen
@@ -26,6 +27,7 @@ def inconsistencies(settings: Settings, models: Collection[str]) -> Iterator[Pro
     yield from _shared(settings)
     if settings.mqtt is not None:
         yield from (Problem(("mqtt",), text) for text in mqtt_problems(settings.mqtt))
+    yield from _of_updates(settings)
     if settings.metrics.listen is not None:
         try:
             parse_listen(settings.metrics.listen)
@@ -37,6 +39,16 @@ def inconsistencies(settings: Settings, models: Collection[str]) -> Iterator[Pro
 
 def _of_model(at: KeyPath, model: ModelSettings) -> Iterator[Problem]:
     yield from (Problem((*at, *key), text) for key, text in model_problems(model))
+
+
+def _of_updates(settings: Settings) -> Iterator[Problem]:
+    if settings.ota is not None:
+        found = ota_problems(settings.ota, broker=settings.mqtt is not None)
+        yield from (Problem(("ota", *key), text) for key, text in found)
+        return
+    for name, model in settings.models.items():
+        if model.follow is not None and FOLLOWED.fullmatch(model.follow):
+            yield Problem(("models", name, "follow"), "updates are not set up, expected a table [ota]")
 
 
 def _of_camera(at: KeyPath, camera: CameraSettings, models: Collection[str]) -> Iterator[Problem]:

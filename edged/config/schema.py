@@ -18,6 +18,7 @@ from pydantic import StringConstraints, TypeAdapter
 from edged.core.settings import settings
 from edged.infer.settings import ModelSettings
 from edged.mqtt.settings import MqttSettings
+from edged.ota.settings import OtaSettings
 from edged.sources.settings import SourceSettings
 from edged.store.settings import StoreSettings
 from edged.tracking.settings import TrackerSettings
@@ -98,6 +99,9 @@ class Settings:
 
     mqtt: MqttSettings | None = None
     """The broker; without it events stay in the store and the sinks."""
+
+    ota: OtaSettings | None = None
+    """Updates of models; without it what ``bundle`` says serves for ever."""
 
     metrics: MetricsSettings = MetricsSettings()
     """Where Prometheus can ask how the daemon is."""

@@ -76,6 +76,23 @@ BrokerFault = Literal[
 SecretFault = Literal["missing", "open to others", "unusable"]
 """Why a secret is not used."""
 
+UpdateCode = Literal[
+    # trust
+    "bad_signature", "expired", "rolled_back", "torn", "oversized", "malformed", "wrong_channel",
+    # meant for others, or later
+    "not_for_device", "not_in_rollout", "not_yet", "unknown_id",
+    # transfer
+    "no_space", "chunk_missing", "chunk_damaged", "offline",
+    # probe
+    "model_refused", "signature_differs", "golden_differs", "over_memory", "over_latency", "does_not_fit_beside",
+    # trial
+    "crashed", "hung", "slow", "memory_grew", "output_not_finite", "sees_less", "sees_more", "config_refused",
+    # afterwards
+    "known_bad", "revoked", "interrupted", "by_operator",
+]  # fmt: skip
+"""Why an update is not in use, in the words of its status. ``torn``: the parts of its metadata do not belong together;
+``interrupted``: the device could not do it now, and nothing says that the update is to blame."""
+
 StoreFault = Literal["unusable", "damaged", "newer", "foreign", "busy"]
 """Why the event store cannot be used. ``newer``: of a later edged; ``foreign``: of another program; ``busy``: held by one."""
 
@@ -173,6 +190,26 @@ class SecretUnreadable(EdgedError):
 
 class PackageUnavailable(EdgedError):
     """A catalogue entry cannot be fetched or is not what the catalogue says it is."""
+
+
+class UpdateRefused(EdgedError):
+    """An update must not be installed, and trying again changes nothing; ``code`` is that of its status."""
+
+    def __init__(self, code: UpdateCode, message: str, *, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.code = code
+
+
+class UpdateFailed(EdgedError):
+    """An update could not be installed for a reason that may pass; ``code`` is that of its status."""
+
+    def __init__(self, code: UpdateCode, message: str, *, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.code = code
+
+
+class PublisherFailed(EdgedError):
+    """What is asked of a publisher's directory cannot be done; nothing in it was changed."""
 
 
 class ProtocolViolated(EdgedError):

@@ -19,7 +19,15 @@ ClockQuality = Literal["synchronised", "unsynchronised"]
 
 LeaveReason = Literal["left", "source_lost", "stopped", "interrupted"]
 """Why an object left: it was gone for longer than the tracker waits; its camera was lost, or began to send pictures of another
-size; the daemon (or its camera) was stopped in good order; or the process that followed it died."""
+size; it is followed no more, since the daemon (or its camera) was stopped in good order or another model serves that does not know
+its label; or the process that followed it died."""
+
+
+UpdateState = Literal[
+    "queued", "downloading", "verified", "testing", "shadow", "trial", "confirmed", "rejected", "failed", "reverted"
+]
+"""How far an update is. ``rejected``: not installed, and not tried again as it is; ``failed``: not installed for a reason that may
+pass, tried again; ``reverted``: was in use and is no more. The others follow one another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +106,26 @@ class ModelChanged:
     fallback: str = ""
 
 
-Occurrence = ObjectAppeared | ObjectLeft | SourceLost | SourceBack | ModelChanged
+@dataclass(frozen=True, slots=True)
+class UpdateChanged:
+    """An update of a followed thing got further, or came to an end.
+
+    ``target_kind`` and ``target_id`` name the thing as its publisher does; ``code`` says why it stands where it does, "ok" where
+    nothing is wrong, ``detail`` the same for people. ``sequence`` is 0 and ``sha256`` empty where nothing is known of any update.
+    """
+
+    target_kind: str
+    target_id: str
+    sequence: int
+    version: str
+    sha256: str
+    state: UpdateState
+    code: str
+    detail: str
+    at_ns: int
+
+
+Occurrence = ObjectAppeared | ObjectLeft | SourceLost | SourceBack | ModelChanged | UpdateChanged
 
 KINDS: dict[str, type[Occurrence]] = {
     "object_appeared": ObjectAppeared,
@@ -106,6 +133,7 @@ KINDS: dict[str, type[Occurrence]] = {
     "source_lost": SourceLost,
     "source_back": SourceBack,
     "model_changed": ModelChanged,
+    "update": UpdateChanged,
 }
 """The names of the kinds on every wire and in the store; never renamed."""
 

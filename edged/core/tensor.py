@@ -49,3 +49,11 @@ class RawOutput:
     def real(self) -> NDArray[np.float32]:
         """The values as float32, dequantised by the tensor's own parameters; same shape."""
         return self.spec.real(self.data)
+
+    @property
+    def finite(self) -> bool:
+        """Whether no value is infinite or NaN, which integers never are. Costs one pass: a finite sum has finite terms only."""
+        if self.data.dtype.kind != "f":
+            return True
+        with np.errstate(over="ignore", invalid="ignore"):
+            return bool(np.isfinite(self.data.sum()) or np.isfinite(self.data).all())

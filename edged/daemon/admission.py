@@ -64,22 +64,27 @@ class Admission:
             verdicts = await self._probe({name: models[name] for name in unknown})
             for name, verdict in verdicts.items():
                 _check(name, verdict, identities[name])
-            self._remember([keys[name] for name in unknown])
-        return dataclasses.replace(settings, identities=identities)
+            self._remember({keys[name]: verdicts[name].peak_bytes for name in unknown})
+        memory_bytes = {name: self._passes[key] for name, key in keys.items()}
+        return dataclasses.replace(settings, identities=identities, memory_bytes=memory_bytes)
 
     async def admit_whole(self, settings: VisionSettings) -> VisionSettings:
         """``admit`` for settings that are to replace others: raises SettingsRefused with every model that did not pass."""
         identities: dict[str, str] = {}
+        memory_bytes: dict[str, int] = {}
         problems = []
         for name in settings.used_models:
             cameras = {camera: it for camera, it in settings.cameras.items() if it.model == name}
             try:
-                identities |= (await self.admit(dataclasses.replace(settings, cameras=cameras))).identities
+                admitted = await self.admit(dataclasses.replace(settings, cameras=cameras))
             except (ModelRejected, DelegateFailed, SecretUnreadable) as error:
                 problems.append(Problem(("models", name), str(error)))
+                continue
+            identities |= admitted.identities
+            memory_bytes |= admitted.memory_bytes
         if problems:
             raise SettingsRefused("a model was refused", tuple(problems))
-        return dataclasses.replace(settings, identities=identities)
+        return dataclasses.replace(settings, identities=identities, memory_bytes=memory_bytes)
 
     async def _probe(self, models: Mapping[str, ModelSettings]) -> dict[str, Verdict]:
         """Every verdict. A model that did not fit into its share of the memory is tried again, alone with all of it."""
@@ -113,22 +118,23 @@ class Admission:
             raise next((error for error in group.exceptions if isinstance(error, EdgedError)), group.exceptions[0]) from group
         return verdicts
 
-    def _remember(self, keys: list[str]) -> None:
-        self._passes = [*self._passes, *keys][-MAX_PASSES:]
+    def _remember(self, passes: dict[str, int]) -> None:
+        self._passes = dict([*self._passes.items(), *passes.items()][-MAX_PASSES:])
         try:
             replace_file(self._file, msgspec.msgpack.encode(self._passes))
         except OSError as error:
             log.warning("%s: cannot be written: %s; models are tried anew at the next start", self._file, error.strerror)
 
 
-def _read_passes(file: Path) -> list[str]:
+def _read_passes(file: Path) -> dict[str, int]:
+    """The most memory that each took, in bytes, oldest first."""
     try:
-        return msgspec.msgpack.decode(file.read_bytes(), type=list[str])
+        return msgspec.msgpack.decode(file.read_bytes(), type=dict[str, int])
     except FileNotFoundError:
-        return []
+        return {}
     except (OSError, msgspec.MsgspecError) as error:
         log.warning("%s: cannot be read: %s; models are tried anew", file, error)
-        return []
+        return {}
 
 
 def _identity(model: ModelSettings) -> str:

@@ -89,6 +89,8 @@ def _cameras(now: Observation) -> Iterator[Metric]:
     yield counted("frames_late", "Pictures too old to be worth anything; not among those that came.", lambda it: it.late)
     yield counted("frames_dropped", "Frames that a newer one replaced before inference.", lambda it: it.dropped)
     yield counted("frames_inferred", "Frames that the model looked at.", lambda it: it.inferred)
+    yield counted("frames_not_finite", "Frames for which the model put out NaN or infinite numbers.", lambda it: it.not_finite)
+    yield counted("detections", "Boxes that the model saw at or above the score from which they count.", lambda it: it.detections)
     silent = [((it.camera,), it.newest_age_ms / 1e3) for it in counters if it.newest_age_ms is not None and it.camera in looking]
     yield _gauge("camera_newest_frame_age_seconds", "How long ago the newest frame was captured.", silent, ("camera",))
     tracks = [((it.camera,), it.tracks) for it in counters if it.camera in looking]

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection
 
+from edged.core.tasks import run_together
 from edged.daemon.cameras import CameraState
 from edged.mqtt.health import HealthPayload
 from edged.mqtt.publisher import Publisher
-from edged.mqtt.tasks import run_together
+from edged.ota.status import UpdateStatus
 from edged.vision import ipc
 
 
@@ -24,6 +25,7 @@ class Publishing:
         self._cameras: dict[str, CameraState] = {}
         self._models: dict[str, ipc.ModelServes] = {}
         self._health: HealthPayload | None = None
+        self._updates: tuple[UpdateStatus, ...] = ()
         self._replaced = asyncio.Event()
 
     @property
@@ -48,6 +50,13 @@ class Publishing:
         self._health = health
         if self._publisher:
             self._publisher.health_state(health)
+
+    def updates(self, updates: tuple[UpdateStatus, ...]) -> None:
+        """Make this how far all updates are."""
+        if updates != self._updates:
+            self._updates = updates
+            if self._publisher:
+                self._publisher.updates_state(updates)
 
     @property
     def models(self) -> tuple[ipc.ModelServes, ...]:
@@ -83,6 +92,8 @@ class Publishing:
                 publisher.model_state(model)
             if self._health:
                 publisher.health_state(self._health)
+            if self._updates:
+                publisher.updates_state(self._updates)
 
     async def run(self) -> None:
         """Publish, for ever; raises StoreFailed if the outbox fails."""

@@ -85,7 +85,8 @@ class Engine:
         self._where = f"model {bundle.manifest.name} ({bundle.paths[self._variant]})"
         self._runtime = load_runtime(runtime)
         threads = threads or default_threads()
-        self._interpreter, plugin_nodes = self._load(threads, delegate, custom_ops, key)
+        self._how = (threads, delegate, custom_ops, key)
+        self._interpreter, plugin_nodes = self._load(*self._how)
         taken, given = self._interpreter.get_input_details(), self._interpreter.get_output_details()
         inputs, outputs = ([checked_tensor(self._where, _spec(detail)) for detail in details] for details in (taken, given))
         self._recurrence = Recurrence(bundle.manifest.states, inputs, outputs, self._where)
@@ -128,6 +129,15 @@ class Engine:
                 return [RawOutput(spec, get(indexes[place])) for spec, place in zip(self.outputs, places, strict=True)]
         except (RuntimeError, ValueError) as error:
             raise self._blamed(refused(self._where, "run", error, self._runtime.description)) from error
+
+    def release(self) -> None:
+        """Give the interpreter's memory back, between two inferences; ``restore`` has to come before the next one."""
+        self._interpreter = None
+
+    def restore(self) -> None:
+        """Load again what was released, from the same file, and check it; raises what the constructor does."""
+        self._interpreter, _ = self._load(*self._how)
+        self._self_test()
 
     def peek(self, tensor: int) -> NDArray[np.generic]:
         """A copy of the graph's tensor of that number after an inference; raises ModelRejected where it cannot be read.
@@ -196,7 +206,7 @@ class Engine:
         outputs = self.infer(lambda tensor: tensor.fill(grey))
         elapsed_ms = (time.perf_counter() - started) * 1e3
         for output in outputs:
-            if not np.isfinite(output.real()).all():
+            if not output.finite:
                 said = f"{self._where}: output {output.spec.name} is not finite on a grey picture"
                 raise self._blamed(ModelRejected(said, fault="not finite"))
         return elapsed_ms

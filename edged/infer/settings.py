@@ -21,6 +21,9 @@ RuntimeName = Literal["litert", "tflite-runtime"]
 EDGETPU_DEVICE = re.compile(r"(usb|pci)?(:\d{1,3})?")
 """How libedgetpu names a device: a kind, a number, both, or "" for the first of any kind."""
 
+FOLLOWED = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
+"""An id of a publisher: a level of topics, a file name and a word on a command line."""
+
 CUSTOM_OP = re.compile(r"(?P<library>.+):(?P<function>[A-Za-z_]\w*)")
 
 
@@ -52,6 +55,10 @@ class ModelSettings:
 
     bundle: Annotated[str, MinLen(1)]
     """A bundle directory, a .tflite file (both with a "/" or ending in .tflite), or the name of a model in the catalogue."""
+
+    follow: str | None = None
+    """The id under which a publisher signs updates of this model; what is installed serves instead of ``bundle``, which is where it
+    begins and what it can always go back to. Needs ``[ota]``."""
 
     threads: Annotated[int, Ge(1), Le(64)] | None = None
     """Threads for one inference; unset takes what suits the number of CPUs."""
@@ -87,6 +94,8 @@ class ModelSettings:
 
 def model_problems(model: ModelSettings) -> Iterator[tuple[tuple[str, ...], str]]:
     """What is wrong with a model's settings besides the types, each with the key below the model's table."""
+    if model.follow is not None and not FOLLOWED.fullmatch(model.follow):
+        yield ("follow",), f'got "{model.follow}", expected up to 32 of a-z, 0-9, "_" and "-"'
     if model.key_file is not None and model.key_credential is not None:
         yield ("key_credential",), "set beside key_file; keep one"
     if not EDGETPU_DEVICE.fullmatch(model.edgetpu.device):

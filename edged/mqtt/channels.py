@@ -13,7 +13,7 @@ LEVELS = {
     "fleet": "The group of devices.",
     "device": "The device, by the name in its configuration.",
     "kind": "The kind of the event.",
-    "subject": "The camera, or the model for model_changed.",
+    "subject": "The camera, or the model for model_changed, or what is followed for update.",
     "camera": "The camera, by its name in the configuration.",
     "model": "The model, by its name in the configuration.",
 }
@@ -40,5 +40,6 @@ CHANNELS = (
     Channel("camera", "camera/{camera}", ("camera",), 1, True, "the state of a camera"),
     Channel("model", "model/{model}", ("model",), 1, True, "the model that serves, what runs it, and why not an accelerator"),
     Channel("health", "health", ("health",), 1, True, "how the device is, what is wrong and what to do; counters"),
+    Channel("updates", "ota/status", ("updates",), 1, True, "how far updates of what the device follows are"),
     Channel("live", "live/{camera}", ("live",), 0, False, "what a camera sees in a frame, if `live` is set, at most `live_max_hz`"),
 )

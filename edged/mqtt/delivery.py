@@ -15,12 +15,12 @@ from typing import Protocol
 
 from edged.core.backoff import Backoff
 from edged.core.event import Event
+from edged.core.tasks import run_together
 from edged.mqtt.payload import encode_event
 from edged.mqtt.reason import describe, is_refusal
 from edged.mqtt.session import WINDOW, Session
 from edged.mqtt.stats import Meter
 from edged.mqtt.suspicion import Suspicion
-from edged.mqtt.tasks import run_together
 from edged.mqtt.topics import Topics
 
 log = logging.getLogger(__name__)

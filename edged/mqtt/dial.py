@@ -13,6 +13,7 @@ import ssl
 import threading
 
 from paho.mqtt.client import CleanStartOption, Client
+from paho.mqtt.properties import Properties
 
 from edged.core.errors import BrokerFault, BrokerUnreachable
 from edged.mqtt.endpoint import Endpoint
@@ -29,7 +30,9 @@ CERTIFICATE: dict[int, tuple[BrokerFault, str]] = {
 """X509_V_ERR_CERT_NOT_YET_VALID, _CERT_HAS_EXPIRED, _HOSTNAME_MISMATCH, _IP_ADDRESS_MISMATCH of OpenSSL's x509_vfy.h."""
 
 
-async def dial(client: Client, endpoint: Endpoint, clean_start: CleanStartOption, deadline_s: float) -> None:
+async def dial(
+    client: Client, endpoint: Endpoint, clean_start: CleanStartOption, properties: Properties | None, deadline_s: float
+) -> None:
     """Open the socket of ``client`` and send CONNECT; raises BrokerUnreachable."""
     loop = asyncio.get_running_loop()
     dialled: asyncio.Future[None] = loop.create_future()
@@ -45,7 +48,7 @@ async def dial(client: Client, endpoint: Endpoint, clean_start: CleanStartOption
     def run() -> None:
         error = None
         try:
-            client.connect(endpoint.host, endpoint.port, endpoint.keepalive_s, clean_start=clean_start)
+            client.connect(endpoint.host, endpoint.port, endpoint.keepalive_s, clean_start=clean_start, properties=properties)
         except (OSError, ValueError) as failure:
             error = failure
         try:

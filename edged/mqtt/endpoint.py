@@ -12,7 +12,7 @@ from edged.mqtt.settings import MqttSettings, TlsSettings
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A broker and how to log in there. ``will_topic`` gets ``will`` (retained) if we vanish."""
+    """A broker and how to log in there. ``will_topic`` gets ``will`` (retained) if we vanish; without one there is no will."""
 
     host: str
     port: int
@@ -21,7 +21,7 @@ class Endpoint:
     username: str | None
     password: str | None = field(repr=False)
     tls: ssl.SSLContext | None
-    will_topic: str
+    will_topic: str | None
     will: bytes
 
     @property
@@ -30,7 +30,7 @@ class Endpoint:
         return f"{self.host}:{self.port}"
 
 
-def read_endpoint(settings: MqttSettings, client_id: str, will_topic: str, will: bytes) -> Endpoint:
+def read_endpoint(settings: MqttSettings, client_id: str, will_topic: str | None, will: bytes) -> Endpoint:
     """Read the files that ``settings`` refers to; raises SecretUnreadable. Blocks for as long as the disk does."""
     return Endpoint(
         host=settings.host,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, Protocol
 
+from edged.core.event import UpdateState
 from edged.core.track import Box
 
 CameraCondition = Literal["starting", "online", "lost", "ended"]
@@ -136,3 +137,51 @@ class LiveFacts(Protocol):
     @property
     def objects(self) -> Sequence[LiveObjectFacts]:
         """Everything in view."""
+
+
+class UpdateFacts(Protocol):
+    """How far the update of one followed thing is."""
+
+    @property
+    def kind(self) -> str:
+        """What it is: a model, say."""
+
+    @property
+    def id(self) -> str:
+        """What its publisher calls it."""
+
+    @property
+    def sequence(self) -> int:
+        """Grows with each that is signed; 0 where none is known."""
+
+    @property
+    def version(self) -> str:
+        """For people."""
+
+    @property
+    def sha256(self) -> str:
+        """Of its blob; empty where none is known."""
+
+    @property
+    def state(self) -> UpdateState:
+        """How far it is."""
+
+    @property
+    def code(self) -> str:
+        """Why, in a word."""
+
+    @property
+    def detail(self) -> str:
+        """Why, for people."""
+
+    @property
+    def chunks(self) -> int:
+        """How many are there."""
+
+    @property
+    def chunks_total(self) -> int:
+        """How many there are."""
+
+    @property
+    def at_ns(self) -> int:
+        """Since when, CLOCK_MONOTONIC."""

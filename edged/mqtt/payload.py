@@ -1,4 +1,4 @@
-"""What is said over MQTT, all of it in this file and in ``health.py``. Field names are the names on the wire.
+"""What is said over MQTT, all of it in this file, ``health.py`` and ``updates.py``. Field names are the names on the wire.
 
 Rules: ``v`` counts up when a field changes its meaning or goes, not when one is added; a consumer ignores fields that it does not
 know. Times are RFC 3339 in UTC with milliseconds. Boxes are ``[x0, y0, x1, y1]``, points ``[x, y]``, in pixels of the camera's
@@ -22,11 +22,14 @@ from edged.core.event import (
     ObjectLeft,
     SourceBack,
     SourceLost,
+    UpdateChanged,
+    UpdateState,
 )
 from edged.core.track import Box
 from edged.mqtt.facts import CameraCondition, CameraFacts, LiveFacts, ModelFacts
 from edged.mqtt.health import HealthPayload
 from edged.mqtt.schema import schemas
+from edged.mqtt.updates import UpdatesPayload
 from edged.mqtt.wire import Hertz, Milliseconds, PixelBox, PixelPoint, Pixels, Score, Seconds, Time, encode, rfc3339
 
 
@@ -95,7 +98,22 @@ class ModelChangedPayload(EventPayload, kw_only=True, tag="model_changed"):
     fallback: str
 
 
-AnyEventPayload = ObjectAppearedPayload | ObjectLeftPayload | SourceLostPayload | SourceBackPayload | ModelChangedPayload
+class UpdatePayload(EventPayload, kw_only=True, tag="update"):
+    """An update of what the device follows got further, or came to an end; ``code`` says why, in a word that may be new."""
+
+    target_kind: str
+    target_id: str
+    sequence: int
+    version: str
+    sha256: str
+    state: UpdateState
+    code: str
+    detail: str
+
+
+AnyEventPayload = (
+    ObjectAppearedPayload | ObjectLeftPayload | SourceLostPayload | SourceBackPayload | ModelChangedPayload | UpdatePayload
+)
 
 
 class CameraPayload(Struct, kw_only=True):
@@ -155,10 +173,12 @@ PAYLOADS: dict[str, type[Struct]] = {
     "source_lost": SourceLostPayload,
     "source_back": SourceBackPayload,
     "model_changed": ModelChangedPayload,
+    "update": UpdatePayload,
     "camera": CameraPayload,
     "model": ModelPayload,
     "live": LivePayload,
     "health": HealthPayload,
+    "updates": UpdatesPayload,
 }
 """Every payload by the topic level (or kind of event) that carries it."""
 
@@ -287,6 +307,18 @@ def _event_payload(event: Event, head: dict[str, Any]) -> AnyEventPayload:
                 previous=it.previous,
                 delegate=it.delegate,
                 fallback=it.fallback,
+            )
+        case UpdateChanged() as it:
+            return UpdatePayload(
+                **head,
+                target_kind=it.target_kind,
+                target_id=it.target_id,
+                sequence=it.sequence,
+                version=it.version,
+                sha256=it.sha256,
+                state=it.state,
+                code=it.code,
+                detail=it.detail,
             )
 
 

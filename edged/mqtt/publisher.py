@@ -8,30 +8,29 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import random as random_source
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from edged.core.backoff import Backoff
 from edged.core.clock import ClockReading
-from edged.core.errors import BrokerRefused, BrokerUnreachable, EdgedError, SecretUnreadable
+from edged.core.errors import BrokerUnreachable
+from edged.core.tasks import run_together
 from edged.mqtt.delivery import Delivery, Outbox
 from edged.mqtt.endpoint import Endpoint, read_endpoint
-from edged.mqtt.facts import CameraFacts, LiveFacts, ModelFacts
+from edged.mqtt.facts import CameraFacts, LiveFacts, ModelFacts, UpdateFacts
 from edged.mqtt.health import HealthPayload
+from edged.mqtt.link import Link
 from edged.mqtt.payload import encode_camera, encode_live, encode_model
 from edged.mqtt.retained import Retained
-from edged.mqtt.session import ProtocolRefused, Session, Unanswered
+from edged.mqtt.session import Session
 from edged.mqtt.settings import MqttSettings
 from edged.mqtt.stats import Meter, PublisherStats
 from edged.mqtt.suspicion import Suspicion
-from edged.mqtt.tasks import run_together
 from edged.mqtt.timing import Timing
 from edged.mqtt.topics import OFFLINE, ONLINE, Topics
+from edged.mqtt.updates import encode_updates
 from edged.mqtt.version import VersionChoice
 from edged.mqtt.wire import encode
-
-log = logging.getLogger(__name__)
 
 
 class Publisher:
@@ -57,13 +56,10 @@ class Publisher:
         self._retained = Retained()
         self._retained.set(self._topics.availability, ONLINE)
         self._meter = Meter(clock().monotonic_ns)
-        self._version = VersionChoice(settings.protocol)
         self._session: Session | None = None
         self._settled = asyncio.Event()
         self._suspicion = Suspicion()
-        self._said: type[EdgedError] | None = None
-        self._retry = Backoff(timing.retry_min_s, timing.retry_max_s, random)
-        self._refused = Backoff(timing.refused_min_s, timing.refused_max_s, random)
+        self._link = Link(self._endpoint, VersionChoice(settings.protocol), timing, random, meanwhile="events wait in the store")
         self._offer_again = Backoff(timing.retry_min_s, timing.retry_max_s, random)
 
     @property
@@ -87,6 +83,13 @@ class Publisher:
     def health_state(self, health: HealthPayload) -> None:
         """Make this the retained state of the whole device."""
         self._retained.set(self._topics.health, encode(health))
+
+    def updates_state(self, updates: Collection[UpdateFacts]) -> None:
+        """Make this the retained state of all updates; none lets the broker forget it."""
+        if updates:
+            self._retained.set(self._topics.updates, encode_updates(updates, self._clock()))
+        else:
+            self._retained.clear(self._topics.updates)
 
     @property
     def health_interval_s(self) -> float:
@@ -132,36 +135,14 @@ class Publisher:
 
         When cancelled it says "offline" itself, within a deadline: the broker need not find out by silence.
         """
-        while True:
-            pause_s = await self._attempt()
-            await asyncio.sleep(pause_s)
-
-    async def _attempt(self) -> float:
-        """Connect once and serve until that ends; returns the pause in seconds before the next attempt."""
-        try:
-            async with Session.connect(await self._endpoint(), self._version.version, self._timing) as session:
-                await self._serve(session)
-        except (ProtocolRefused, Unanswered) as error:
-            other = self._version.on_refused() if isinstance(error, ProtocolRefused) else self._version.on_silence()
-            if other:
-                log.info("%s; trying MQTT %s", error.message, self._version.version)
-                return 0.0
-            self._say(error)
-            return self._retry.next_delay_s()
-        except (BrokerRefused, SecretUnreadable) as error:
-            self._say(error)
-            return self._refused.next_delay_s()
-        except BrokerUnreachable as error:
-            self._say(error)
-            return self._retry.next_delay_s()
-        raise AssertionError("a session ends by an error")
+        await self._link.keep(self._serve)
 
     async def _endpoint(self) -> Endpoint:
         return await asyncio.to_thread(read_endpoint, self._settings, self._client_id, self._topics.availability, OFFLINE)
 
     async def _serve(self, session: Session) -> None:
-        since_s = asyncio.get_running_loop().time()
-        self._on_connected(session)
+        self._session = session
+        self._meter.on_connected(session.version, self._clock().monotonic_ns)
         delivery = Delivery(
             self._outbox,
             self._topics,
@@ -179,29 +160,12 @@ class Publisher:
         finally:
             self._session = None
             self._meter.on_lost(self._clock().monotonic_ns)
-            if asyncio.get_running_loop().time() - since_s >= self._timing.held_s:
-                self._retry.reset()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._timing.farewell_s):
                     await delivery.flush()
-
-    def _on_connected(self, session: Session) -> None:
-        version = self._version.version
-        self._version.on_accepted()
-        self._refused.reset()
-        self._session = session
-        self._meter.on_connected(version, self._clock().monotonic_ns)
-        self._said = None
-        log.info("connected to the broker %s (MQTT %s)", self._settings.address, version)
 
     async def _farewell(self, session: Session) -> None:
         with contextlib.suppress(TimeoutError, BrokerUnreachable):
             async with asyncio.timeout(self._timing.farewell_s):
                 await (await session.publish(self._topics.availability, OFFLINE, retain=True))
                 await session.disconnect()
-
-    def _say(self, error: EdgedError) -> None:
-        """Log a failure once for each kind of it, until a connection succeeds."""
-        if type(error) is not self._said:
-            self._said = type(error)
-            log.warning("broker: %s; events wait in the store", error)

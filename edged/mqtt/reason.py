@@ -6,6 +6,9 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.reasoncodes import ReasonCode
 
 FIRST_REFUSAL = 0x80
+NO_MATCHING_SUBSCRIBERS = 0x10
+"""Taken, and nobody is there; brokers may say so, and need not."""
+
 TOO_LARGE = 0x95
 """A reason to hang up rather than an answer; ours to a message that the broker would hang up on."""
 
@@ -22,3 +25,8 @@ def describe(reason: int) -> str:
         return f"{ReasonCode(packet, identifier=reason)} (0x{reason:02x})"
     except KeyError:
         return f"unknown reason 0x{reason:02x}"
+
+
+def describe_subscription(reason: ReasonCode) -> str:
+    """Why a subscription was refused; 3.1.1 has one code for all reasons."""
+    return f"{reason} (0x{reason.value:02x})"

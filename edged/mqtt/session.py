@@ -1,7 +1,8 @@
 """One connection to a broker, from CONNECT to DISCONNECT, driven by the event loop through paho's interface for external loops.
 
 Rules: a client object lives for one connection, so that nothing is ever queued in it for the next; at most ``window`` messages are
-unacknowledged; a connection that is lost fails everything that waits for it.
+unacknowledged; a connection that is lost fails everything that waits for it. What comes in is bounded (``client.py``,
+``incoming.py``).
 """
 
 from __future__ import annotations
@@ -16,16 +17,18 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from paho.mqtt import MQTTException
-from paho.mqtt.client import MQTT_CLEAN_START_FIRST_ONLY, Client, ConnectFlags, DisconnectFlags
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
-from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.client import MQTT_CLEAN_START_FIRST_ONLY, Client, ConnectFlags, DisconnectFlags, MQTTMessage
+from paho.mqtt.enums import MQTTErrorCode
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from edged.core.errors import BrokerFault, BrokerRefused, BrokerUnreachable
+from edged.core.errors import BrokerRefused, BrokerUnreachable
+from edged.mqtt.client import connect_properties, make_client, publish_properties
 from edged.mqtt.dial import dial
+from edged.mqtt.endings import hung_up, loss, refusal, silence
 from edged.mqtt.endpoint import Endpoint
-from edged.mqtt.reason import TOO_LARGE
+from edged.mqtt.incoming import Incoming, Message, Subscription
+from edged.mqtt.reason import TOO_LARGE, describe_subscription
 from edged.mqtt.timing import Timing
 from edged.mqtt.version import ProtocolVersion
 
@@ -33,26 +36,15 @@ WINDOW = 20
 """Messages on their way at most: mosquitto's own default, and what is sent twice at most after a connection is lost."""
 
 HEADER_BYTES = 5 + 2 + 2 + 1
-"""Of a PUBLISH at most, besides topic and payload: type and length, topic length, packet identifier, no properties."""
+"""Of a PUBLISH at most, besides topic and payload: type and length, topic length, packet identifier, length of the properties."""
 
 NO_LIMIT_BYTES = 1 << 28
 """What MQTT can express at all."""
-
-LOGIN_REFUSALS = frozenset({"Bad user name or password", "Not authorized"})
-"""Brokers answer either to a wrong password (MQTT 5.0, section 3.2.2.2; paho translates the codes of 3.1.1)."""
 
 TICK_S = 1.0
 
 CANNOT_PARSE = (MQTTException, ValueError, LookupError, TypeError, struct.error, OSError)
 """What paho was seen to raise, or may by its code, for packets that make no sense."""
-
-
-class ProtocolRefused(BrokerRefused):
-    """The broker does not speak this version of MQTT."""
-
-
-class Unanswered(BrokerUnreachable):
-    """Something took the connection and did not answer CONNECT, which is how some brokers refuse a version."""
 
 
 class Session:
@@ -67,12 +59,23 @@ class Session:
         self._window = asyncio.Semaphore(WINDOW)
         self._max_packet_bytes = NO_LIMIT_BYTES
         self._unacknowledged: dict[int, tuple[asyncio.Future[int], float]] = {}
+        self._unanswered: dict[int, tuple[asyncio.Future[ReasonCode | None], float]] = {}
+        self._heard_s = 0.0
+        self._retains = True
         self._accepted: asyncio.Future[Properties | None] = self._loop.create_future()
         self._ended: asyncio.Future[None] = self._loop.create_future()
         # Whoever cares awaits them; that nobody does is no fault.
         self._accepted.add_done_callback(_look_at)
         self._ended.add_done_callback(_look_at)
-        self._client = self._make_client(version)
+        self._version: ProtocolVersion = version
+        self._client = make_client(endpoint, version, timing.connect_s)
+        self._client.on_connect = self._on_connect
+        self._client.on_disconnect = self._on_disconnect
+        self._client.on_publish = self._on_publish
+        self._client.on_subscribe = self._on_subscribe
+        self._client.on_unsubscribe = self._on_unsubscribe
+        self._client.on_message = self._on_message
+        self._incoming = Incoming(self._client.ack)
 
     @classmethod
     @asynccontextmanager
@@ -83,7 +86,7 @@ class Session:
         """
         session = cls(endpoint, version, timing)
         clean_start = True if version == "5" else MQTT_CLEAN_START_FIRST_ONLY
-        await dial(session._client, endpoint, clean_start, timing.connect_s)
+        await dial(session._client, endpoint, clean_start, connect_properties(version), timing.connect_s)
         session._attach()
         try:
             await session._accept()
@@ -91,32 +94,72 @@ class Session:
         finally:
             session._hang_up(BrokerUnreachable(f"the connection to {endpoint.address} is closed"))
 
+    @property
+    def version(self) -> ProtocolVersion:
+        """What is spoken."""
+        return self._version
+
+    @property
+    def retains(self) -> bool:
+        """Whether the broker keeps retained messages; one of 3.1.1 does not say, and is believed to."""
+        return self._retains
+
+    @property
+    def ended(self) -> bool:
+        """Whether the connection is lost."""
+        return self._ended.done()
+
     async def lost(self) -> None:
         """Wait for the end of the connection; raises BrokerUnreachable that says why."""
         await asyncio.shield(self._ended)
 
-    async def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> asyncio.Future[int]:
+    async def publish(
+        self, topic: str, payload: bytes, *, retain: bool = False, reply_to: str | None = None, correlation: bytes | None = None
+    ) -> asyncio.Future[int]:
         """Send with QoS 1 as soon as the window has room.
 
         Returns the future of the acknowledgement's reason code (always 0 with 3.1.1). It raises BrokerUnreachable if the
         connection is lost before, as does this call. What is larger than the broker takes is refused here: sent, it would end
-        the connection, and the next one, and with it everything behind it.
+        the connection, and the next one, and with it everything behind it. ``reply_to`` and ``correlation`` need MQTT 5.
         """
         acknowledgement: asyncio.Future[int] = self._loop.create_future()
         acknowledgement.add_done_callback(_look_at)
-        if not self._fits(topic, payload):
+        properties, properties_bytes = publish_properties(reply_to, correlation)
+        if not self._fits(topic, payload, properties_bytes):
             acknowledgement.set_result(TOO_LARGE)
             return acknowledgement
         await self._window.acquire()
         if not self._ended.done():
-            info = self._client.publish(topic, payload, qos=1, retain=retain)
+            info = self._client.publish(topic, payload, qos=1, retain=retain, properties=properties)
             if info.rc == MQTTErrorCode.MQTT_ERR_SUCCESS:
                 self._unacknowledged[info.mid] = (acknowledgement, self._loop.time())
                 return acknowledgement
-            self._hang_up(BrokerUnreachable(f"the connection to {self._endpoint.address} is lost: {info.rc.name}"))
+            self._fail(info.rc)
         self._window.release()
         self._ended.result()
         raise AssertionError("a session that ended has a reason")
+
+    @asynccontextmanager
+    async def subscribed(self, topics: str, *, qos: int = 1, room: int = 1) -> AsyncIterator[Subscription]:
+        """What is published on ``topics``, a topic or a filter, from the broker's answer on; the newest ``room`` messages wait.
+
+        Raises BrokerRefused if the broker does not let us; this and iterating raise BrokerUnreachable if the connection is lost.
+        """
+        subscription = self._incoming.open(topics, room)
+        try:
+            reason = await self._ask(*self._client.subscribe(topics, qos=qos))
+            if reason is not None and reason.is_failure:
+                raise BrokerRefused(f"{self._endpoint.address} does not let us hear {topics}: {describe_subscription(reason)}")
+            yield subscription
+        finally:
+            self._incoming.close(subscription)
+            if not (self._ended.done() or subscription.left):
+                self._send_unsubscribe(subscription)
+
+    async def unsubscribe(self, subscription: Subscription) -> None:
+        """Hear no more of it. What the broker had sent before its answer to this can be taken when this returns."""
+        if not subscription.left:
+            await self._send_unsubscribe(subscription)
 
     def offer(self, topic: str, payload: bytes) -> bool:
         """Send with QoS 0 if nothing is waiting to be sent; ``False`` if it was dropped."""
@@ -130,31 +173,29 @@ class Session:
         with contextlib.suppress(BrokerUnreachable):
             await self.lost()
 
-    def _fits(self, topic: str, payload: bytes) -> bool:
-        return HEADER_BYTES + len(topic.encode()) + len(payload) <= self._max_packet_bytes
+    def _fits(self, topic: str, payload: bytes, properties_bytes: int = 0) -> bool:
+        return HEADER_BYTES + properties_bytes + len(topic.encode()) + len(payload) <= self._max_packet_bytes
+
+    def _send_unsubscribe(self, subscription: Subscription) -> asyncio.Future[ReasonCode | None]:
+        subscription.left = True
+        return self._ask(*self._client.unsubscribe(subscription.topics))
+
+    def _ask(self, rc: MQTTErrorCode, mid: int | None) -> asyncio.Future[ReasonCode | None]:
+        """The answer to a packet that was just sent; it raises BrokerUnreachable if the connection is lost before."""
+        answer: asyncio.Future[ReasonCode | None] = self._loop.create_future()
+        answer.add_done_callback(_look_at)
+        if rc != MQTTErrorCode.MQTT_ERR_SUCCESS or mid is None:
+            self._fail(rc)
+        if (error := self._ended.exception() if self._ended.done() else None) is not None:
+            answer.set_exception(error)
+        elif mid is not None:
+            self._unanswered[mid] = (answer, self._loop.time())
+        return answer
+
+    def _fail(self, rc: MQTTErrorCode) -> None:
+        self._hang_up(BrokerUnreachable(f"the connection to {self._endpoint.address} is lost: {rc.name}"))
 
     # Connecting and closing
-
-    def _make_client(self, version: ProtocolVersion) -> Client:
-        endpoint = self._endpoint
-        client = Client(
-            CallbackAPIVersion.VERSION2,
-            client_id=endpoint.client_id,
-            protocol=MQTTProtocolVersion.MQTTv5 if version == "5" else MQTTProtocolVersion.MQTTv311,
-            clean_session=None if version == "5" else True,
-            reconnect_on_failure=False,
-        )
-        client.connect_timeout = self._timing.connect_s
-        client.max_inflight_messages_set(0)  # paho would queue what is beyond it; our window never lets it come so far
-        client.will_set(endpoint.will_topic, endpoint.will, qos=1, retain=True)
-        if endpoint.username is not None:
-            client.username_pw_set(endpoint.username, endpoint.password)
-        if endpoint.tls is not None:
-            client.tls_set_context(endpoint.tls)
-        client.on_connect = self._on_connect
-        client.on_disconnect = self._on_disconnect
-        client.on_publish = self._on_publish
-        return client
 
     def _attach(self) -> None:
         """Hand the socket over to the event loop. The callbacks for it are set only now: dialling ran in a thread."""
@@ -162,6 +203,9 @@ class Session:
         if sock is None:
             self._end(BrokerUnreachable(f"{self._endpoint.address} hung up at once", fault="no answer"))
             return
+        if isinstance(sock, socket.socket):
+            # What we say is small, and the broker's kernel acknowledges it up to 40 ms later: the next must not wait for that.
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         client.on_socket_register_write = lambda _client, _data, sock: loop.add_writer(sock, self._on_writable)
         client.on_socket_unregister_write = lambda _client, _data, sock: _detach(loop.remove_writer(sock))
         client.on_socket_close = lambda _client, _data, sock: _detach(loop.remove_reader(sock))
@@ -171,18 +215,14 @@ class Session:
         self._ticker = loop.call_later(self._tick_s, self._tick)
 
     async def _accept(self) -> None:
-        address = self._endpoint.address
         try:
             async with asyncio.timeout(self._timing.connect_s):
                 limits = await self._accepted
         except TimeoutError as error:
-            raise Unanswered(
-                f"{address} does not answer CONNECT within {self._timing.connect_s:g} s",
-                hint="is it an MQTT broker?",
-                fault="no answer",
-            ) from error
+            raise silence(self._endpoint, self._timing.connect_s) from error
         self._window = asyncio.Semaphore(min(WINDOW, getattr(limits, "ReceiveMaximum", WINDOW)))
         self._max_packet_bytes = getattr(limits, "MaximumPacketSize", NO_LIMIT_BYTES)
+        self._retains = getattr(limits, "RetainAvailable", 1) != 0
 
     def _hang_up(self, error: BrokerUnreachable) -> None:
         """Close the socket, whatever state the connection is in."""
@@ -207,6 +247,11 @@ class Session:
                 acknowledgement.set_exception(error)
             self._window.release()  # whoever waits for room learns of the end
         self._unacknowledged.clear()
+        for answer, _ in self._unanswered.values():
+            if not answer.done():
+                answer.set_exception(error)
+        self._unanswered.clear()
+        self._incoming.end(error)
 
     # What the event loop calls
 
@@ -228,10 +273,14 @@ class Session:
     def _tick(self) -> None:
         self._ticker = self._loop.call_later(self._tick_s, self._tick)
         self._client.loop_misc()
-        oldest_s = next((sent_s for _, sent_s in self._unacknowledged.values()), None)
-        if oldest_s is not None and self._loop.time() - oldest_s > self._timing.acknowledge_s:
-            waited = f"{self._timing.acknowledge_s:g} s"
+        too_old_s = self._loop.time() - self._timing.acknowledge_s
+        waited = f"{self._timing.acknowledge_s:g} s"
+        if next((sent_s for _, sent_s in self._unacknowledged.values()), too_old_s) < too_old_s:
             self._hang_up(BrokerUnreachable(f"{self._endpoint.address} has not acknowledged a message for {waited}"))
+        # The answer may stand behind messages that a slow network takes long for: silence counts, not the time alone.
+        asked_s = next((sent_s for _, sent_s in self._unanswered.values()), too_old_s)
+        if max(asked_s, self._heard_s) < too_old_s and self._unanswered:
+            self._hang_up(BrokerUnreachable(f"{self._endpoint.address} has not answered a subscription for {waited}"))
 
     # What paho calls
 
@@ -243,26 +292,15 @@ class Session:
         if not reason.is_failure:
             self._accepted.set_result(properties)
             return
-        self._end(_refusal(self._endpoint, reason))
+        self._end(refusal(self._endpoint, reason))
 
     def _on_disconnect(
         self, _client: Client, _data: Any, flags: DisconnectFlags, reason: ReasonCode, _properties: Properties | None
     ) -> None:
-        address = self._endpoint.address
-        if not self._accepted.done():
-            self._end(
-                Unanswered(
-                    f"{address} closed the connection without answering CONNECT", hint="is it an MQTT broker?", fault="no answer"
-                )
-            )
-        elif flags.is_disconnect_packet_from_server:
-            hint = "another client uses the same client_id" if str(reason) == "Session taken over" else ""
-            self._end(BrokerUnreachable(f"{address} closed the connection: {reason}", hint=hint))
-        elif str(reason) == "Unspecified error":  # paho's word for a socket that was closed
-            hint = f"if that happens again and again, another client may use the client_id {self._endpoint.client_id!r}"
-            self._end(BrokerUnreachable(f"the connection to {address} is lost: it was closed without a reason", hint=hint))
+        if self._accepted.done():
+            self._end(loss(self._endpoint, reason, by_broker=flags.is_disconnect_packet_from_server))
         else:
-            self._end(BrokerUnreachable(f"the connection to {address} is lost: {reason}"))
+            self._end(hung_up(self._endpoint))
 
     def _on_publish(self, _client: Client, _data: Any, mid: int, reason: ReasonCode, _properties: Properties | None) -> None:
         acknowledgement, _ = self._unacknowledged.pop(mid, (None, 0.0))
@@ -271,14 +309,33 @@ class Session:
             if not acknowledgement.done():
                 acknowledgement.set_result(reason.value)
 
+    def _on_subscribe(
+        self, _client: Client, _data: Any, mid: int, reasons: list[ReasonCode], _properties: Properties | None
+    ) -> None:
+        self._on_answer(mid, reasons[0] if reasons else None)
 
-def _refusal(endpoint: Endpoint, reason: ReasonCode) -> BrokerRefused:
-    message = f"{endpoint.address} refuses the connection: {reason}"
-    if reason == ReasonCode(PacketTypes.CONNACK, "Unsupported protocol version"):
-        return ProtocolRefused(message, hint="set protocol to the version that the broker speaks", fault="protocol refused")
-    user = f"user {endpoint.username!r}" if endpoint.username is not None else "no user name"
-    fault: BrokerFault = "login refused" if str(reason) in LOGIN_REFUSALS else "refused"
-    return BrokerRefused(message, hint=f"edged logged in with {user} and client_id {endpoint.client_id!r}", fault=fault)
+    def _on_unsubscribe(
+        self, _client: Client, _data: Any, mid: int, _reasons: list[ReasonCode], _properties: Properties | None
+    ) -> None:
+        self._on_answer(mid, None)
+
+    def _on_answer(self, mid: int, reason: ReasonCode | None) -> None:
+        self._heard_s = self._loop.time()
+        answer, _ = self._unanswered.pop(mid, (None, 0.0))
+        if answer is not None and not answer.done():
+            answer.set_result(reason)
+
+    def _on_message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
+        self._heard_s = self._loop.time()
+        properties = message.properties
+        heard = Message(
+            topic=message.topic,
+            payload=bytes(message.payload),
+            retained=message.retain,
+            reply_to=getattr(properties, "ResponseTopic", None),
+            correlation=getattr(properties, "CorrelationData", None),
+        )
+        self._incoming.put(heard, message.mid, message.qos)
 
 
 def _look_at(future: asyncio.Future[Any]) -> None:

@@ -3,17 +3,18 @@
 ``<prefix>/<fleet>/<device>/`` and then
 
 - ``availability``            retained; ``online`` or ``offline`` as plain text, which is what consumers of availability expect
-- ``event/<kind>/<subject>``  QoS 1; the subject is the camera, for ``model_changed`` the model
+- ``event/<kind>/<subject>``  QoS 1; the subject is the camera, for ``model_changed`` the model, for ``update`` the followed id
 - ``camera/<camera>``         retained state
 - ``model/<model>``           retained state
 - ``health``                retained; how the device is, and its counters
+- ``ota/status``            retained; how far updates of what it follows are
 - ``live/<camera>``           QoS 0
 """
 
 from __future__ import annotations
 
 from edged.core.errors import ConfigInvalid
-from edged.core.event import Event, ModelChanged
+from edged.core.event import Event, ModelChanged, UpdateChanged
 
 ONLINE = b"online"
 OFFLINE = b"offline"
@@ -51,11 +52,15 @@ class Topics:
         self.base = f"{prefix}/{fleet}/{device}"
         self.availability = f"{self.base}/availability"
         self.health = f"{self.base}/health"
+        self.updates = f"{self.base}/ota/status"
 
     def event(self, event: Event) -> str:
         """Where an event goes."""
-        occurrence = event.occurrence
-        subject = occurrence.model_name if isinstance(occurrence, ModelChanged) else occurrence.camera
+        match event.occurrence:
+            case ModelChanged(model_name=subject) | UpdateChanged(target_id=subject):
+                pass
+            case occurrence:
+                subject = occurrence.camera
         return f"{self.base}/event/{event.kind}/{subject}"
 
     def camera(self, camera: str) -> str:

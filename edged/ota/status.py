@@ -5,27 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from edged.core.errors import UpdateCode
+from edged.core.event import UpdateState
 from edged.ota.target import Kind
 
-State = Literal["queued", "downloading", "verified", "testing", "shadow", "trial", "confirmed", "rejected", "failed", "reverted"]
-"""``rejected``: not installed, and not tried again under this sequence; ``failed``: not installed for a reason that may pass, tried
-again; ``reverted``: was in use and is no more. The others follow one another."""
+State = UpdateState
 
-Code = Literal[
-    "ok",
-    # trust
-    "bad_signature", "expired", "rolled_back", "torn", "oversized", "malformed", "wrong_channel",
-    # meant for others, or later
-    "not_for_device", "not_in_rollout", "not_yet", "unknown_id",
-    # transfer
-    "no_space", "chunk_missing", "chunk_damaged", "offline",
-    # probe
-    "model_refused", "signature_differs", "golden_differs", "over_memory", "over_latency", "does_not_fit_beside",
-    # trial
-    "crashed", "hung", "slow", "memory_grew", "output_not_finite", "sees_less", "sees_more", "config_refused",
-    # afterwards
-    "known_bad", "revoked", "interrupted", "by_operator",
-]  # fmt: skip
+Code = Literal["ok", UpdateCode]
 """Why it stands there; ``ok`` where nothing is wrong."""
 
 

@@ -1,7 +1,8 @@
 """What a signed target says besides length and sha256: the ``custom`` object of TUF's targets role (specification, section 4.5).
 
 Rules: what is decoded here was signed, and is checked all the same: a signature says who wrote it, not that it makes sense.
-Nothing in it is ever a path. Free of python-tuf: the main process reads it.
+Nothing in it is ever a path; numbers are whole, since canonical JSON, which is what is signed, has no fractions. Free of
+python-tuf: the main process reads it.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     memory_mb: Annotated[int, msgspec.Meta(ge=1)] | None = None
     """Most memory of its probe, beyond that of the process."""
-    p95_ms: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    p95_ms: Annotated[int, msgspec.Meta(ge=1)] | None = None
     """Of ``invoke`` on live frames, during the trial."""
 
 

@@ -4,6 +4,8 @@ the hundred, or a model without a download.
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +18,11 @@ from edged.infer.graph import IDENTIFIER
 MANIFEST = """\
 name = "brightness"
 version = "1"
-labels = ["light"]
+labels = {labels}
 [files]
 cpu = "brightness.tflite"
 [input]
-mean = [0.0]
+mean = [{mean}]
 std = [255.0]
 [decoder]
 name = "ssd_postprocess"
@@ -28,24 +30,28 @@ output_order = "boxes,classes,scores,count"
 """
 
 
-def write_bundle(directory: Path, objects: int) -> Path:
-    """Make a bundle in ``directory``. A picture is shrunk to ``objects`` pixels in a row, each of which is an object's score."""
+def write_bundle(directory: Path, objects: int, *, labels: Sequence[str] = ("light",), dark: bool = True) -> Path:
+    """Make a bundle in ``directory``. A picture is shrunk to ``objects`` pixels in a row, each of which is an object's score.
+
+    Objects are of the last of ``labels``. Without ``dark``, what is darker than half grey makes its score NaN.
+    """
     directory.mkdir()
-    (directory / "model.toml").write_text(MANIFEST)
-    (directory / "brightness.tflite").write_bytes(brightness_model(objects))
+    manifest = MANIFEST.format(labels=json.dumps(labels), mean=0.0 if dark else 127.5)
+    (directory / "model.toml").write_text(manifest)
+    (directory / "brightness.tflite").write_bytes(brightness_model(objects, len(labels) - 1, root=not dark))
     return directory
 
 
-def brightness_model(objects: int) -> bytes:
+def brightness_model(objects: int, class_id: int = 0, *, root: bool = False) -> bytes:
     """A .tflite: from float32 [1, 1, ``objects``, 3] in 0..1 to boxes, classes, scores and count (``edged.decode.ssd``).
 
-    Scores are the means over the colours; everything else is constant.
+    Scores are the means over the colours, or their roots; everything else is constant.
     """
     from ai_edge_litert import schema_py_generated as schema
 
     left = np.arange(objects, dtype=np.float32) / objects
     boxes = np.stack([np.full(objects, 0.25), left, np.full(objects, 0.75), left + 0.9 / objects], axis=1)
-    constants = [boxes[None], np.zeros((1, objects)), np.array([objects])]
+    constants = [boxes[None], np.full((1, objects), class_id), np.array([objects])]
     buffers = [schema.BufferT(), *(_buffer(schema, values.astype(np.float32)) for values in constants)]
     buffers.append(_buffer(schema, np.array([1, 3], np.int32)))
     tensors = [
@@ -59,15 +65,27 @@ def brightness_model(objects: int) -> bytes:
     operator = schema.OperatorT()
     operator.opcodeIndex, operator.inputs, operator.outputs = 0, [0, 4], [5]
     operator.builtinOptionsType, operator.builtinOptions = schema.BuiltinOptions.ReducerOptions, schema.ReducerOptionsT()
+    operators, codes = [operator], [schema.BuiltinOperator.MEAN]
+    if root:
+        tensors.append(_tensor(schema, "means", [1, objects], 0))
+        operator.outputs = [len(tensors) - 1]
+        last = schema.OperatorT()
+        last.opcodeIndex, last.inputs, last.outputs = 1, operator.outputs, [5]
+        operators.append(last)
+        codes.append(schema.BuiltinOperator.SQRT)
     graph = schema.SubGraphT()
-    graph.tensors, graph.inputs, graph.outputs, graph.operators = tensors, [0], [1, 2, 5, 3], [operator]
-    code = schema.OperatorCodeT()
-    code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.MEAN
+    graph.tensors, graph.inputs, graph.outputs, graph.operators = tensors, [0], [1, 2, 5, 3], operators
     model = schema.ModelT()
-    model.version, model.operatorCodes, model.subgraphs, model.buffers = 3, [code], [graph], buffers
+    model.version, model.operatorCodes, model.subgraphs, model.buffers = 3, [_code(schema, it) for it in codes], [graph], buffers
     builder = flatbuffers.Builder(1024)
     builder.Finish(model.Pack(builder), IDENTIFIER)
     return bytes(builder.Output())
+
+
+def _code(schema: Any, operator: int) -> Any:
+    made = schema.OperatorCodeT()
+    made.builtinCode = made.deprecatedBuiltinCode = operator
+    return made
 
 
 def _buffer(schema: Any, values: NDArray[Any]) -> Any:

@@ -10,7 +10,7 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,7 +73,7 @@ class Tracker:
         self._correct(detections, match, scene_ns)
         ended += self._expire(scene_ns)
         self._start(detections, match, scene_ns)
-        return TrackUpdate(tracks_of(self._rows[self._rows["confirmed"]]), ended)
+        return TrackUpdate(self.tracks, ended)
 
     def cut(self, scene_ns: int) -> None:
         """Take note that the picture as a whole changed at ``scene_ns``; to be said before the ``update`` with that frame."""
@@ -83,6 +83,34 @@ class Tracker:
         """End every track; the confirmed ones are returned."""
         rows, self._rows = self._rows, no_rows()
         return tracks_of(rows[rows["confirmed"]])
+
+    def take_over(self, before: Tracker, class_of: Callable[[int], int | None]) -> tuple[Track, ...]:
+        """Follow what ``before`` did, which is of no use from then on: its tracks, its clock, its cuts, and its ids go on.
+
+        ``class_of`` gives the number that a class of ``before`` has here. Tracks of classes that have none end; the confirmed ones
+        are returned, with the class that they had.
+        """
+        rows = before._rows
+        here = [class_of(class_id) for class_id in rows["class_id"].tolist()]
+        known = np.array([class_id is not None for class_id in here], np.bool_)
+        ended = tracks_of(rows[~known & rows["confirmed"]])
+        self._rows = rows[known]
+        self._rows["class_id"] = [class_id for class_id in here if class_id is not None]
+        self._scene_ns, self._cut_ns, self._next_id = before._scene_ns, before._cut_ns, before._next_id
+        return ended
+
+    @property
+    def tracks(self) -> tuple[Track, ...]:
+        """The confirmed tracks that are alive."""
+        return tracks_of(self._rows[self._rows["confirmed"]])
+
+    def strong(self, detections: Detections) -> Mask:
+        """Which of ``detections`` reach the score from which they count."""
+        high = np.full(len(detections), self._settings.score_high, np.float32)
+        for class_id, threshold in self._high_by_class.items():
+            high[detections.class_id == class_id] = threshold
+        strong: Mask = detections.score >= high
+        return strong
 
     def _predict(self, scene_ns: int) -> None:
         dt_s, self._scene_ns = (scene_ns - self._scene_ns) / 1e9, scene_ns
@@ -103,7 +131,7 @@ class Tracker:
         growth_px = kalman.position_std_px(rows["mean"], rows["cov"], MAX_GROWTH)
         cost = 1 - iou_matrix(kalman.xyxy_of(rows["mean"]), detections.xyxy, growth_px)
         cost[rows["class_id"][:, None] != detections.class_id] = np.inf
-        confirmed, strong = rows["confirmed"], self._strong(detections)
+        confirmed, strong = rows["confirmed"], self.strong(detections)
         weak = ~strong & (detections.score >= settings.score_low)
         free = np.ones(len(rows), np.bool_)
 
@@ -120,13 +148,6 @@ class Tracker:
             pair(confirmed, weak & ~_same_object(detections, detections.take(match >= 0)).any(axis=1))
         pair(~confirmed, strong)
         return match
-
-    def _strong(self, detections: Detections) -> Mask:
-        high = np.full(len(detections), self._settings.score_high, np.float32)
-        for class_id, threshold in self._high_by_class.items():
-            high[detections.class_id == class_id] = threshold
-        strong: Mask = detections.score >= high
-        return strong
 
     def _correct(self, detections: Detections, match: NDArray[np.intp], scene_ns: int) -> None:
         rows = self._rows
@@ -154,7 +175,7 @@ class Tracker:
 
     def _start(self, detections: Detections, match: NDArray[np.intp], scene_ns: int) -> None:
         """Start a track for every strong detection that is neither matched nor a second box of what is there."""
-        new = detections.take((match < 0) & self._strong(detections))
+        new = detections.take((match < 0) & self.strong(detections))
         if not len(new):
             return
         new = new.take(np.argsort(-new.score, kind="stable"))

@@ -6,19 +6,26 @@ on undisturbed; everything that is wrong is found at once.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
+from functools import partial
 
-from edged.core.errors import CameraLost, DelegateFailed, EdgedError
+from edged.core.errors import CameraLost, DelegateFailed, EdgedError, ModelRejected
+from edged.infer.bundle import Bundle
+from edged.infer.probe.machine import free_bytes
 from edged.sources.settings import describe_source
 from edged.vision.capture import Capture, OpenSource
+from edged.vision.headroom import megabytes, need_bytes
 from edged.vision.line import Line
 from edged.vision.loader import LoadedModel, Served, load
 from edged.vision.mailbox import Bell
 from edged.vision.note import Note
 from edged.vision.report import Reporter
 from edged.vision.settings import CameraSettings, VisionSettings, same_capture
+
+log = logging.getLogger("edged.vision")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,23 +50,34 @@ class Unfit(EdgedError):
 class Assembler:
     """Makes assemblies."""
 
-    def __init__(self, bell: Bell, report: Reporter, open_source: OpenSource, note: Note) -> None:
+    def __init__(
+        self, bell: Bell, report: Reporter, open_source: OpenSource, note: Note, *, free_bytes: Callable[[], int] = free_bytes
+    ) -> None:
+        self._free_bytes = free_bytes
         self._note = note
         self._bell = bell
         self._report = report
         self._open_source = open_source
 
-    def assemble(self, settings: VisionSettings, before: Assembly | None, on_loaded: Callable[[LoadedModel], None]) -> Assembly:
+    def assemble(
+        self,
+        settings: VisionSettings,
+        before: Assembly | None,
+        on_loaded: Callable[[LoadedModel], None],
+        release: Callable[[Served], None] | None = None,
+    ) -> Assembly:
         """Make what ``settings`` say, beside ``before``, which serves; ``on_loaded`` hears of each model that was loaded.
 
-        Raises Unfit; at first, DelegateFailed: there is an answer to that.
+        A model for which there is no room beside the one that it replaces has that ``release``d first. Raises Unfit; at first,
+        DelegateFailed: there is an answer to that.
         """
         made = Assembly(settings)
         problems: list[tuple[tuple[str, ...], EdgedError]] = []
         for name in settings.used_models:
             running = before.models.get(name) if before else None
             try:
-                served = made.models[name] = self._model(name, settings, running, lives_on=before is not None)
+                fit = partial(self._fit, name, settings, before, release) if before and running and release else None
+                served = made.models[name] = self._model(name, settings, running, fit, lives_on=before is not None)
             except EdgedError as error:
                 if not before and isinstance(error, DelegateFailed):
                     raise
@@ -78,7 +96,34 @@ class Assembler:
             raise Unfit(problems)
         return made
 
-    def _model(self, name: str, settings: VisionSettings, running: Served | None, *, lives_on: bool) -> Served:
+    def _fit(
+        self, name: str, settings: VisionSettings, before: Assembly, release: Callable[[Served], None], bundle: Bundle
+    ) -> None:
+        """Have the model that is to be replaced released if memory is short; raises ModelRejected where not even that would do."""
+        running = before.models[name]
+        needed, free = need_bytes(bundle, settings.memory_bytes.get(name, 0)), self._free_bytes()
+        if needed <= free:
+            return
+        given_back = need_bytes(running.model.bundle, before.settings.memory_bytes.get(name, 0))
+        if needed > free + given_back:
+            raise ModelRejected(
+                f"model {name} ({bundle.manifest.name}): needs {megabytes(needed)}; {megabytes(free)} are free, and "
+                f"{megabytes(given_back)} more without the one that serves",
+                hint="Use a smaller model.",
+                fault="does not fit memory",
+            )
+        log.warning("model %s: needs %s, %s are free: frames wait while it is exchanged", name, megabytes(needed), megabytes(free))
+        release(running)
+
+    def _model(
+        self,
+        name: str,
+        settings: VisionSettings,
+        running: Served | None,
+        make_room: Callable[[Bundle], None] | None,
+        *,
+        lives_on: bool,
+    ) -> Served:
         guard = self._note.section(name)
         try:
             return load(
@@ -90,6 +135,7 @@ class Assembler:
                 guard=guard,
                 root=settings.root,
                 before=running,
+                make_room=make_room,
             )
         except EdgedError:
             if lives_on:

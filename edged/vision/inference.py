@@ -105,6 +105,7 @@ class Inference:
             self._usual_ns[job.engine] = (7 * usual + took) // 8 if usual else took
             self._done = Result(job, outputs, took, time.thread_time_ns() - cpu)
             self.expected_end_ns = 0
+            del job, outputs  # would keep the engine and the picture until the next job, which may not come
 
     def _next(self) -> Job | None:
         """The job that waits; if none does, the last result is handed over and the next job awaited."""

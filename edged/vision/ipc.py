@@ -53,11 +53,13 @@ class Refused:
 class Reconfigured:
     """Answer to ``Reconfigure``: what was said before concerns the old settings, what follows the new ones.
 
-    ``opened`` are the cameras whose source is opened (again), ``loaded`` the models that were read from their files.
+    ``opened`` are the cameras whose source is opened (again), ``loaded`` the models that were read from their files. ``paused_ms``
+    is how long frames waited because an old and a new model did not fit into memory together.
     """
 
     opened: tuple[str, ...]
     loaded: tuple[str, ...]
+    paused_ms: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +183,10 @@ class CameraStats:
     """From capture until its events are on their way to the main process, of every inferred frame."""
     invoke: Latency = NO_LATENCY
     """How long the interpreter took, of every inferred frame."""
+    detections: int = 0
+    """What the model saw in all frames together: boxes at or above the score from which they count."""
+    not_finite: int = 0
+    """Frames for which the model put out NaN or infinite numbers."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from edged.vision import ipc
 from edged.vision.annotate import AnnotatedVideo
 from edged.vision.capture import Capture, Down, Ended, Up
 from edged.vision.inference import Result
-from edged.vision.labels import class_ids
+from edged.vision.labels import class_ids, counterpart
 from edged.vision.loader import LoadedModel
 from edged.vision.report import Reporter
 from edged.vision.settings import CameraSettings
@@ -46,6 +46,16 @@ class Spent:
     report_ns: int = 0
     invoke_ns: int = 0
     invoke_cpu_ns: int = 0
+
+
+@dataclass(slots=True)
+class Counts:
+    """Of all frames together: those that were inferred, and what came of them (``ipc.CameraStats``)."""
+
+    inferred: int = 0
+    detections: int = 0
+    not_finite: int = 0
+    live_unsent: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,17 +102,32 @@ class Line:
         self._spent = Spent()
         self._took = Took()
         self._dropped_before = 0
-        self._inferred = 0
-        self._live_unsent = 0
+        self._counts = Counts()
         self._age_ns = 0
         self._size = (0, 0)
 
     def take_over(self, before: Line) -> None:
-        """Go on where a line of the same capture was: its counters stay, and what has ended has ended."""
+        """Go on where a line of the same capture was, and close it: its counters stay, and what has ended has ended.
+
+        Where nothing but the model is another one, what the camera saw is followed on, as far as the new model knows it.
+        """
         self.over, self.ended = before.over, before.ended
-        self._spent, self._inferred, self._live_unsent = before._spent, before._inferred, before._live_unsent
+        self._spent, self._counts = before._spent, before._counts
         self._dropped_before = before._tracks_dropped
         self._age_ns, self._took, self._size = before._age_ns, before._took, before._size
+        self._prepared_ns, self._live_at_ns = before._prepared_ns, before._live_at_ns
+        if self._settings == before._settings:
+            self._follow_on(before)
+        else:
+            before.close()
+
+    def _follow_on(self, before: Line) -> None:
+        old, new = before.model.manifest, self.model.manifest
+        unknown = self._tracker.take_over(before._tracker, lambda class_id: counterpart(class_id, old, new))
+        for occurrence in self._presence.take_over(before._presence, unknown, before._last_time):
+            self._report.send(occurrence)
+        self._tracks, self._cuts, self._last_time = self._tracker.tracks, before._cuts, before._last_time
+        self._video, before._video = before._video, None
 
     @property
     def _tracks_dropped(self) -> int:
@@ -125,7 +150,7 @@ class Line:
         """Turn the outputs into tracks and events, and say them."""
         frame, spent = result.job.frame, self._spent
         self.jobs_in_flight -= 1
-        self._inferred += 1
+        self._counts.inferred += 1
         self._took.inferred.add(time.monotonic_ns() - frame.captured_ns)
         self._took.invoke.add(result.invoke_ns)
         spent.invoke_ns += result.invoke_ns
@@ -153,11 +178,14 @@ class Line:
             self._video.write(frame, self._tracks, self.model.manifest.label, self.capture.fps)
 
     def _detections(self, result: Result) -> Detections:
-        """What is wanted of what the model saw, in source pixels."""
+        """What is wanted of what the model saw, in source pixels. Decoders leave out what is not finite; here it is counted."""
+        self._counts.not_finite += not all(output.finite for output in result.outputs)
         found = self.model.decoder(result.outputs)
         if self._wanted is not None:
             found = found.take(np.isin(found.class_id, self._wanted))
-        return result.job.placement.in_source(found)
+        seen = result.job.placement.in_source(found)
+        self._counts.detections += int(np.count_nonzero(self._tracker.strong(seen)))
+        return seen
 
     def take(self) -> Frame | None:
         """The frame to be prepared next, unless a notice comes before it."""
@@ -217,10 +245,10 @@ class Line:
             camera=self.camera,
             captured=mailbox.put_count,
             dropped=mailbox.dropped,
-            inferred=self._inferred,
+            inferred=self._counts.inferred,
             tracks=len(self._tracks),
             tracks_dropped=self._tracks_dropped,
-            live_unsent=self._live_unsent,
+            live_unsent=self._counts.live_unsent,
             capture_cpu_ms=self.capture.cpu_ns / 1e6,
             prepare_cpu_ms=spent.prepare_ns / 1e6,
             decode_cpu_ms=spent.decode_ns / 1e6,
@@ -237,6 +265,8 @@ class Line:
             inferred_age=self._took.inferred.read(),
             reported_age=self._took.reported.read(),
             invoke=self._took.invoke.read(),
+            detections=self._counts.detections,
+            not_finite=self._counts.not_finite,
         )
 
     def _report_live(self, frame: Frame, result: Result) -> None:
@@ -248,7 +278,7 @@ class Line:
         objects = tuple(ipc.LiveObject(name(t), label(t.class_id), t.score, t.box) for t in self._tracks if t.matched)
         media_s = None if frame.media_ns is None else frame.media_ns / 1e9
         live = ipc.Live(self.camera, frame.seq, frame.captured_ns, media_s, result.invoke_ns / 1e6, objects)
-        self._live_unsent += not self._report.offer(live)
+        self._counts.live_unsent += not self._report.offer(live)
 
 
 def _wanted_classes(labels: Sequence[str], model: LoadedModel) -> NDArray[np.int32] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from edged.core.errors import ModelRejected
@@ -82,13 +83,15 @@ def load(
     guard: Guard | None = None,
     root: Path = Path("/"),
     before: Served | None = None,
+    make_room: Callable[[Bundle], None] | None = None,
 ) -> Served:
     """Load the model of ``settings``, or take of ``before``, which serves now, what would be the same: all of it, or its engine.
 
     The score from which a detection counts is the configuration's for its label, else for this model, else the manifest's, else
     the tracker's. The decoder reports from ``score_low`` on, because weak detections continue a track, or from the lowest threshold
-    of a label. The rest is that of ``open_engine``. Raises what that raises; ModelRejected with the fault "changed" for a bundle
-    that is not of the ``identity`` that was probed; ConfigInvalid for a label that the model does not have.
+    of a label. ``make_room`` is called before an engine is made. The rest is that of ``open_engine``. Raises what that raises;
+    ModelRejected with the fault "changed" for a bundle that is not of the ``identity`` that was probed; ConfigInvalid for a label
+    that the model does not have.
     """
     if before and before.model.bundle.identity != identity:
         before = None
@@ -104,6 +107,8 @@ def load(
     fitted = dataclasses.replace(tracking, score_high=high, score_low=min(tracking.score_low, high))
     classes = class_ids(settings.label_thresholds, bundle.manifest)
     by_class = {class_id: settings.label_thresholds[label] for label, ids in classes.items() for class_id in ids}
+    if make_room and not before:
+        make_room(bundle)
     engine = before.model.engine if before else open_engine(bundle, settings, avoid=avoid, guard=guard, root=root)
     model = _decoded(name, bundle, engine, min([fitted.score_low, *by_class.values()]))
     return Served(dataclasses.replace(model, label_thresholds=by_class), fitted, settings, tracking)

@@ -15,9 +15,11 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Callable
 from functools import partial
 
 from edged.core.errors import DelegateFailed, EdgedError, ModelRejected, ProtocolViolated
+from edged.infer.probe.machine import free_bytes
 from edged.sources.open import open_source
 from edged.vision import ipc
 from edged.vision.assembly import Assembler, Unfit
@@ -47,14 +49,24 @@ CAPTURE_JOIN_S = 1.0
 class Vision:
     """The threads of the vision process, made from its settings; ``note`` is marked while an accelerator is at work.
 
+    ``free_bytes`` tells how much memory a model may take now.
+
     Raises Unfit for settings that cannot be served, DelegateFailed for an accelerator that cannot be used.
     """
 
-    def __init__(self, settings: VisionSettings, report: Reporter, open_source: OpenSource, note: Note | None = None) -> None:
+    def __init__(
+        self,
+        settings: VisionSettings,
+        report: Reporter,
+        open_source: OpenSource,
+        note: Note | None = None,
+        *,
+        free_bytes: Callable[[], int] = free_bytes,
+    ) -> None:
         self._report = report
         bell = Bell()
         self._inference = Inference(bell)
-        self._assembler = Assembler(bell, report, open_source, note or Note())
+        self._assembler = Assembler(bell, report, open_source, note or Note(), free_bytes=free_bytes)
         self._running = self._assembler.assemble(settings, None, lambda model: report.send(model.serves()))
         self._stage = Stage(self._running.lines, self._inference, bell)
         self._wanted: VisionSettings | None = None
@@ -73,7 +85,7 @@ class Vision:
             if select.select([channel], [], [], STALL_CHECK_S)[0] and not self._obey(channel):
                 return 0
             self._advance()
-            if self._hopeless(time.monotonic_ns()):
+            if (self._order and self._order.wedged) or self._hopeless(time.monotonic_ns()):
                 self._stop()
                 self._stage.finished.wait(LEAVE_S)
                 return EXIT_WEDGED

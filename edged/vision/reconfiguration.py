@@ -1,7 +1,9 @@
 """From the order to go on with other settings to its answer, while everything goes on.
 
-Rules: what is new is made beside what serves, on a thread of its own; only when all of it is there is anything stopped. The control
-thread calls ``advance`` and never waits for a model or a device.
+Rules: what is new is made beside what serves, on a thread of its own; only when all of it is there is anything stopped. The one
+exception is memory: a model that does not fit beside the one in whose place it comes is loaded after that one was let go of, while
+its frames wait, and that one again if anything is refused. The control thread calls ``advance`` and never waits for a model or a
+device.
 """
 
 from __future__ import annotations
@@ -10,13 +12,15 @@ import logging
 import threading
 import time
 
+from edged.core.errors import EdgedError
+from edged.infer.engine import Engine
 from edged.vision import ipc
 from edged.vision.assembly import Assembler, Assembly, Unfit
 from edged.vision.capture import Capture
-from edged.vision.loader import LoadedModel
+from edged.vision.loader import LoadedModel, Served
 from edged.vision.report import Reporter
 from edged.vision.settings import VisionSettings
-from edged.vision.stage import Exchange, Stage
+from edged.vision.stage import Exchange, Pause, Stage
 
 log = logging.getLogger("edged.vision")
 
@@ -41,6 +45,8 @@ class Reconfiguration:
         self._report = report
         self._made: Assembly | tuple[ipc.Problem, ...]
         self._loaded: list[LoadedModel] = []
+        self._resting: list[tuple[Pause, Engine]] = []
+        self._resting_since_ns = 0
         self._exchange: Exchange | None = None
         self._leaving: list[Capture] = []
         self._give_up_at_s = time.monotonic() + PREPARE_S
@@ -51,6 +57,11 @@ class Reconfiguration:
     def preparing(self) -> bool:
         """Whether the thread that makes what is new lives; once the order is over only if it hangs."""
         return self._thread.is_alive()
+
+    @property
+    def wedged(self) -> bool:
+        """Whether it was given up while a model is out of memory that somebody should serve: the process has to go."""
+        return self.over and self.preparing and bool(self._resting)
 
     def advance(self) -> None:
         """Take the next step if it is due."""
@@ -67,9 +78,36 @@ class Reconfiguration:
 
     def _prepare(self, assembler: Assembler, settings: VisionSettings) -> None:
         try:
-            self._made = assembler.assemble(settings, self.running, self._loaded.append)
+            self._made = assembler.assemble(settings, self.running, self._loaded.append, self._release)
         except Unfit as error:  # its traceback would keep what was made so far
+            self._loaded.clear()
             self._made = tuple(ipc.Problem(key, str(problem)) for key, problem in error.problems)
+        if not isinstance(self._made, Assembly):
+            self._restore()
+
+    def _release(self, served: Served) -> None:
+        """On the preparing thread: let a model rest, and give its memory back."""
+        pause = Pause(served.model.engine)
+        self._stage.pause(pause)
+        pause.done.wait()
+        self._resting_since_ns = self._resting_since_ns or time.monotonic_ns()
+        self._resting.append((pause, pause.engine))
+        pause.engine.release()
+
+    def _restore(self) -> None:
+        """On the preparing thread: have what rests serve again. What cannot be loaded any more ends the process: a new one may."""
+        for pause, engine in self._resting:
+            try:
+                engine.restore()
+            except EdgedError as error:
+                raise RuntimeError(f"the model that served cannot be loaded again: {error}") from error
+            self._stage.resume(pause)
+        if self._resting:
+            log.warning("the model before serves again; its frames waited for %.0f ms", self._rested_ms())
+            self._resting.clear()
+
+    def _rested_ms(self) -> float:
+        return (time.monotonic_ns() - self._resting_since_ns) / 1e6 if self._resting else 0.0
 
     def _refuse(self, *problems: ipc.Problem) -> None:
         cut = tuple(ipc.Problem(problem.key, problem.text[:MAX_PROBLEM_CHARS]) for problem in problems[:MAX_PROBLEMS])
@@ -88,7 +126,11 @@ class Reconfiguration:
     def _announce(self) -> None:
         """On the stage thread, between the last word of the old lines and the first of the new."""
         assert isinstance(self._made, Assembly)
-        self._report.send(ipc.Reconfigured(tuple(self._made.opened), tuple(model.name for model in self._loaded)))
+        paused_ms = self._rested_ms()
+        if self._resting:
+            log.warning("frames waited for %.0f ms while a model was exchanged", paused_ms)
+            self._resting.clear()
+        self._report.send(ipc.Reconfigured(tuple(self._made.opened), tuple(model.name for model in self._loaded), paused_ms))
         for model in self._loaded:
             self._report.send(model.serves())
 

@@ -65,6 +65,9 @@ class VisionSettings:
     """Drawn anew at each start of the vision process and each change of its settings; makes the ids of tracked objects unique over
     both."""
 
+    memory_bytes: dict[str, int] = field(default_factory=dict)
+    """By name of a model: the most memory that its probe was seen to take."""
+
     avoid: dict[str, str] = field(default_factory=dict)
     """Models that are not to be tried on an accelerator now, each with the reason."""
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from edged.infer.engine import Engine
 from edged.vision.inference import Inference, Job
 from edged.vision.line import Line
 from edged.vision.mailbox import Bell
@@ -35,6 +36,18 @@ class Exchange:
     done: threading.Event = field(default_factory=threading.Event)
 
 
+@dataclass(slots=True, eq=False)
+class Pause:
+    """Lines on ``engine`` take no more frames; ``done`` is set once none of theirs is under inference.
+
+    It lasts until ``over`` is set, or the lines are exchanged.
+    """
+
+    engine: Engine
+    done: threading.Event = field(default_factory=threading.Event)
+    over: threading.Event = field(default_factory=threading.Event)
+
+
 class Stage:
     """Serves the lines (cameras) of one accelerator."""
 
@@ -42,6 +55,7 @@ class Stage:
         self._lines = lines
         self._turns = list(lines.values())
         self._exchange: Exchange | None = None
+        self._pauses: list[Pause] = []
         self._inference = inference
         self._bell = bell
         self._turn = 0
@@ -59,13 +73,23 @@ class Stage:
         self._exchange = exchange
         self._bell.ring()
 
+    def pause(self, pause: Pause) -> None:
+        """Let an engine rest while the others go on."""
+        self._pauses.append(pause)
+        self._bell.ring()
+
+    def resume(self, pause: Pause) -> None:
+        """Serve the lines of ``pause`` again."""
+        pause.over.set()
+        self._bell.ring()
+
     def stop(self) -> None:
         """Finish what is under inference, close every track, and set ``finished``."""
         self._stopping.set()
         self._bell.ring()
 
     def _run(self) -> None:
-        while not self._stopping.is_set() and (self._exchange or not all(line.over for line in self._turns)):
+        while not self._stopping.is_set() and self._busy:
             if not self._step():
                 self._bell.wait(self._nap_s())
         while not self._inference.idle:
@@ -76,10 +100,17 @@ class Stage:
             line.close()
         self.finished.set()
 
+    @property
+    def _busy(self) -> bool:
+        """Whether there may be more to do."""
+        return bool(self._exchange or self._pauses) or not all(line.over for line in self._turns)
+
     def _step(self) -> bool:
         """Do the most urgent thing; False if there is nothing to do now."""
         if self._finish_one():
             return True
+        if self._pauses:
+            self._heed_pauses()
         if self._exchange and self._exchanged(self._exchange):
             return True
         if any(line.heed_notice() for line in self._turns):
@@ -93,6 +124,17 @@ class Stage:
         self._lines[result.job.camera].finish(result)
         return True
 
+    def _heed_pauses(self) -> None:
+        for pause in tuple(self._pauses):  # another thread may add to them
+            if pause.over.is_set():
+                self._pauses.remove(pause)
+        self._turns = list(self._lines.values())
+        for pause in tuple(self._pauses):
+            resting = [line for line in self._lines.values() if line.model.engine is pause.engine]
+            self._turns = [line for line in self._turns if line not in resting]
+            if not any(line.jobs_in_flight for line in resting):
+                pause.done.set()
+
     def _exchanged(self, exchange: Exchange) -> bool:
         """Let the old lines run dry; once they are, change over and return True."""
         leaving = [line for line in self._lines.values() if exchange.lines.get(line.camera) is not line]
@@ -100,11 +142,14 @@ class Stage:
         if any(line.jobs_in_flight for line in leaving):
             return False
         for line in leaving:
-            line.close()
             successor = exchange.lines.get(line.camera)
             if successor and successor.capture is line.capture:
                 successor.take_over(line)
-        self._lines, self._turns, self._exchange = exchange.lines, list(exchange.lines.values()), None
+            else:
+                line.close()
+        self._lines, self._turns = exchange.lines, list(exchange.lines.values())
+        self._exchange = None
+        self._pauses.clear()  # what rested has left
         exchange.announce()
         exchange.done.set()
         return True

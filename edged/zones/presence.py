@@ -3,11 +3,12 @@
 Rules:
 - Every ``ObjectAppeared`` is followed by exactly one ``ObjectLeft`` of the same id, whatever ends the object.
 - What is kept of an object dies with it.
+- An object keeps the label and the id that it appeared with.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -48,6 +49,8 @@ class TrackChanges(Protocol):
 class _Present:
     """What is kept of an object while it is there; ``track`` is its latest matched state."""
 
+    label: str
+    object_id: str
     track: Track
     best_score: float
     best_box: Box
@@ -85,8 +88,9 @@ class Presence:
         for track in update.tracks:
             present = self._present.get(track.id)
             if present is None:
-                present = self._present[track.id] = _Present(track, track.score, track.box)
-                occurrences.append(self._appeared(track, frame_time))
+                name = self._labels(track.class_id)
+                present = self._present[track.id] = _Present(name, self.object_id(track), track, track.score, track.box)
+                occurrences.append(self._appeared(present, frame_time))
             if track.matched:
                 present.see(track)
         return occurrences
@@ -99,11 +103,22 @@ class Presence:
         self._present.clear()
         return occurrences
 
-    def _appeared(self, track: Track, frame_time: FrameTime) -> ObjectAppeared:
+    def take_over(self, before: Presence, unknown: Iterable[Track], frame_time: FrameTime) -> list[ObjectLeft]:
+        """Go on with the objects that ``before``, the same camera seen by another model, had in view; it has none from then on.
+
+        Those of the tracks ``unknown`` are not followed any more: what is returned says so, in the name of the model that saw them.
+        """
+        gone = [before._present.pop(track.id) for track in unknown if track.id in before._present]
+        self._present, before._present = before._present, {}
+        self._run = before._run  # the tracker's numbers go on as well
+        return [before._left(present, "stopped", frame_time) for present in gone]
+
+    def _appeared(self, present: _Present, frame_time: FrameTime) -> ObjectAppeared:
+        track = present.track
         return ObjectAppeared(
             camera=self._camera,
-            object_id=self.object_id(track),
-            label=self._labels(track.class_id),
+            object_id=present.object_id,
+            label=present.label,
             score=track.score,
             box=track.box,
             at_ns=frame_time.captured_ns,
@@ -115,8 +130,8 @@ class Presence:
         track = present.track
         return ObjectLeft(
             camera=self._camera,
-            object_id=self.object_id(track),
-            label=self._labels(track.class_id),
+            object_id=present.object_id,
+            label=present.label,
             reason=reason,
             dwell_s=(track.last_matched_ns - track.first_ns) / 1e9,
             best_score=present.best_score,

@@ -49,7 +49,7 @@ def register(parser: argparse.ArgumentParser) -> None:
 
 
 def measure(arguments: argparse.Namespace, console: Console) -> dict[str, Any]:
-    reference, source, skip = _material()
+    reference, source, skip = material()
     model = load_bundle(resolve(reference)).paths["cpu"]
     with (
         tempfile.TemporaryDirectory(prefix="edged-bench-") as directory,
@@ -58,7 +58,7 @@ def measure(arguments: argparse.Namespace, console: Console) -> dict[str, Any]:
     ):
         work = Work(scratch, reference, arguments.threads, arguments.seconds, broker.port)
         task = progress.add_task("clip", total=3 * arguments.turns + 2)
-        clip = _clip(source, skip, work.scratch / "clip.avi")
+        clip = make_clip(source, skip, work.scratch / "clip.avi")
 
         def loop(program: str, what: Path | str) -> float:
             progress.update(task, description=program, advance=1)
@@ -222,7 +222,7 @@ def _fps(program: str, model: Path | str, threads: int, seconds: float, clip: Pa
     return float(found["frames"] / found["seconds"])
 
 
-def _material() -> tuple[str, Path, int]:
+def material() -> tuple[str, Path, int]:
     """(model, clip, frames to skip so that somebody is in the first one)."""
     data = Path(os.environ.get("EDGED_TEST_DATA", HERE.parents[2] / "shared" / "data"))
     model, clip = data / "models/ssd_mobilenet_v1_coco_quant.tflite", data / "media/one-by-one-person-detection.mp4"
@@ -232,10 +232,10 @@ def _material() -> tuple[str, Path, int]:
     return "blazeface-short", catalogue.location(entry, catalogue.default_root()), 0
 
 
-def _clip(source: Path, skip: int, target: Path) -> Path:
-    """The clip at 640x480 and the frame rate of the latency run."""
+def make_clip(source: Path, skip: int, target: Path, fps: float = LATENCY_FPS) -> Path:
+    """The clip at 640x480, by default at the frame rate of the latency run."""
     video, frames = cv2.VideoCapture(str(source)), 0
-    writer = cv2.VideoWriter(str(target), cv2.VideoWriter.fourcc(*"MJPG"), LATENCY_FPS, (640, 480))
+    writer = cv2.VideoWriter(str(target), cv2.VideoWriter.fourcc(*"MJPG"), fps, (640, 480))
     while frames < skip + CLIP_FRAMES:
         more, image = video.read()
         if not more:

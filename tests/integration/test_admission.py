@@ -50,6 +50,7 @@ async def test_what_passed_is_not_tried_again_until_something_changes(
     state.mkdir()
     admitted = await Admission(state).admit(settings(model))
     assert admitted.identities == {"model0": identify(bundle)}
+    assert 1 << 20 < admitted.memory_bytes["model0"] < 1 << 28
     assert tried() == 1
     assert await Admission(state).admit(settings(model)) == admitted
     moved = bundle.rename(tmp_path / "elsewhere")

@@ -115,7 +115,7 @@ async def test_the_loss_and_the_return_of_the_broker_are_said_once(tmp_path: Pat
                 await until(lambda: pauses >= 5)  # several attempts, each of which might say something
                 mosquitto.start()
                 await until(lambda: publisher.connected)
-    messages = [record.getMessage() for record in caplog.records if record.name == "edged.mqtt.publisher"]
+    messages = [record.getMessage() for record in caplog.records if record.name == "edged.mqtt.link"]
     assert sum("is lost" in message or "closed" in message for message in messages) == 1
     assert sum("connected to the broker" in message for message in messages) == 2
 

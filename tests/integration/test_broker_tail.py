@@ -14,7 +14,17 @@ from paho.mqtt import publish
 
 from edged.cli import tail
 from edged.core.errors import BrokerRefused, BrokerUnreachable, ConfigInvalid
-from edged.core.event import Event, EventId, ModelChanged, ObjectAppeared, ObjectLeft, Occurrence, SourceBack, SourceLost
+from edged.core.event import (
+    Event,
+    EventId,
+    ModelChanged,
+    ObjectAppeared,
+    ObjectLeft,
+    Occurrence,
+    SourceBack,
+    SourceLost,
+    UpdateChanged,
+)
 from edged.mqtt.endpoint import read_endpoint
 from edged.mqtt.payload import encode_event
 from edged.mqtt.settings import MqttSettings
@@ -31,6 +41,10 @@ OCCURRENCES: list[tuple[Occurrence, str]] = [
     (SourceLost("gate", "no frames", 0), "gate  source_lost  no frames"),
     (SourceBack("gate", 12.34, 0), "gate  source_back  after 12.3 s"),
     (ModelChanged("detector", "2", "0123456789abcdef", "", "xnnpack", 0), "detector  model_changed  2  0123456789ab  on xnnpack"),
+    (
+        UpdateChanged("model", "ssd", 4, "2.1", "0123456789abcdef", "reverted", "slow", "30 ms", 0),
+        "ssd  update  2.1  0123456789ab  reverted  (slow: 30 ms)",
+    ),
 ]
 
 

@@ -6,13 +6,13 @@ import dataclasses
 import gc
 import shutil
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import cv2
 import pytest
+from vision import Process, serving
 
 from edged.core.errors import SourceUnusable
 from edged.core.event import ObjectAppeared, ObjectLeft
@@ -23,15 +23,11 @@ from edged.sources.settings import FileSettings, SourceSettings, SyntheticSettin
 from edged.testing.source import Deliver, Refuse, Script
 from edged.tracking.settings import TrackerSettings
 from edged.vision import ipc
-from edged.vision.note import Note
-from edged.vision.process import Vision
-from edged.vision.report import Reporter
 from edged.vision.settings import CameraSettings, VisionSettings
 
 ENDLESS = 1_000_000
 EVERY_FRAME_HZ = 1e9
 """Frames may come microseconds after each other when a thread had to wait for its turn."""
-T = TypeVar("T")
 
 
 @pytest.fixture(scope="module")
@@ -68,62 +64,6 @@ def settings(model: Path, run: str, /, tracking: dict[str, float] | None = None,
         identities={"ssd": identify(model)},
         run=run,
     )
-
-
-class Process:
-    """The threads of a vision process, and all that they said."""
-
-    def __init__(self, first: VisionSettings, open_source: Callable[..., FrameSource]) -> None:
-        self._ours, self._theirs = ipc.pair()
-        self._ours.settimeout(60)
-        self.note = Note()
-        self.vision = Vision(first, Reporter(self._theirs), open_source, self.note)
-        self._thread = threading.Thread(target=self.vision.run, args=(self._theirs,))
-        self._thread.start()
-        self.reports: list[ipc.Report] = []
-
-    def next(self) -> ipc.Report:
-        self.reports.append(ipc.decode_report(self._ours.recv(ipc.MAX_MESSAGE_BYTES)))
-        return self.reports[-1]
-
-    def until(self, kind: type[T], **fields: object) -> T:
-        """The next report of a kind with these values in it."""
-        while not isinstance(report := self.next(), kind) or any(getattr(report, name) != it for name, it in fields.items()):
-            pass
-        return report
-
-    def of(self, kind: type[T], camera: str) -> list[T]:
-        return [report for report in self.reports if isinstance(report, kind) and report.camera == camera]  # type: ignore[attr-defined]
-
-    def order(self, order: ipc.Order) -> None:
-        self._ours.send(ipc.encode(order))
-
-    def reconfigure(self, new: VisionSettings) -> ipc.Reconfigured | ipc.Refused:
-        self.order(ipc.Reconfigure(new))
-        return self.until(ipc.Reconfigured | ipc.Refused)  # type: ignore[arg-type]
-
-    def stop(self) -> None:
-        self.order(ipc.Stop())
-        self.finish()
-
-    def finish(self) -> None:
-        self.until(ipc.Finished)
-        self._thread.join(30)
-        assert not self._thread.is_alive()
-        self._ours.close()
-        self._theirs.close()
-
-
-@contextmanager
-def serving(first: VisionSettings, scripts: dict[str, Script]) -> Iterator[Process]:
-    def open_script(name: str, source: SourceSettings, *, first_seq: int) -> FrameSource:
-        return scripts[name].open(name, source, first_seq)
-
-    process = Process(first, open_script)
-    try:
-        yield process
-    finally:
-        process.stop()
 
 
 def check_undisturbed(process: Process, camera: str) -> None:
@@ -225,7 +165,7 @@ def test_replaced_model_file_is_loaded_and_the_old_engine_freed(model: Path, tes
         second = process.until(ipc.ModelServes)
         assert first.digest != second.digest
         appeared = process.until(ObjectAppeared)
-        assert (appeared.model, appeared.object_id) == (second.digest, "door-c-1")
+        assert (appeared.model, appeared.object_id) == (second.digest, "door-a-2")  # it has no labels, and so knows no cat
         await_unmapped(process, f"{model} (deleted)")
     assert scripts["door"].opened == 1
 

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
 
+from edged.infer.probe.machine import free_bytes
+from edged.sources.base import FrameSource
+from edged.sources.settings import SourceSettings
+from edged.testing.source import Script
 from edged.vision import ipc
 from edged.vision.capture import OpenSource
+from edged.vision.note import Note
 from edged.vision.process import Vision
 from edged.vision.report import Reporter
 from edged.vision.settings import VisionSettings
+
+T = TypeVar("T")
 
 
 def reports_of(settings: VisionSettings, open_source: OpenSource) -> list[ipc.Report]:
@@ -27,3 +37,61 @@ def reports_of(settings: VisionSettings, open_source: OpenSource) -> list[ipc.Re
         assert vision.run(theirs) == 0
         listener.join(30)
     return reports
+
+
+class Process:
+    """The threads of a vision process, and all that they said."""
+
+    def __init__(
+        self, first: VisionSettings, open_source: Callable[..., FrameSource], free_bytes: Callable[[], int] = free_bytes
+    ) -> None:
+        self._ours, self._theirs = ipc.pair()
+        self._ours.settimeout(60)
+        self.note = Note()
+        self.vision = Vision(first, Reporter(self._theirs), open_source, self.note, free_bytes=free_bytes)
+        self._thread = threading.Thread(target=self.vision.run, args=(self._theirs,))
+        self._thread.start()
+        self.reports: list[ipc.Report] = []
+
+    def next(self) -> ipc.Report:
+        self.reports.append(ipc.decode_report(self._ours.recv(ipc.MAX_MESSAGE_BYTES)))
+        return self.reports[-1]
+
+    def until(self, kind: type[T], **fields: object) -> T:
+        """The next report of a kind with these values in it."""
+        while not isinstance(report := self.next(), kind) or any(getattr(report, name) != it for name, it in fields.items()):
+            pass
+        return report
+
+    def of(self, kind: type[T], camera: str) -> list[T]:
+        return [report for report in self.reports if isinstance(report, kind) and report.camera == camera]  # type: ignore[attr-defined]
+
+    def order(self, order: ipc.Order) -> None:
+        self._ours.send(ipc.encode(order))
+
+    def reconfigure(self, new: VisionSettings) -> ipc.Reconfigured | ipc.Refused:
+        self.order(ipc.Reconfigure(new))
+        return self.until(ipc.Reconfigured | ipc.Refused)  # type: ignore[arg-type]
+
+    def stop(self) -> None:
+        self.order(ipc.Stop())
+        self.finish()
+
+    def finish(self) -> None:
+        self.until(ipc.Finished)
+        self._thread.join(30)
+        assert not self._thread.is_alive()
+        self._ours.close()
+        self._theirs.close()
+
+
+@contextmanager
+def serving(first: VisionSettings, scripts: dict[str, Script], free_bytes: Callable[[], int] = free_bytes) -> Iterator[Process]:
+    def open_script(name: str, source: SourceSettings, *, first_seq: int) -> FrameSource:
+        return scripts[name].open(name, source, first_seq)
+
+    process = Process(first, open_script, free_bytes)
+    try:
+        yield process
+    finally:
+        process.stop()

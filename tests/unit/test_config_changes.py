@@ -12,6 +12,7 @@ from edged.config.changes import Change, compare
 from edged.config.schema import DeviceSettings, Settings, SinkSettings
 from edged.infer.settings import ModelSettings
 from edged.mqtt.settings import MqttSettings
+from edged.ota.settings import OtaSettings
 from edged.sources.settings import SyntheticSettings
 from edged.store.settings import StoreSettings
 from edged.tracking.settings import TrackerSettings
@@ -33,6 +34,7 @@ configurations = st.builds(
     tracking=st.builds(TrackerSettings, max_tracks=st.integers(1, 2)),
     store=st.builds(StoreSettings, max_events=st.integers(100, 101)),
     mqtt=st.none() | st.builds(MqttSettings, host=NAMES, live=st.booleans()),
+    ota=st.none() | st.builds(OtaSettings, channel=NAMES, allow_unsigned=st.booleans()),
     sinks=st.builds(SinkSettings, console=st.booleans(), jsonl=st.none() | PATHS),
 )
 

@@ -100,9 +100,10 @@ synthetic = {pace = "realtme"}
 port = 70000
 """
     assert problems(tmp_path, text) == [
-        '1: camera: unknown key, expected device, models, cameras, tracking, store, mqtt, metrics, sinks, did you mean "cameras"?',
+        "1: camera: unknown key, expected device, models, cameras, tracking, store, mqtt, ota, metrics, sinks, "
+        'did you mean "cameras"?',
         "3: models.ssd.bundle: got 5, expected text in quotes",
-        "4: models.ssd.thread: unknown key, expected bundle, threads, runtime, delegate, "
+        "4: models.ssd.thread: unknown key, expected bundle, follow, threads, runtime, delegate, "
         "key_file, key_credential, edgetpu, external, custom_ops, "
         'score_threshold, label_thresholds, did you mean "threads"?',
         '6: cameras.door.model: there is no model "sdd", expected one of ssd, did you mean "ssd"?',
@@ -151,6 +152,8 @@ def test_a_value_is_what_it_should_be_or_is_refused(tmp_path: Path, line: str, e
         ('custom_ops = ["libops.so"]', 'custom_ops: got "libops.so", expected "LIBRARY:FUNCTION"'),
         ('custom_ops = ["./libops.so:Register"]', "expected an absolute path, or a name without"),
         ('runtime = "tflite"', 'did you mean "litert"?'),
+        ('follow = "a/b"', 'follow: got "a/b", expected up to 32 of a-z'),
+        ('follow = "ssd"', "follow: updates are not set up, expected a table [ota]"),
     ],
 )  # fmt: skip
 def test_how_a_model_is_run_is_checked(tmp_path: Path, line: str, expected: str) -> None:
@@ -223,6 +226,24 @@ def test_names_fit_into_topics_and_paths(tmp_path: Path, section: str, name: str
 def test_combinations_of_the_broker_are_checked(tmp_path: Path) -> None:
     (problem,) = problems(tmp_path, with_line('password_credential = "mqtt"', after="[mqtt]"))
     assert "password_file and password_credential are both set" in problem
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ('channel = "Stable"', 'ota.channel: got "Stable", expected up to 32'),
+        ("health_window_s = 61", "ota.health_window_s: got 61, expected at most 60"),
+        ("", "ota: nothing can be installed, expected root, or allow_unsigned = true"),
+    ],
+)
+def test_updates_are_checked(tmp_path: Path, line: str, expected: str) -> None:
+    found = problems(tmp_path, GOOD + f"[ota]\n{line}\n")
+    assert any(expected in problem for problem in found), found
+
+
+def test_updates_over_the_broker_need_one(tmp_path: Path) -> None:
+    (problem,) = problems(tmp_path, GOOD.partition("[mqtt]")[0] + '[ota]\nroot = "r"\n')
+    assert "ota.root: updates come over the broker, expected a table [mqtt] as well" in problem
 
 
 def test_outputs_need_their_directory(tmp_path: Path) -> None:

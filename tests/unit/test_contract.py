@@ -196,6 +196,7 @@ def test_topics_are_those_of_the_table() -> None:
         "camera": topics.camera("door"),
         "model": topics.model("ssd"),
         "health": topics.health,
+        "updates": topics.updates,
         "live": topics.live("door"),
     }
     assert said.keys() == {channel.name for channel in CHANNELS}

@@ -13,8 +13,21 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from edged.core.clock import ClockReading
-from edged.core.event import KINDS, Event, EventId, ModelChanged, ObjectAppeared, ObjectLeft, Occurrence, SourceBack, SourceLost
+from edged.core.event import (
+    KINDS,
+    Event,
+    EventId,
+    ModelChanged,
+    ObjectAppeared,
+    ObjectLeft,
+    Occurrence,
+    SourceBack,
+    SourceLost,
+    UpdateChanged,
+)
 from edged.mqtt.payload import PAYLOADS, decode_event, encode_camera, encode_event, encode_live, encode_model, json_schema
+from edged.mqtt.updates import encode_updates
+from edged.ota.status import UpdateStatus
 
 SCHEMA = json_schema()
 NOW = ClockReading(monotonic_ns=10 * 10**9, unix_ns=1_750_000_000 * 10**9, quality="synchronised")
@@ -31,6 +44,7 @@ EXAMPLES: list[Occurrence] = [
     SourceLost("door", "no frames", 1),
     SourceBack("door", 1.5, 1),
     ModelChanged("detector", "2", "new", "old", "xnnpack", 1),
+    UpdateChanged("model", "ssd", 4, "2.1", "sha", "reverted", "slow", "30 ms a frame", 1),
 ]
 
 
@@ -146,3 +160,16 @@ def test_states_and_live_tracks_fit_their_schema() -> None:
     assert camera["since"] == model["since"] == live["time"] == "2025-06-15T15:06:39.000Z"
     assert camera["fps"] == 29.97
     assert live["objects"][0]["box"] == [10.0, 20.1, 30.0, 60.1]
+
+
+def test_how_far_updates_are_stands_in_one_document() -> None:
+    def status(id: str, state: str, **more: object) -> UpdateStatus:
+        values = {"kind": "model", "sequence": 4, "version": "2.1", "sha256": "f" * 64, "code": "ok", "detail": ""}
+        return UpdateStatus(**values | {"id": id, "state": state, "chunks": 3, "chunks_total": 9, "at_ns": 9 * 10**9} | more)
+
+    payload = encode_updates([status("ssd", "downloading"), status("faces", "reverted", code="slow")], NOW)
+    said = json.loads(payload)
+    Draft202012Validator(SCHEMA["updates"]).validate(said)
+    assert [it["target_id"] for it in said["updates"]] == ["faces", "ssd"]
+    assert said["updates"][1]["since"] == "2025-06-15T15:06:39.000Z"
+    assert b"\n" not in payload

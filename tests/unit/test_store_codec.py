@@ -18,6 +18,8 @@ from edged.core.event import (
     Occurrence,
     SourceBack,
     SourceLost,
+    UpdateChanged,
+    UpdateState,
     kind_of,
 )
 from edged.store import codec
@@ -35,6 +37,7 @@ occurrences: st.SearchStrategy[Occurrence] = st.one_of(
     st.builds(SourceLost, text, text, ns),
     st.builds(SourceBack, text, number, ns),
     st.builds(ModelChanged, text, text, text, text, text, ns),
+    st.builds(UpdateChanged, text, text, ns, text, text, st.sampled_from(get_args(UpdateState)), text, text, ns),
 )  # fmt: skip
 
 

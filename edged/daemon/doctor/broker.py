@@ -8,9 +8,10 @@ from dataclasses import replace
 from edged.core.errors import BrokerRefused, BrokerUnreachable, SecretUnreadable
 from edged.daemon.doctor.finding import Finding
 from edged.daemon.doctor.table import code_of, trouble
+from edged.mqtt.endings import ProtocolRefused, Unanswered
 from edged.mqtt.endpoint import Endpoint, read_endpoint
 from edged.mqtt.reason import describe, is_refusal
-from edged.mqtt.session import ProtocolRefused, Session, Unanswered
+from edged.mqtt.session import Session
 from edged.mqtt.settings import MqttSettings
 from edged.mqtt.timing import Timing
 from edged.mqtt.topics import Topics
@@ -36,7 +37,7 @@ async def check_broker(settings: MqttSettings, fleet: str, device: str, timing: 
         # device be reported offline.
         endpoint = read_endpoint(settings, f"edged-{fleet}-{device}", topic, b"")
         endpoint = replace(endpoint, client_id=f"{endpoint.client_id}-doctor")
-        version, reason = await _try(endpoint, VersionChoice(settings.protocol), timing)
+        version, reason = await _try(endpoint, topic, VersionChoice(settings.protocol), timing)
     except SecretUnreadable as error:
         return trouble(NAME, code_of("secret", error.fault), error.message, error.hint)
     except (BrokerRefused, BrokerUnreachable) as error:
@@ -47,15 +48,15 @@ async def check_broker(settings: MqttSettings, fleet: str, device: str, timing: 
     return Finding(NAME, "ok", f"{endpoint.address} accepts us with MQTT {version}{' over TLS' if endpoint.tls else ''}")
 
 
-async def _try(endpoint: Endpoint, choice: VersionChoice, timing: Timing) -> tuple[ProtocolVersion, int]:
-    """The version of MQTT with which the broker accepted us, and its reason code for a message, which is always 0 with 3.1.1.
+async def _try(endpoint: Endpoint, topic: str, choice: VersionChoice, timing: Timing) -> tuple[ProtocolVersion, int]:
+    """The version of MQTT with which the broker accepted us, and its reason code for a message on ``topic``, always 0 with 3.1.1.
 
     Raises BrokerRefused or BrokerUnreachable.
     """
     while True:
         try:
             async with Session.connect(endpoint, choice.version, timing) as session:
-                reason = await (await session.publish(endpoint.will_topic, b""))
+                reason = await (await session.publish(topic, b""))
                 await session.disconnect()
             return choice.version, reason
         except ProtocolRefused:

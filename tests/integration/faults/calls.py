@@ -1,62 +1,66 @@
-"""SIGKILL at every call by which the store changes its files: after each the store must be as it was before or after the step that
-was under way, and work on.
+"""SIGKILL at every call by which a worker changes its files: after each, what it works on must be as it was before or after the
+step that was under way, and work on.
 
 The kernel keeps what was written when only the process dies: this shows that no state between two calls is a broken one. That a
-commit is on the medium before it is confirmed is another question, which ``order.py`` answers.
+step is on the medium before it is confirmed is another question, which ``order.py`` and ``install_order.py`` answer.
 """
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
 import shutil
-import sqlite3
 import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
-from edged.core.event import SourceLost
-from edged.store.outbox import OutboxCounts
-from edged.store.settings import StoreSettings
-from edged.store.store import Store
-from faults.worker import MAX_EVENTS, STEPS, clock, work
+from faults import killed_store
 
-WORKER = Path(__file__).with_name("worker.py")
+Snapshot = object
 
-CHANGING = (
-    "openat",
-    "pwrite64",
-    "write",
-    "fallocate",
-    "ftruncate",
-    "fsync",
-    "fdatasync",
-    "rename",
-    "renameat",
-    "unlink",
-    "unlinkat",
-)
-"""System calls that make, change, rename or remove files, or make that durable. ``?`` before a name: not every CPU has each."""
 
-TRACE = ",".join(f"?{name}" for name in CHANGING)
+class Subject(Protocol):
+    """What a worker works on, below a directory.
 
-STARTS = {"new": 0, "crashed": 4}
-"""Where the worker begins: with nothing, or on what a worker left that was killed after so many steps."""
+    The worker is ``WORKER PLACE FIRST LAST [die]``: it does the steps FIRST to LAST - 1 and writes the number of each to stdout
+    once it is done, and leaves, or dies of SIGKILL instead.
+    """
 
-Snapshot = tuple[object, ...]
-EMPTY: Snapshot = ([], [], [], [(0, 0, 0, 0)])
+    worker: Path
+    steps: int
+    starts: dict[str, int]
+    """Where the worker begins: with nothing, or on what a worker left that was killed after so many steps."""
+    calls: Sequence[str]
+    """System calls that make, change, rename or remove files, or make that durable."""
+
+    def place(self, directory: Path) -> Path:
+        """What the worker is told to work on."""
+
+    def only(self, place: Path) -> list[str]:
+        """Options that let strace see (and count, and interrupt) calls on these files alone."""
+
+    def states(self, scratch: Path) -> list[Snapshot]:
+        """Those between the steps where nobody is killed, the first before any."""
+
+    def snapshot(self, place: Path) -> Snapshot:
+        """The state that is found."""
+
+    def damage(self, place: Path) -> Iterator[str]:
+        """What is broken; asked before ``snapshot``."""
+
+    def go_on(self, place: Path) -> Iterator[str]:
+        """Use it as the daemon would at its next start; what is wrong then."""
 
 
 @dataclass(frozen=True)
 class Point:
-    """The ``nth`` time that a worker from ``start`` makes this system call on the store's files."""
+    """The ``nth`` time that a worker from ``start`` makes this system call on these files."""
 
     start: str
     call: str
@@ -73,24 +77,24 @@ class Outcome:
 
 
 class Bench:
-    """A scratch directory, and the states that the store goes through where nobody is killed."""
+    """A scratch directory, and the states that the subject goes through where nobody is killed."""
 
-    def __init__(self, scratch: Path, environment: dict[str, str]) -> None:
+    def __init__(self, subject: Subject, scratch: Path, environment: dict[str, str]) -> None:
+        self._subject = subject
         self._scratch = scratch
         self._environment = environment
         self._crashed = scratch / "crashed"
         self._crashed.mkdir()
-        self._states = [EMPTY]
 
     def prepare(self) -> list[Point]:
         """Every point there is."""
-        reference = self._scratch / "reference.db"
-        asyncio.run(work(reference, 0, len(STEPS), lambda _: self._states.append(snapshot(reference))))
-        command = [sys.executable, WORKER, self._crashed / "events.db", "0", str(STARTS["crashed"]), "die"]
+        subject = self._subject
+        self._states = subject.states(self._scratch)
+        command = [sys.executable, subject.worker, subject.place(self._crashed), "0", str(subject.starts["crashed"]), "die"]
         subprocess.run(command, stdout=subprocess.DEVNULL, check=False)
         return [
             Point(start, call, nth)
-            for start in STARTS
+            for start in subject.starts
             for call, count in sorted(self._observe(start).items())
             for nth in range(1, count + 1)
         ]
@@ -98,79 +102,59 @@ class Bench:
     def kill_at(self, point: Point) -> tuple[bool, list[str]]:
         """Let a worker die there; whether it did (not if it had ended before), and what is wrong with what it left."""
         with tempfile.TemporaryDirectory(dir=self._scratch) as name:
-            database = self._begin(point.start, Path(name))
+            place = self._begin(point.start, Path(name))
             inject = f"--inject={point.call}:signal=SIGKILL:when={point.nth}"
-            options = [*only_files_of(database), "-o", "/dev/null", inject]
-            done = traced(database, STARTS[point.start], options, self._environment)
+            done = self._traced(place, point.start, ["-o", "/dev/null", inject])
             confirmed = [int(line) for line in done.stdout.split()]
-            return done.returncode != 0, [f"{point}: {problem}" for problem in self._examine(database, point.start, confirmed)]
+            return done.returncode != 0, [f"{point}: {problem}" for problem in self._examine(place, point.start, confirmed)]
 
-    def _examine(self, database: Path, start: str, confirmed: list[int]) -> Iterator[str]:
-        last = confirmed[-1] if confirmed else STARTS[start]
-        if confirmed != list(range(STARTS[start] + 1, last + 1)):
+    def _examine(self, place: Path, start: str, confirmed: list[int]) -> Iterator[str]:
+        first = self._subject.starts[start]
+        last = confirmed[-1] if confirmed else first
+        if confirmed != list(range(first + 1, last + 1)):
             yield f"steps {confirmed} were confirmed"
-        with closing(sqlite3.connect(database)) as db:
-            if (verdict := db.execute("PRAGMA integrity_check").fetchall()) != [("ok",)]:
-                yield f"damaged: {verdict}"
-        if snapshot(database) not in self._states[last : last + 2]:
+        yield from self._subject.damage(place)
+        if self._subject.snapshot(place) not in self._states[last : last + 2]:
             yield f"neither as before nor as after step {last + 1}"
-        counts = asyncio.run(_go_on(database))
-        if counts.produced != counts.delivered + counts.dropped + counts.queued:
-            yield f"no balance: {counts}"
-        if database.with_name("events.db.broken").exists():
-            yield "taken for broken"
+        yield from self._subject.go_on(place)
 
     def _observe(self, start: str) -> Counter[str]:
         """How often each call is made where nobody is killed."""
         with tempfile.TemporaryDirectory(dir=self._scratch) as name:
-            database, log = self._begin(start, Path(name)), Path(name, "strace.log")
-            options = [*only_files_of(database), "-o", str(log)]
-            traced(database, STARTS[start], options, self._environment).check_returncode()
+            place, log = self._begin(start, Path(name)), Path(name, "strace.log")
+            self._traced(place, start, ["-o", str(log)]).check_returncode()
             return Counter(re.findall(r"^\d+ +(\w+)\(", log.read_text(), re.MULTILINE))
 
     def _begin(self, start: str, directory: Path) -> Path:
-        for file in self._crashed.iterdir() if start == "crashed" else ():
-            shutil.copy(file, directory)
-        return directory / "events.db"
+        if start == "crashed":
+            shutil.copytree(self._crashed, directory, dirs_exist_ok=True)
+        return self._subject.place(directory)
+
+    def _traced(self, place: Path, start: str, options: list[str]) -> subprocess.CompletedProcess[str]:
+        options = [*self._subject.only(place), *options]
+        return traced(self._subject, place, self._subject.starts[start], options, self._environment)
 
 
-def snapshot(database: Path) -> Snapshot:
-    """What a store holds, without what is drawn at random. One that died before it was made holds nothing."""
-    tables = ("event", "outbox", "open_object")
-    with closing(sqlite3.connect(database)) as db:
-        if db.execute("SELECT count(*) FROM sqlite_schema").fetchone() == (0,):
-            return EMPTY
-        rows: list[object] = [db.execute(f"SELECT * FROM {table} ORDER BY 1").fetchall() for table in tables]
-        rows.append(db.execute("SELECT last_seq, produced, delivered, dropped FROM ledger").fetchall())
-        return tuple(rows)
-
-
-async def _go_on(database: Path) -> OutboxCounts:
-    """Open it as the daemon would at its next start, and use it."""
-    async with Store.open(database, "pi", StoreSettings(max_events=MAX_EVENTS), clock, publish=True) as store:
-        counts = await store.counts()
-        (event,) = await store.append([SourceLost("door", "afterwards", 0)])
-        assert (await store.pending(event.id.seq - 1, 1)) == [event]
-        return counts
-
-
-def traced(database: Path, first: int, options: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+def traced(
+    subject: Subject, place: Path, first: int, options: list[str], environment: dict[str, str]
+) -> subprocess.CompletedProcess[str]:
     """Run the worker from this step to the last one under strace."""
-    worker = [sys.executable, str(WORKER), str(database), str(first), str(len(STEPS))]
-    command = ["strace", "-f", "-qq", "-e", f"trace={TRACE}", *options, *worker]
+    trace = ",".join(f"?{name}" for name in subject.calls)  # "?": not every CPU has each
+    worker = [sys.executable, "-B", str(subject.worker), str(place), str(first), str(subject.steps)]
+    command = ["strace", "-f", "-qq", "-e", f"trace={trace}", *options, *worker]
     environment = {**os.environ, **environment}
-    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment, cwd=database.parent)
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment, cwd=place.parent)
 
 
-def only_files_of(database: Path) -> list[str]:
-    """Options that let strace see (and count, and interrupt) calls on the store's files alone."""
-    files = [database, *(Path(f"{database}-{suffix}") for suffix in ("wal", "journal", "reserve")), database.parent]
-    return [word for file in files for word in ("-P", str(file))]
-
-
-def run(scratch: Path, step: int, on_point: Callable[[int, int], None], environment: dict[str, str] | None = None) -> Outcome:
+def run(
+    scratch: Path,
+    step: int,
+    on_point: Callable[[int, int], None],
+    environment: dict[str, str] | None = None,
+    subject: Subject = killed_store.SUBJECT,
+) -> Outcome:
     """Kill at every point, or at every ``step``-th of each call; ``on_point`` is told how many of how many are done."""
-    bench, outcome = Bench(scratch, environment or {}), Outcome()
+    bench, outcome = Bench(subject, scratch, environment or {}), Outcome()
     points = [point for point in bench.prepare() if not (point.nth - 1) % step]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for point, (killed, problems) in zip(points, pool.map(bench.kill_at, points), strict=True):

@@ -1,4 +1,4 @@
-"""A copy of the store with a fault put in, to see that a test notices it."""
+"""A copy of a part of edged with a fault put in, to see that a test notices it."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ SOURCE = Path(edged.__file__).parent
 
 
 def mutate(directory: Path, file: str, old: str, new: str) -> dict[str, str]:
-    """Copy what the store needs, with ``old`` replaced in ``file``; the environment in which a worker imports the copy."""
-    for part in ("core", "store"):
+    """Copy what store and updates need, with ``old`` replaced in ``file``; the environment in which a worker imports the copy."""
+    for part in ("core", "store", "ota"):
         shutil.copytree(SOURCE / part, directory / "edged" / part, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(SOURCE / "__init__.py", directory / "edged")
     text = (directory / "edged" / file).read_text()

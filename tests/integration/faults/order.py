@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from faults.calls import traced
+from faults.killed_store import SUBJECT
 from faults.worker import STEPS
 
 BEGUN = re.compile(r"^(?P<thread>\d+) +(?P<call>\w+)\((?P<arguments>.*)$")
@@ -20,7 +21,7 @@ NAME = re.compile(r'"([^"]*)"')
 def record(database: Path, environment: dict[str, str]) -> list[str]:
     """The system calls of a worker that does all its steps on a new store; a write to stdout is a confirmation."""
     log = database.with_name("strace.log")
-    done = traced(database, 0, ["-y", "-o", str(log)], environment)
+    done = traced(SUBJECT, database, 0, ["-y", "-o", str(log)], environment)
     done.check_returncode()
     assert [int(line) for line in done.stdout.split()] == list(range(1, len(STEPS) + 1))
     return log.read_text().splitlines()

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from edged.core.errors import BrokerUnreachable
-from edged.mqtt.tasks import run_together
+from edged.core.tasks import run_together
 
 
 async def fail_after(turns: int) -> None:

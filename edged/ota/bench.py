@@ -1,0 +1,46 @@
+"""What updates need of the device that they are installed on. ``edged.daemon`` fits it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+from edged.ota.judgement import Seen
+from edged.ota.status import UpdateStatus
+from edged.ota.target import SignedTarget
+
+
+class Bench(Protocol):
+    """Where bundles are tried and put to use. A thing is named by its path, ``<kind>/<id>``; ``None`` is its factory bundle."""
+
+    async def probe(self, signed: SignedTarget, bundle: Path) -> str:
+        """Try the bundle aside, as what ``signed`` says of it; returns its identity. Raises UpdateRefused, UpdateFailed."""
+
+    async def shadow(self, signed: SignedTarget, bundle: Path) -> str:
+        """Let it look at what the one that serves sees, if that is wanted; what came of it, in words.
+
+        Raises UpdateRefused where they disagree too much, UpdateFailed where it could not be done.
+        """
+
+    async def swap(self, path: str, bundle: Path) -> None:
+        """Let it serve; raises UpdateRefused or UpdateFailed, upon which what served before does."""
+
+    async def go_back(self, path: str, bundle: Path | None) -> None:
+        """Let it serve, whatever that takes: a trial is over, or what served is revoked."""
+
+    def usual(self, path: str) -> tuple[Seen, ...]:
+        """What that which serves now did in spans of about a trial's length, the newest last."""
+
+    def trial(self, path: str) -> Seen:
+        """What that which serves did since the last ``swap``."""
+
+    @property
+    def shadows(self) -> bool:
+        """Whether ``shadow`` is wanted."""
+
+
+class Reporter(Protocol):
+    """Who tells the operator."""
+
+    def report(self, status: UpdateStatus) -> None:
+        """This is how a thing stands now; never waits. Of a download this comes with every few chunks."""

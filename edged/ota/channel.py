@@ -1,0 +1,113 @@
+"""What the channel says, as far as it is believed: each metadata bundle that comes is verified, the newest only.
+
+Rules: a bundle that is not believed changes nothing, and is said once; verifications have pauses between them, growing while
+bundles are refused, since anyone may publish them and each costs a process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+
+from edged.core.backoff import Backoff
+from edged.core.errors import UpdateFailed, UpdateRefused
+from edged.ota.target import SignedTarget
+
+log = logging.getLogger(__name__)
+
+VERIFY_MIN_S = 1.0
+VERIFY_MAX_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Trusted:
+    """What a verified metadata bundle says. ``floor_unix_s`` is the latest time that was ever believed here."""
+
+    targets: tuple[SignedTarget, ...]
+    expires_unix_s: int
+    floor_unix_s: int
+
+    def newest(self, path: str) -> SignedTarget | None:
+        """What the channel has under ``<kind>/<id>``."""
+        return next((signed for signed in self.targets if signed.path == path), None)
+
+
+Watch = Callable[[], AbstractAsyncContextManager[AsyncIterator[bytes]]]
+"""Every metadata bundle of the channel, the retained one first."""
+
+Verify = Callable[[bytes], Awaitable[Trusted]]
+"""Raises UpdateRefused, UpdateFailed."""
+
+
+class Channel:
+    """``trusted`` is what holds, once anything was believed; both callables are told of changes."""
+
+    def __init__(
+        self,
+        watch: Watch,
+        verify: Verify,
+        sleep: Callable[[float], Awaitable[None]],
+        random: Callable[[], float],
+        *,
+        on_trusted: Callable[[], None],
+        on_distrusted: Callable[[UpdateRefused | UpdateFailed], None],
+    ) -> None:
+        self.trusted: Trusted | None = None
+        self._watch = watch
+        self._verify = verify
+        self._sleep = sleep
+        self._on_trusted = on_trusted
+        self._on_distrusted = on_distrusted
+        self._pauses = Backoff(VERIFY_MIN_S, VERIFY_MAX_S, random)
+        self._payload = b""
+        self._arrived = asyncio.Event()
+        self._refusal = ""
+
+    async def run(self) -> None:
+        """Listen and verify, for ever."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._listen())
+            tasks.create_task(self._judge())
+
+    async def _listen(self) -> None:
+        async with self._watch() as payloads:
+            async for payload in payloads:
+                self._payload = payload
+                self._arrived.set()
+
+    async def _judge(self) -> None:
+        believed: bytes | None = None
+        while True:
+            await self._arrived.wait()
+            self._arrived.clear()
+            payload = self._payload
+            if payload == believed and not self._refusal:
+                continue
+            try:
+                self.trusted = await self._verify(payload)
+            except (UpdateRefused, UpdateFailed) as error:
+                self._distrust(error)
+                if isinstance(error, UpdateFailed):  # nothing is known against it
+                    self._arrived.set()
+                await self._sleep(self._pauses.next_delay_s())
+                continue
+            if payload != believed:  # not by repeating what is old: who sends refused bundles in between would be verified at once
+                self._pauses.reset()
+            believed = payload
+            self._believe()
+            await self._sleep(VERIFY_MIN_S)
+
+    def _believe(self) -> None:
+        if self._refusal:
+            log.warning("the metadata of updates is believed again")
+            self._refusal = ""
+        self._on_trusted()
+
+    def _distrust(self, error: UpdateRefused | UpdateFailed) -> None:
+        if self._refusal != error.code:
+            self._refusal = error.code
+            log.error("the metadata of updates is not believed: %s", error)
+            self._on_distrusted(error)

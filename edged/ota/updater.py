@@ -1,0 +1,306 @@
+"""The updates of one device: what its channel has of each followed thing, until that is confirmed.
+
+Rules: one thing is on its way at a time, the newest target replaces one that does not serve yet, and a trial runs to its end; what
+is refused is not tried again under its sequence, what failed is tried again after a growing pause; whatever happens here, what
+serves goes on. Without a broker, with metadata that expired or with a clock that nobody set there are no updates, and that is all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from edged.core.backoff import Backoff
+from edged.core.errors import BrokerRefused, BrokerUnreachable, EdgedError, UpdateFailed, UpdateRefused
+from edged.ota import rollout
+from edged.ota.attempt import Attempt, Kit, Progress, failed, undisturbed
+from edged.ota.channel import Channel, Verify, Watch
+from edged.ota.local import Local, as_signed, chosen
+from edged.ota.slots import GoBack, MarkBad, Renew, Revoke, advance, offer
+from edged.ota.status import State
+from edged.ota.target import SignedTarget
+
+log = logging.getLogger(__name__)
+
+RETRY_MIN_S = 5.0
+RETRY_MAX_S = 3600.0
+"""Between attempts at the same target. What fails for hours (a full disk, a broker that lacks chunks) waits for a person."""
+
+
+STOPPING = UpdateFailed("interrupted", "edged is stopping")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ways:
+    """How things come to the device. ``download`` raises UpdateRefused, UpdateFailed and the broker's errors."""
+
+    watch: Watch
+    verify: Verify
+    download: Callable[[SignedTarget, Progress], Awaitable[Path]]
+
+
+class Updater:
+    """Follows ``paths``, each ``<kind>/<id>``; ``device`` says what a rollout has to know for one. Belongs to the event loop."""
+
+    def __init__(
+        self,
+        paths: Collection[str],
+        ways: Ways,
+        kit: Kit,
+        device: Callable[[str], rollout.Device],
+        random: Callable[[], float],
+    ) -> None:
+        self._paths = tuple(paths)
+        self._download = ways.download
+        self._kit = kit
+        self._device = device
+        self._random = random
+        self._channel = Channel(
+            *(ways.watch, ways.verify, kit.sleep, random), on_trusted=self._on_trusted, on_distrusted=self._on_distrusted
+        )
+        self._wake = asyncio.Event()
+        self._job: tuple[Attempt, asyncio.Task[None]] | None = None
+        self._requests: deque[tuple[Local | str, asyncio.Future[None]]] = deque()
+        self._backoffs: dict[str, Backoff] = {}
+        self._again_ns: dict[str, tuple[SignedTarget, int]] = {}
+
+    async def run(self) -> None:
+        """Follow, for ever."""
+        for path, trial in self._kit.inventory.interrupted.items():
+            if path in self._paths:
+                self._kit.say(as_signed(path, trial), "reverted", "interrupted", "edged ended during its trial")
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._channel.run())
+                tasks.create_task(self._work())
+        finally:
+            for _, answer in self._requests:
+                _fail(answer, STOPPING)
+
+    async def install(self, local: Local) -> None:
+        """Install what a person brought; returns when it is confirmed. Raises UpdateRefused, UpdateFailed."""
+        await self._ask(local)
+
+    async def go_back(self, path: str) -> None:
+        """Let what served before serve again, because a person says so. Raises UpdateRefused where there is nothing."""
+        await self._ask(path)
+
+    async def _ask(self, request: Local | str) -> None:
+        answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._requests.append((request, answer))
+        self._make_way()
+        await answer
+
+    def _make_way(self) -> None:
+        if self._job and not self._job[0].serving:
+            self._job[1].cancel()
+        self._wake.set()
+
+    def _on_distrusted(self, error: UpdateRefused | UpdateFailed) -> None:
+        state: State = "rejected" if isinstance(error, UpdateRefused) else "failed"
+        for path in self._paths:
+            serves = self._kit.inventory.slot(path).current
+            self._kit.say(as_signed(path, serves), state, error.code, error.message)
+
+    def _on_trusted(self) -> None:
+        if self._job:
+            attempt, task = self._job
+            newest = self._newest(attempt.signed.path)
+            if newest and attempt.signed.sha256 in newest.target.revoked:
+                attempt.revoke()
+            if newest != attempt.signed:
+                attempt.supersede()
+                if not attempt.serving:
+                    task.cancel()
+        self._wake.set()
+
+    def _newest(self, path: str) -> SignedTarget | None:
+        return self._channel.trusted.newest(path) if self._channel.trusted else None
+
+    async def _work(self) -> None:
+        while True:
+            self._wake.clear()
+            while self._requests:
+                await self._serve_request(*self._requests.popleft())
+            waits_s = [await self._follow(path) for path in self._paths]
+            if not self._wake.is_set():
+                await self._drop_parts()
+                await self._rest(min((wait_s for wait_s in waits_s if wait_s is not None), default=None))
+
+    async def _rest(self, wait_s: float | None) -> None:
+        """Until something happens, or for so long."""
+        tasks = [asyncio.ensure_future(self._wake.wait())]
+        if wait_s is not None:
+            tasks.append(asyncio.ensure_future(self._kit.sleep(wait_s)))  # type: ignore[arg-type]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+
+    async def _drop_parts(self) -> None:
+        if self._channel.trusted is None:  # what is there may be of the target that comes
+            return
+        wanted = {signed.sha256 for path in self._paths if (signed := self._newest(path))}
+        try:
+            await undisturbed(self._kit.inventory.drop_parts, wanted)
+        except OSError as error:
+            log.warning("parts of old updates cannot be removed: %s", error.strerror)
+
+    async def _follow(self, path: str) -> float | None:
+        """Do what there is to do about one thing; in how many seconds to look again, ``None`` if only something new can help."""
+        if self._channel.trusted is None:
+            return None
+        signed = self._newest(path)
+        if signed is None:
+            serves = self._kit.inventory.slot(path).current
+            self._kit.say(as_signed(path, serves), "rejected", "unknown_id", "the channel has nothing of this name")
+            return None
+        await self._heed_revoked(signed)
+        if not await self._is_wanted(signed):
+            return None
+        if (wait_s := self._hindered(signed)) is not None:
+            return wait_s or None
+        self._kit.say(signed, "queued")
+
+        async def fetch(progress: Progress) -> Path:
+            return await self._download(signed, progress)
+
+        try:
+            await self._run(Attempt(signed, fetch, self._kit))
+        except UpdateRefused as error:
+            await self._reject(signed, error)
+        except UpdateFailed as error:
+            return self._fail(signed, error)
+        return None
+
+    async def _heed_revoked(self, signed: SignedTarget) -> None:
+        slot = self._kit.inventory.slot(signed.path)
+        event = Revoke(frozenset(signed.target.revoked))
+        after = advance(slot, event)
+        if after == slot:
+            return
+        if after.serves != slot.serves:
+            assert slot.current
+            await self._kit.bench.go_back(signed.path, self._kit.bundle(after.serves))
+            self._kit.say(as_signed(signed.path, slot.current), "reverted", "revoked", "its publisher revoked it")
+        await self._kit.note(signed.path, event)
+        await self._kit.tidy()
+
+    async def _is_wanted(self, signed: SignedTarget) -> bool:
+        slot = self._kit.inventory.slot(signed.path)
+        verdict = offer(slot, signed)
+        if verdict is None:
+            assert slot.current
+            self._kit.say(as_signed(signed.path, slot.current), "confirmed")
+        elif verdict != "ok":
+            if not self._kit.has_ended(signed):
+                why = slot.why_bad(signed.sha256, signed.target.sequence)
+                self._kit.say(signed, "rejected", verdict, f"it was tried before: {why}" if why else "")
+        elif slot.current and slot.current.sha256 == signed.sha256:
+            await self._kit.note(signed.path, Renew(signed.target.sequence, signed.target.version))
+            self._kit.say(signed, "confirmed")
+        else:
+            return True
+        return False
+
+    def _hindered(self, signed: SignedTarget) -> float | None:
+        """``None`` to go on; else the seconds until it is worth another look, 0 if time alone does not help."""
+        assert self._channel.trusted
+        now = self._kit.clock()
+        answer = rollout.judge(signed.target, self._device(signed.path), now)
+        if answer.code != "ok":
+            self._kit.say(signed, "queued", answer.code, answer.detail)
+            return answer.again_s or 0.0
+        if max(now.unix_ns // 10**9, self._channel.trusted.floor_unix_s) >= self._channel.trusted.expires_unix_s:
+            self._kit.say(signed, "failed", "expired", "what says that it is the newest has expired")
+            return 0.0
+        failed_one, again_ns = self._again_ns.get(signed.path, (None, 0))
+        if failed_one == signed and again_ns > now.monotonic_ns:
+            return (again_ns - now.monotonic_ns) / 1e9
+        return None
+
+    async def _run(self, attempt: Attempt) -> None:
+        """Raises what ``Attempt.run`` does; returns without an outcome if something newer came before it served."""
+        task = asyncio.create_task(attempt.run())
+        self._job = (attempt, task)
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError:
+            task.cancel()
+            await asyncio.wait([task])
+            raise
+        finally:
+            self._job = None
+        if not task.cancelled():
+            try:
+                task.result()
+            except (BrokerUnreachable, BrokerRefused) as error:
+                raise UpdateFailed("offline", error.message, hint=error.hint) from error
+            except OSError as error:
+                raise failed(error) from error
+
+    async def _reject(self, signed: SignedTarget, error: UpdateRefused) -> None:
+        log.error("%s %s: refused: %s", signed.path, signed.target.version, error)
+        await self._kit.note(signed.path, MarkBad(signed.sha256, signed.target.sequence, error.code))
+        self._kit.say(signed, "rejected", error.code, error.message)
+        await self._kit.tidy()
+
+    def _fail(self, signed: SignedTarget, error: UpdateFailed) -> float:
+        backoff = self._backoffs.setdefault(signed.path, Backoff(RETRY_MIN_S, RETRY_MAX_S, self._random))
+        if self._again_ns.get(signed.path, (None, 0))[0] != signed:
+            backoff.reset()
+        delay_s = backoff.next_delay_s()
+        self._again_ns[signed.path] = (signed, self._kit.clock().monotonic_ns + round(delay_s * 1e9))
+        log.warning("%s %s: failed: %s; again in %.0f s", signed.path, signed.target.version, error, delay_s)
+        self._kit.say(signed, "failed", error.code, error.message)
+        return delay_s
+
+    async def _serve_request(self, request: Local | str, answer: asyncio.Future[None]) -> None:
+        try:
+            await (self._install(request) if isinstance(request, Local) else self._go_back(request))
+        except EdgedError as error:
+            _fail(answer, error)
+        except asyncio.CancelledError:
+            _fail(answer, STOPPING)
+            raise
+        else:
+            if not answer.done():
+                answer.set_result(None)
+
+    async def _install(self, local: Local) -> None:
+        if local.path not in self._paths:
+            raise UpdateRefused("unknown_id", f"{local.path}: no model follows it", hint='Give one `follow = "ID"`.')
+        signed = chosen(local, self._newest(local.path), self._kit.inventory.slot(local.path))
+
+        async def fetch(_: Progress) -> Path:
+            return local.blob
+
+        try:
+            await self._run(Attempt(signed, fetch, self._kit))
+        except UpdateRefused as error:
+            await self._reject(signed, error)
+            raise
+        slot = self._kit.inventory.slot(local.path)
+        if why := slot.why_bad(local.sha256, signed.target.sequence):
+            raise UpdateRefused(why, f"{local.path}: it was tried, and is reverted")  # type: ignore[arg-type]
+
+    async def _go_back(self, path: str) -> None:
+        slot = self._kit.inventory.slot(path)
+        if slot.current is None:
+            raise UpdateRefused("unknown_id", f"{path}: it is at the bundle of the configuration")
+        event = GoBack("by_operator")
+        await self._kit.bench.go_back(path, self._kit.bundle(advance(slot, event).serves))
+        await self._kit.note(path, event)
+        self._kit.say(as_signed(path, slot.current), "reverted", "by_operator", "an operator went back")
+        await self._kit.tidy()
+
+
+def _fail(answer: asyncio.Future[None], error: EdgedError) -> None:
+    if not answer.done():  # who waited may have been cancelled
+        answer.set_exception(error)

@@ -1,0 +1,449 @@
+"""The updates of one device, from what the channel says to what serves: with everything scripted, in virtual time."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import errno
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from edged.core.errors import BrokerUnreachable, UpdateFailed, UpdateRefused
+from edged.ota.attempt import Kit
+from edged.ota.inventory import Inventory
+from edged.ota.judgement import Seen
+from edged.ota.local import Local
+from edged.ota.rollout import Device
+from edged.ota.slots import Slot
+from edged.ota.target import Rollout, SignedTarget
+from edged.ota.updater import Updater, Ways
+from edged.testing.updates import GOOD, ScriptedBench, ScriptedWays, Told, blob_of, signed_target
+from edged.testing.virtual import InlineExecutor, VirtualTime
+
+PATH = "model/m"
+A1, B2 = ("a", signed_target("a", 1)), ("b", signed_target("b", 2))
+WINDOW_S = 30.0
+UNDECIDED = Seen(span_s=1.0, frames=5)
+SLOW = dataclasses.replace(GOOD, not_finite=3)
+
+
+class Scene:
+    """A device, from one start to the next; ``disk`` stays."""
+
+    def __init__(self, disk: Path) -> None:
+        self.time = VirtualTime()
+        self.disk = disk
+        self.bench = ScriptedBench()
+        self.told = Told()
+        self.paths = [PATH]
+        self.begin()
+
+    def begin(self) -> None:
+        self.inventory = Inventory(self.disk)
+        self.inventory.start()
+        self.ways = ScriptedWays(self.inventory.parts)
+        kit = Kit(self.inventory, self.bench, self.told, self.time.clock, self.time.sleep, WINDOW_S)
+        device = Device("pi", "aarch64", "0.1.0", frozenset())
+        ways = Ways(self.ways.watch, self.ways.verify, self.ways.download)
+        self.updater = Updater(self.paths, ways, kit, lambda path: device, lambda: 0.5)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        task = asyncio.create_task(self.updater.run())
+        try:
+            yield
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    @property
+    def slot(self) -> Slot:
+        return self.inventory.slot(PATH)
+
+    @property
+    def serves(self) -> str | None:
+        return self.bench.serves.get(PATH)
+
+    async def confirmed(self, *things: tuple[str, SignedTarget]) -> None:
+        """Have each confirmed, one after the other."""
+        for content, signed in things:
+            self.ways.publish((content, signed))
+            await self.time.run_until(lambda signed=signed: self.told.says("confirmed", sequence=signed.target.sequence))
+
+
+@pytest.fixture
+async def scene(tmp_path: Path) -> Scene:
+    asyncio.get_running_loop().set_default_executor(InlineExecutor())
+    return Scene(tmp_path / "ota")
+
+
+async def test_from_the_channel_to_confirmed(scene: Scene) -> None:
+    async with scene.running():
+        await scene.confirmed(A1)
+    assert scene.told.states == ["queued", "downloading", "verified", "testing", "trial", "confirmed"]
+    assert scene.bench.done == [("probe", "a"), ("swap", "a")]
+    assert scene.slot.current is not None
+    assert (scene.slot.current.sequence, scene.slot.current.identity) == (1, "identity of a")
+    assert list(scene.inventory.parts.iterdir()) == [] or scene.told.latest().chunks == 1
+
+
+async def test_a_trial_is_written_down_before_it_serves_and_judged_for_its_window(scene: Scene) -> None:
+    scene.bench.sees = lambda content: UNDECIDED
+    async with scene.running():
+        scene.ways.publish(A1)
+        await scene.time.run_until(lambda: scene.serves == "a")
+        assert Inventory(scene.disk).slot(PATH).phase == "trial"
+        await scene.time.run_for(600)
+        assert scene.told.says("trial")
+        scene.bench.sees = lambda content: GOOD
+        await scene.time.run_until(lambda: scene.told.says("confirmed"), within_s=2)
+
+
+@pytest.mark.parametrize(
+    ("seen", "code"),
+    [
+        ({"crashes": 1}, "crashed"),
+        ({"hangs": 1}, "hung"),
+        ({"not_finite": 1}, "output_not_finite"),
+        ({"grown_bytes": 1 << 30}, "memory_grew"),
+    ],
+)
+async def test_worse_is_reverted_and_not_tried_again_under_its_sequence(scene: Scene, seen: dict[str, int], code: str) -> None:
+    async with scene.running():
+        await scene.confirmed(A1)
+        scene.bench.sees = lambda content: dataclasses.replace(UNDECIDED, **seen)
+        scene.ways.publish(B2)
+        await scene.time.run_until(lambda: scene.told.says("reverted", code), within_s=60)
+        assert scene.serves == "a"
+        assert scene.slot.serves.sequence == 1
+        steps = len(scene.bench.done)
+        scene.ways.publish(("b", signed_again(B2[1])))
+        await scene.time.run_for(10_000)
+        assert len(scene.bench.done) == steps
+        assert scene.told.says("reverted", code), "that says more than that it is not tried again"
+    scene.begin()
+    async with scene.running():
+        scene.ways.publish(B2)
+        await scene.time.run_until(lambda: scene.told.says("rejected", "known_bad"))
+        assert len(scene.bench.done) == steps
+        scene.bench.sees = lambda content: GOOD
+        await scene.confirmed(("b", signed_target("b", 3)))
+        assert scene.serves == "b"
+
+
+def signed_again(signed: SignedTarget) -> SignedTarget:
+    return msgspec.structs.replace(signed, target=msgspec.structs.replace(signed.target, rollout=Rollout(percent=100, seed="x")))
+
+
+@pytest.mark.parametrize("step", ["probe", "shadow", "swap"])
+async def test_what_is_refused_never_serves(scene: Scene, step: str) -> None:
+    scene.bench.shadows = True
+    scene.bench.refuses = {(step, "b"): UpdateRefused("golden_differs", "no")}
+    async with scene.running():
+        await scene.confirmed(A1)
+        scene.ways.publish(B2)
+        await scene.time.run_until(lambda: scene.told.says("rejected", "golden_differs"))
+        await scene.time.run_for(10_000)
+    assert scene.serves == "a"
+    assert (scene.slot.phase, scene.slot.serves.sequence) == ("settled", 1)
+    assert scene.bench.done.count((step, "b")) == 1
+    assert not scene.inventory.has(B2[1].sha256)
+
+
+@pytest.mark.parametrize("step", ["probe", "swap"])
+async def test_what_failed_is_tried_again_without_being_fetched_again(scene: Scene, step: str) -> None:
+    scene.bench.refuses = {(step, "a"): UpdateFailed("does_not_fit_beside", "no memory now")}
+    async with scene.running():
+        scene.ways.publish(A1)
+        await scene.time.run_until(lambda: scene.bench.done.count((step, "a")) == 4)
+        assert scene.told.says("failed", "does_not_fit_beside")
+        assert scene.slot.phase == "settled"
+        scene.bench.refuses.clear()
+        await scene.time.run_until(lambda: scene.told.says("confirmed"))
+    assert len(scene.ways.downloads) == 1
+
+
+async def test_pauses_between_attempts_grow(scene: Scene) -> None:
+    scene.ways.trouble = UpdateFailed("chunk_missing", "not there")
+    async with scene.running():
+        scene.ways.publish(A1)
+        await scene.time.run_for(7 * 86_400)
+        assert 100 < len(scene.ways.downloads) < 400
+        assert scene.told.says("failed", "chunk_missing")
+
+
+@pytest.mark.parametrize(
+    ("trouble", "code"),
+    [
+        (BrokerUnreachable("gone"), "offline"),
+        (OSError(errno.ENOSPC, "full"), "no_space"),
+        (OSError(errno.EIO, "bad"), "interrupted"),
+    ],
+)
+async def test_what_the_broker_and_the_disk_say_is_a_failure_that_may_pass(scene: Scene, trouble: Exception, code: str) -> None:
+    scene.ways.trouble = trouble
+    async with scene.running():
+        scene.ways.publish(A1)
+        await scene.time.run_until(lambda: scene.told.says("failed", code))
+        scene.ways.trouble = None
+        await scene.time.run_until(lambda: scene.told.says("confirmed"))
+
+
+async def test_the_newest_replaces_what_does_not_serve_yet(scene: Scene) -> None:
+    scene.ways.hold.clear()
+    async with scene.running():
+        scene.ways.publish(A1)
+        await scene.time.run_until(lambda: len(scene.ways.downloads) == 1)
+        scene.ways.publish(B2)
+        await scene.time.run_until(lambda: len(scene.ways.downloads) == 2)
+        scene.ways.hold.set()
+        await scene.time.run_until(lambda: scene.told.says("confirmed", sequence=2))
+    assert ("swap", "a") not in scene.bench.done
+
+
+async def test_a_trial_runs_to_its_end_before_something_newer_has_its_turn(scene: Scene) -> None:
+    scene.bench.sees = lambda content: UNDECIDED
+    async with scene.running():
+        scene.ways.publish(A1)
+        await scene.time.run_until(lambda: scene.serves == "a")
+        scene.ways.publish(B2)
+        await scene.time.run_for(10)
+        assert scene.serves == "a"
+        scene.bench.sees = lambda content: GOOD
+        await scene.time.run_until(lambda: scene.told.says("confirmed", sequence=2))
+    assert scene.slot.previous.sequence == 1
+
+
+async def test_a_trial_without_frames_is_no_obstacle_for_ever(scene: Scene) -> None:
+    scene.bench.sees = lambda content: GOOD if content == "b" else Seen()
+    async with scene.running():
+        scene.ways.publish(A1)
+        await scene.time.run_until(lambda: scene.serves == "a")
+        scene.ways.publish(B2)
+        await scene.time.run_until(lambda: scene.told.says("confirmed", sequence=2), within_s=300)
+
+
+async def test_revoked_in_its_trial_and_afterwards(scene: Scene) -> None:
+    scene.bench.sees = lambda content: UNDECIDED if content == "b" else GOOD
+    async with scene.running():
+        await scene.confirmed(A1)
+        scene.ways.publish(B2)
+        await scene.time.run_until(lambda: scene.serves == "b")
+        scene.ways.publish(("c", signed_target("c", 3, revoked=(B2[1].sha256,), rollout=Rollout(percent=0))))
+        await scene.time.run_until(lambda: scene.serves == "a", within_s=5)
+        await scene.time.settle()
+        assert any((it.state, it.code) == ("reverted", "revoked") for it in scene.told.statuses)
+        scene.ways.publish(("c", signed_target("c", 4, revoked=(A1[1].sha256,), rollout=Rollout(percent=0))))
+        await scene.time.run_until(lambda: scene.serves is None, within_s=5)
+        await scene.time.settle()
+        assert scene.slot.serves is None
+        assert scene.told.says("queued", "not_in_rollout", 4), "it is not to have what comes instead"
+
+
+async def test_an_old_blob_signed_again_needs_no_trial_where_it_serves(scene: Scene) -> None:
+    async with scene.running():
+        await scene.confirmed(A1)
+        steps = len(scene.bench.done)
+        await scene.confirmed(("a", signed_target("a", 3)))
+        assert len(scene.bench.done) == steps
+        scene.ways.publish(B2)
+        await scene.time.run_until(lambda: scene.told.says("rejected", "rolled_back"))
+
+
+async def test_expired_metadata_stops_updates_and_nothing_else(scene: Scene) -> None:
+    now_s = scene.time.clock().unix_ns // 10**9
+    async with scene.running():
+        await scene.confirmed(A1)
+        scene.ways.publish(B2, expires_unix_s=now_s - 1)
+        await scene.time.run_until(lambda: scene.told.says("failed", "expired"))
+        said = len(scene.told.statuses)
+        await scene.time.run_for(7 * 86_400)
+        assert len(scene.told.statuses) == said, "said once"
+        assert scene.serves == "a"
+        scene.ways.publish(B2)
+        await scene.time.run_until(lambda: scene.told.says("confirmed", sequence=2))
+
+
+async def test_a_clock_at_1970_is_not_believed_where_a_later_time_was_seen(scene: Scene) -> None:
+    scene.time.unix_ahead_s, scene.time.quality = -1000.0, "unsynchronised"
+    scene.ways.floor_unix_s = 1_800_000_000
+    async with scene.running():
+        scene.ways.publish(A1, expires_unix_s=1_799_999_999)
+        await scene.time.run_until(lambda: scene.told.says("failed", "expired"))
+        await scene.confirmed(B2)
+
+
+@pytest.mark.parametrize("refusal", [UpdateRefused("bad_signature", "forged"), UpdateFailed("interrupted", "no process")])
+async def test_what_is_not_believed_changes_nothing_and_is_said_once(scene: Scene, refusal: UpdateRefused | UpdateFailed) -> None:
+    async with scene.running():
+        await scene.confirmed(A1)
+        scene.ways.refusal = refusal
+        said = len(scene.told.statuses)
+        for _ in range(50):
+            scene.ways.publish(B2)
+            await scene.time.run_for(600)
+        assert len(scene.told.statuses) == said + 1
+        assert scene.serves == "a"
+        scene.ways.refusal = None
+        await scene.confirmed(B2)
+
+
+async def test_who_floods_the_channel_costs_a_process_a_minute(scene: Scene) -> None:
+    scene.ways.refusal = UpdateRefused("bad_signature", "forged")
+    async with scene.running():
+        for _ in range(3600):
+            scene.ways.publish(A1)
+            await scene.time.run_for(1)
+    assert scene.ways.verified < 200
+
+
+async def test_what_comes_again_after_a_new_connection_is_not_verified_again(scene: Scene) -> None:
+    async with scene.running():
+        await scene.confirmed(A1)
+        for _ in range(10):
+            scene.ways.repeat()
+            await scene.time.run_for(60)
+        assert scene.ways.verified == 1
+
+
+async def test_an_id_that_the_channel_does_not_have(scene: Scene) -> None:
+    async with scene.running():
+        scene.ways.publish(("x", signed_target("x", 1, id="other")))
+        await scene.time.run_until(lambda: scene.told.says("rejected", "unknown_id"))
+        await scene.confirmed(A1)
+
+
+async def test_a_date_comes(scene: Scene) -> None:
+    not_before = scene.time.clock().unix_ns // 10**9 + 5000
+    async with scene.running():
+        scene.ways.publish(("a", signed_target("a", 1, rollout=Rollout(not_before=not_before))))
+        await scene.time.run_for(4000)
+        assert scene.told.says("queued", "not_yet")
+        assert scene.ways.downloads == []
+        await scene.time.run_until(lambda: scene.told.says("confirmed"))
+
+
+async def test_one_thing_in_trouble_holds_up_no_other(scene: Scene) -> None:
+    scene.paths = [PATH, "model/n"]
+    scene.begin()
+    scene.bench.refuses = {("probe", "a"): UpdateFailed("does_not_fit_beside", "no memory")}
+    async with scene.running():
+        scene.ways.publish(A1, ("n", signed_target("n", 1, id="n")))
+        await scene.time.run_until(lambda: scene.bench.serves.get("model/n") == "n")
+        assert scene.told.latest("n").state in {"trial", "confirmed"}
+
+
+async def test_stopped_in_its_trial_it_is_tried_again_and_nothing_is_held_against_it(scene: Scene) -> None:
+    scene.bench.sees = lambda content: UNDECIDED
+    for _ in range(4):
+        async with scene.running():
+            scene.ways.publish(A1)
+            await scene.time.run_until(lambda: scene.serves == "a")
+        assert scene.slot.phase == "settled"
+        scene.bench.serves.clear()
+        scene.begin()
+    scene.bench.sees = lambda content: GOOD
+    async with scene.running():
+        await scene.confirmed(A1)
+    assert scene.ways.downloads == [], "it was there"
+
+
+async def test_a_trial_that_the_power_ended_is_said_and_may_be_had_once_more(scene: Scene) -> None:
+    scene.bench.sees = lambda content: UNDECIDED
+    for _ in range(2):
+        running = asyncio.create_task(scene.updater.run())
+        scene.ways.publish(A1)
+        await scene.time.run_until(lambda: scene.serves == "a")
+        state = (scene.disk / "slots").read_bytes()
+        running.cancel()
+        await asyncio.wait([running])
+        (scene.disk / "slots").write_bytes(state)  # as the power left it
+        scene.bench.serves.clear()
+        scene.begin()
+        assert scene.slot.serves is None
+    async with scene.running():
+        await scene.time.run_until(lambda: scene.told.says("reverted", "interrupted"))
+        scene.ways.publish(A1)
+        await scene.time.run_for(10_000)
+        assert scene.serves is None
+        assert scene.told.says("reverted", "interrupted")
+
+
+async def test_stopped_while_it_is_fetched_what_is_there_stays(scene: Scene) -> None:
+    (scene.inventory.parts / f"{A1[1].sha256}.part").write_bytes(b"half")
+    scene.ways.hold.clear()
+    async with scene.running():
+        scene.ways.publish(A1)
+        await scene.time.run_until(lambda: bool(scene.ways.downloads))
+    scene.begin()
+    async with scene.running():
+        await scene.time.run_for(60)
+    assert (scene.inventory.parts / f"{A1[1].sha256}.part").read_bytes() == b"half"
+
+
+def local(scene: Scene, content: str, *, unsigned: bool) -> Local:
+    blob, signed = scene.disk / "brought", signed_target(content, 1)
+    blob.write_bytes(blob_of(content))
+    return Local(PATH, blob, signed.sha256, signed.length, "mine", unsigned)
+
+
+async def test_a_person_installs_what_nobody_signed_only_where_that_is_allowed(scene: Scene) -> None:
+    async with scene.running():
+        await scene.confirmed(A1)
+        with pytest.raises(UpdateRefused, match="not what the channel has signed"):
+            await scene.updater.install(local(scene, "mine", unsigned=False))
+        installing = asyncio.create_task(scene.updater.install(local(scene, "mine", unsigned=True)))
+        await scene.time.run_until(installing.done)
+        installing.result()
+        assert scene.serves == "mine"
+        scene.ways.publish(A1)
+        await scene.time.run_for(600)
+        assert scene.serves == "mine", "until something newer is signed"
+        await scene.confirmed(B2)
+
+
+async def test_what_is_signed_may_be_brought_by_a_person(scene: Scene) -> None:
+    scene.ways.trouble = BrokerUnreachable("no chunks")
+    async with scene.running():
+        scene.ways.publish(A1)
+        await scene.time.run_until(lambda: scene.told.says("failed", "offline"))
+        installing = asyncio.create_task(scene.updater.install(local(scene, "a", unsigned=False)))
+        await scene.time.run_until(installing.done)
+        installing.result()
+        assert scene.slot.current.sequence == 1
+
+
+async def test_a_person_hears_that_it_was_reverted_and_that_edged_stops(scene: Scene) -> None:
+    scene.bench.sees = lambda content: SLOW
+    async with scene.running():
+        installing = asyncio.create_task(scene.updater.install(local(scene, "mine", unsigned=True)))
+        await scene.time.run_until(installing.done)
+        with pytest.raises(UpdateRefused, match="reverted"):
+            installing.result()
+        scene.bench.sees = lambda content: UNDECIDED
+        installing = asyncio.create_task(scene.updater.install(local(scene, "other", unsigned=True)))
+        await scene.time.run_until(lambda: scene.serves == "other")
+    with pytest.raises(UpdateFailed, match="stopping"):
+        await installing
+
+
+async def test_a_person_goes_back(scene: Scene) -> None:
+    async with scene.running():
+        await scene.confirmed(A1, B2)
+        await scene.updater.go_back(PATH)
+        assert scene.serves == "a"
+        assert scene.slot.serves.sequence == 1
+        assert scene.told.says("reverted", "by_operator", 2)
+        scene.ways.publish(("b", signed_again(B2[1])))
+        await scene.time.run_for(600)
+        assert scene.serves == "a", "it is not fetched again at once"
+        await scene.updater.go_back(PATH)
+        assert scene.serves is None
+        with pytest.raises(UpdateRefused, match="bundle of the configuration"):
+            await scene.updater.go_back(PATH)
