@@ -58,7 +58,7 @@ def make_client(endpoint: Endpoint, version: ProtocolVersion, connect_s: float) 
     client.connect_timeout = connect_s
     client.max_inflight_messages_set(0)  # paho would queue what is beyond it; our window never lets it come so far
     if endpoint.will_topic is not None:
-        client.will_set(endpoint.will_topic, endpoint.will, qos=1, retain=True)
+        client.will_set(endpoint.will_topic, endpoint.will, qos=1, retain=endpoint.will_retained)
     if endpoint.username is not None:
         client.username_pw_set(endpoint.username, endpoint.password)
     if endpoint.tls is not None:

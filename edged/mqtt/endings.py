@@ -16,6 +16,10 @@ class ProtocolRefused(BrokerRefused):
     """The broker does not speak this version of MQTT."""
 
 
+class RetainRefused(BrokerRefused):
+    """The broker keeps no retained messages, and takes no will that is one (MQTT 5.0, section 3.2.2.3.5)."""
+
+
 class Unanswered(BrokerUnreachable):
     """Something took the connection and did not answer CONNECT, which is how some brokers refuse a version."""
 
@@ -25,6 +29,8 @@ def refusal(endpoint: Endpoint, reason: ReasonCode) -> BrokerRefused:
     message = f"{endpoint.address} refuses the connection: {reason}"
     if reason == ReasonCode(PacketTypes.CONNACK, "Unsupported protocol version"):
         return ProtocolRefused(message, hint="set protocol to the version that the broker speaks", fault="protocol refused")
+    if reason == ReasonCode(PacketTypes.CONNACK, "Retain not supported"):
+        return RetainRefused(message)
     user = f"user {endpoint.username!r}" if endpoint.username is not None else "no user name"
     fault: BrokerFault = "login refused" if str(reason) in LOGIN_REFUSALS else "refused"
     return BrokerRefused(message, hint=f"edged logged in with {user} and client_id {endpoint.client_id!r}", fault=fault)

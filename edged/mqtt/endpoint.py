@@ -23,6 +23,7 @@ class Endpoint:
     tls: ssl.SSLContext | None
     will_topic: str | None
     will: bytes
+    will_retained: bool = True
 
     @property
     def address(self) -> str:

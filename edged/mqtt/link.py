@@ -8,10 +8,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 from edged.core.backoff import Backoff
 from edged.core.errors import BrokerRefused, BrokerUnreachable, EdgedError, SecretUnreadable
-from edged.mqtt.endings import ProtocolRefused, Unanswered
+from edged.mqtt.endings import ProtocolRefused, RetainRefused, Unanswered
 from edged.mqtt.endpoint import Endpoint
 from edged.mqtt.session import Session
 from edged.mqtt.timing import Timing
@@ -42,6 +43,7 @@ class Link:
         self._timing = timing
         self._meanwhile = meanwhile
         self._purpose = purpose
+        self._retains = True
         self._said: type[EdgedError] | None = None
         self._retry = Backoff(timing.retry_min_s, timing.retry_max_s, random)
         self._refused = Backoff(timing.refused_min_s, timing.refused_max_s, random)
@@ -55,7 +57,7 @@ class Link:
     async def _attempt(self, serve: Serve) -> float:
         """Connect once and serve until that ends; returns the pause in seconds before the next attempt."""
         try:
-            endpoint = await self._endpoint()
+            endpoint = replace(await self._endpoint(), will_retained=self._retains)
             async with Session.connect(endpoint, self._version.version, self._timing) as session:
                 await self._serve(serve, session, endpoint)
         except (ProtocolRefused, Unanswered) as error:
@@ -64,6 +66,10 @@ class Link:
                 log.info("%s; trying MQTT %s", error.message, self._version.version)
                 return 0.0
             self._say(error)
+            return self._retry.next_delay_s()
+        except RetainRefused as error:
+            self._retains = False
+            log.warning("broker%s: %s; states reach only those who listen when they are said", self._purpose, error)
             return self._retry.next_delay_s()
         except (BrokerRefused, SecretUnreadable) as error:
             self._say(error)

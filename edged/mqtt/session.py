@@ -120,7 +120,8 @@ class Session:
 
         Returns the future of the acknowledgement's reason code (always 0 with 3.1.1). It raises BrokerUnreachable if the
         connection is lost before, as does this call. What is larger than the broker takes is refused here: sent, it would end
-        the connection, and the next one, and with it everything behind it. ``reply_to`` and ``correlation`` need MQTT 5.
+        the connection, and the next one, and with it everything behind it. So would ``retain`` where the broker keeps nothing: it
+        is left out there. ``reply_to`` and ``correlation`` need MQTT 5.
         """
         acknowledgement: asyncio.Future[int] = self._loop.create_future()
         acknowledgement.add_done_callback(_look_at)
@@ -130,7 +131,7 @@ class Session:
             return acknowledgement
         await self._window.acquire()
         if not self._ended.done():
-            info = self._client.publish(topic, payload, qos=1, retain=retain, properties=properties)
+            info = self._client.publish(topic, payload, qos=1, retain=retain and self._retains, properties=properties)
             if info.rc == MQTTErrorCode.MQTT_ERR_SUCCESS:
                 self._unacknowledged[info.mid] = (acknowledgement, self._loop.time())
                 return acknowledgement

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from broker import FAST, StandIn, clock, lost, open_store, running, settings_for, until
+from broker import FAST, Listener, StandIn, clock, lost, open_store, running, settings_for, until
 
 from edged.core.errors import BrokerUnreachable
 from edged.mqtt.publisher import Publisher
@@ -175,3 +175,14 @@ async def test_rubbish_ends_the_connection_and_nothing_else(tmp_path: Path, rubb
 def test_a_broker_that_cannot_start_says_why(tmp_path: Path) -> None:
     with pytest.raises(BrokerUnreachable, match="no_such_option"), Mosquitto(tmp_path, options="no_such_option true"):
         pass
+
+
+async def test_a_broker_that_keeps_nothing_hears_events_and_states_all_the_same(tmp_path: Path) -> None:
+    with Mosquitto(tmp_path, options="retain_available false") as mosquitto:
+        async with open_store(tmp_path) as store, Listener().listening(mosquitto.port) as listener:
+            publisher = publisher_for(mosquitto, store)
+            async with running(publisher.run()):
+                await store.append([lost(1)])
+                await publisher.drained()
+                assert publisher.stats.connections == 1
+                await until(lambda: listener.seqs() == [1] and listener.payloads("/availability") == [b"online"])

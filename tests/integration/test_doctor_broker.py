@@ -10,6 +10,7 @@ import pytest
 
 from edged.daemon.doctor.broker import check_broker
 from edged.mqtt.settings import MqttSettings
+from edged.testing.broker import Mosquitto
 
 ACCEPTED_5 = bytes.fromhex("20 03 00 00 00")
 BAD_PASSWORD_5 = bytes.fromhex("20 03 00 86 00")
@@ -95,3 +96,9 @@ async def test_a_secret_that_cannot_be_read_is_told(tmp_path: Path, monkeypatch:
     assert (await check_broker(absent, "home", "pi")).status == "fail"
     of_the_unit = MqttSettings(host="127.0.0.1", username="u", password_credential="mqtt")
     assert (await check_broker(of_the_unit, "home", "pi")).status == "skip"
+
+
+async def test_a_broker_that_keeps_nothing_takes_us(tmp_path: Path) -> None:
+    with Mosquitto(tmp_path, options="retain_available false") as mosquitto:
+        found = await check_broker(MqttSettings(host="127.0.0.1", port=mosquitto.port), "home", "pi")
+    assert found.status == "ok"

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from authority import Authority
 from broker import DEADLINE_S, FAST, Gate, StandIn, running, settings_for, until
 from faults.fetcher import __file__ as fetcher
 from updates import GRACE_S, TOPICS, Open, carrier_on, fetch_blob, make_blob, signed_for
@@ -22,13 +23,14 @@ from edged.core.backoff import Backoff
 from edged.core.errors import BrokerUnreachable, UpdateFailed, UpdateRefused
 from edged.mqtt.carrier import MqttCarrier
 from edged.mqtt.client import ANNOUNCED_PACKET_BYTES, MAX_PACKET_BYTES
+from edged.mqtt.settings import TlsSettings
 from edged.ota.announcement import announced
 from edged.ota.download import download
 from edged.ota.serve import serve
-from edged.ota.target import CHUNK_BYTES
+from edged.ota.target import CHUNK_BYTES, MAX_CHUNKS
 from edged.ota.transfer import FRUITLESS_ROUNDS, MAX_DAMAGED, WINDOW
 from edged.ota.upload import Blob, Pushed, announce, prune, push, statuses
-from edged.testing.broker import Mosquitto
+from edged.testing.broker import BrokerTls, Mosquitto
 
 VERSIONS = pytest.mark.parametrize("protocol", ["5", "3.1.1"])
 SMALL = make_blob(20 * CHUNK_BYTES + 77)
@@ -49,6 +51,26 @@ async def test_six_megabytes_arrive_as_they_were_pushed(tmp_path: Path, protocol
             path = await fetch_blob(carrier, signed_for(blob), tmp_path, lambda held, count: seen.append((held, count)))
     assert path.read_bytes() == blob.data
     assert seen[0] == (0, 184) and seen[-1] == (184, 184) and seen == sorted(seen)
+
+
+async def test_chunks_come_over_tls_as_well(tmp_path: Path) -> None:
+    ours = Authority(tmp_path / "ours")
+    certificate, key = ours.issue("broker", "127.0.0.1")
+    with Mosquitto(tmp_path, tls=BrokerTls(ours.certificate, certificate, key)) as mosquitto:
+        tls = TlsSettings(ca_file=ours.certificate)
+        async with asyncio.timeout(DEADLINE_S), carrier_on(mosquitto.port, tls=tls) as carrier:
+            await push(carrier, TOPICS, SMALL, quiet)
+            path = await fetch_blob(carrier, signed_for(SMALL), tmp_path)
+    assert path.read_bytes() == SMALL.data
+
+
+async def test_the_largest_blob_there_is_arrives(tmp_path: Path) -> None:
+    blob = Blob(bytes(range(256)) * (MAX_CHUNKS * CHUNK_BYTES // 256))
+    with Mosquitto(tmp_path) as mosquitto:
+        async with asyncio.timeout(4 * DEADLINE_S), carrier_on(mosquitto.port) as carrier:
+            await push(carrier, TOPICS, blob, quiet)
+            path = await fetch_blob(carrier, signed_for(blob), tmp_path)
+    assert path.read_bytes() == blob.data
 
 
 async def test_what_is_there_is_not_fetched_again(tmp_path: Path) -> None:

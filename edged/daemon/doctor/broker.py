@@ -8,7 +8,7 @@ from dataclasses import replace
 from edged.core.errors import BrokerRefused, BrokerUnreachable, SecretUnreadable
 from edged.daemon.doctor.finding import Finding
 from edged.daemon.doctor.table import code_of, trouble
-from edged.mqtt.endings import ProtocolRefused, Unanswered
+from edged.mqtt.endings import ProtocolRefused, RetainRefused, Unanswered
 from edged.mqtt.endpoint import Endpoint, read_endpoint
 from edged.mqtt.reason import describe, is_refusal
 from edged.mqtt.session import Session
@@ -62,6 +62,10 @@ async def _try(endpoint: Endpoint, topic: str, choice: VersionChoice, timing: Ti
         except ProtocolRefused:
             if not choice.on_refused():
                 raise
+        except RetainRefused:
+            if not endpoint.will_retained:
+                raise
+            endpoint = replace(endpoint, will_retained=False)
         except Unanswered:
             if not choice.on_silence():
                 raise
