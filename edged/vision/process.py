@@ -18,6 +18,7 @@ import traceback
 from functools import partial
 
 from edged.core.errors import DelegateFailed, EdgedError, ModelRejected, ProtocolViolated
+from edged.core.garbage import freeze_what_stays
 from edged.sources.open import open_source
 from edged.vision import ipc
 from edged.vision.assembly import Assembler, Unfit
@@ -192,6 +193,7 @@ def main(fd: int, note_fd: int) -> None:
     channel = socket.socket(fileno=fd)
     report, note = Reporter(channel), Note(note_fd)
     threading.excepthook = partial(abandon, report, note)
+    freeze_what_stays()
     status = serve(channel, report, note)
     sys.stderr.flush()
     os._exit(status)
