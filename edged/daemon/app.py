@@ -16,6 +16,7 @@ from edged.config.problems import Problem
 from edged.config.schema import Settings
 from edged.core.errors import DelegateFailed, EdgedError, ModelRejected, VisionFailed
 from edged.core.event import ObjectAppeared, ObjectLeft, SourceBack, SourceLost
+from edged.core.garbage import freeze_what_stays
 from edged.daemon.admission import Admission
 from edged.daemon.cameras import Cameras
 from edged.daemon.clock import read_clock
@@ -272,6 +273,7 @@ async def serve(
     ``config`` is the absolute path that the settings came from: SIGHUP (which may be blocked until then) and the control socket
     reload it. ``root`` is where /sys and /dev are, which show the accelerators.
     """
+    freeze_what_stays()
     async with AsyncExitStack() as stack:
         directory = stack.enter_context(claimed(settings.device.state_directory))
         store = await stack.enter_async_context(

@@ -19,6 +19,7 @@ from collections.abc import Callable
 from functools import partial
 
 from edged.core.errors import DelegateFailed, EdgedError, ModelRejected, ProtocolViolated
+from edged.core.garbage import freeze_what_stays
 from edged.infer.probe.machine import free_bytes
 from edged.sources.open import open_source
 from edged.vision import ipc
@@ -204,6 +205,7 @@ def main(fd: int, note_fd: int) -> None:
     channel = socket.socket(fileno=fd)
     report, note = Reporter(channel), Note(note_fd)
     threading.excepthook = partial(abandon, report, note)
+    freeze_what_stays()
     status = serve(channel, report, note)
     sys.stderr.flush()
     os._exit(status)
