@@ -134,7 +134,7 @@ def test_drawn_video_goes_on(bundles: dict[str, Path], tmp_path: Path) -> None:
 
 
 def test_outputs_that_are_not_finite_are_counted_and_followed_by_nobody(tmp_path: Path) -> None:
-    blind = write_bundle(tmp_path / "blind", 2, dark=False)
+    blind = write_bundle(tmp_path / "blind", 2, fault="nan")
     dark = Deliver(np.full((48, 64, 3), 10, np.uint8))
     with serving(settings(blind, "a"), {"door": Script([LIGHT] * 5 + [dark] * 7 + [LIGHT] * 5)}) as process:
         process.until(ipc.CameraEnded)
