@@ -252,8 +252,7 @@ class Agreement:
     candidate_cpu_ms: float
     """CPU time of one inference, on one thread."""
     latency_ratio: float | None
-    """That by the CPU time of the model that serves, of which the first thread's is measured and the others' taken to be the same;
-    ``None`` where that runs on an accelerator."""
+    """CPU time of an inference by that of the model that serves, each on one thread; ``None`` where that could not be measured."""
     ended: ShadowEnd
     message: str
     """Why it ended, where there is more to say."""

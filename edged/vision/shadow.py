@@ -14,21 +14,16 @@ import threading
 import time
 from collections.abc import Callable
 
-import numpy as np
-from numpy.typing import NDArray
-
 from edged.core.detections import Detections
 from edged.core.errors import EdgedError, ModelRejected
 from edged.core.frame import Frame
-from edged.core.model import ModelManifest
 from edged.infer.bundle import Bundle
-from edged.infer.preprocess import Preprocessor
-from edged.infer.state import State
+from edged.infer.settings import ModelSettings
 from edged.tracking.agreement import Agreement, compare
 from edged.tracking.settings import TrackerSettings
-from edged.tracking.tracker import counting
 from edged.vision import ipc
 from edged.vision.assembly import Assembly
+from edged.vision.candidate import Candidate, numbered, shortest_ns
 from edged.vision.headroom import megabytes, need_bytes
 from edged.vision.loader import LoadedModel, Served, load
 from edged.vision.report import Reporter
@@ -42,18 +37,15 @@ FRAME_S = 10.0
 STOP_CHECK_S = 0.1
 """How soon a candidate that waits for frames leaves once it is told to."""
 
-CPU_DELEGATES = ("xnnpack", "none")
-
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class Sample:
-    """A frame that was inferred: what of it counts for the model that serves, and the CPU time that took."""
+    """A frame that was inferred, and what of it counts for the model that serves."""
 
     frame: Frame
     seen: Detections
     wanted: tuple[str, ...]
     """Labels that the camera follows; empty for all."""
-    cpu_ns: int
 
 
 @dataclasses.dataclass(slots=True)
@@ -62,8 +54,7 @@ class _Sums:
 
     agreement: Agreement = dataclasses.field(default_factory=Agreement)
     not_finite: int = 0
-    serving_ns: int = 0
-    candidate_ns: int = 0
+    cpu_ns: int = 0
 
 
 class Shadow:
@@ -71,10 +62,9 @@ class Shadow:
 
     def __init__(self, order: ipc.Shadow, serving: Served, tracking: TrackerSettings, free_bytes: Callable[[], int]) -> None:
         self.model_name = order.model_name
-        self.serving_identity = serving.model.bundle.identity
         self._order = order
-        self._manifest = serving.model.manifest  # and not the model: its engine would be kept
-        self._threads = _cpu_threads(serving.model)
+        # And not the model that serves itself: its engine would be kept.
+        self._serving, self._settings, self._manifest = serving.model.bundle.identity, serving.settings, serving.model.manifest
         self._tracking = tracking
         self._free_bytes = free_bytes
         self._samples: queue.Queue[Sample | None] = queue.Queue(1)
@@ -83,6 +73,7 @@ class Shadow:
         self._sums = _Sums()
         self._numbers: dict[str, int] = {}
         self._digest = ""
+        self._latency_ratio: float | None = None
         self._ended: ipc.ShadowEnd = ""
         self._message = ""
         self._stopping = threading.Event()
@@ -91,7 +82,11 @@ class Shadow:
         self._thread = threading.Thread(target=self._run, name="shadow", daemon=True)
         self._thread.start()
 
-    def offer(self, frame: Frame, seen: Detections, wanted: tuple[str, ...], cpu_ns: int) -> None:
+    def compares(self, model: LoadedModel) -> bool:
+        """Whether ``model`` is the one that the candidate is compared with."""
+        return model.name == self.model_name and model.bundle.identity == self._serving
+
+    def offer(self, frame: Frame, seen: Detections, wanted: tuple[str, ...]) -> None:
         """Show a frame that was inferred, with the detections that count; a share of them is looked at."""
         if not self._loaded.is_set():
             return
@@ -100,7 +95,7 @@ class Shadow:
             return
         self._due -= 1
         try:
-            self._samples.put_nowait(Sample(frame, seen, wanted, cpu_ns))
+            self._samples.put_nowait(Sample(frame, seen, wanted))
         except queue.Full:
             self._skipped += 1
 
@@ -125,7 +120,6 @@ class Shadow:
         if self.hangs:
             ended, message = "failed", f"hangs: not done after {FRAME_S if self._loaded.is_set() else LOAD_S:g} s"
         frames, matched = sums.agreement.frames, sums.agreement.matched
-        serving_ms, candidate_ms = (ns / 1e6 / max(1, frames) for ns in (sums.serving_ns, sums.candidate_ns))
         return ipc.Agreement(
             model_name=self.model_name,
             number=self._order.number,
@@ -137,8 +131,8 @@ class Shadow:
             only_candidate=sums.agreement.only_candidate,
             not_finite=sums.not_finite,
             score_drift=sums.agreement.drift / matched if matched else None,
-            candidate_cpu_ms=candidate_ms,
-            latency_ratio=candidate_ms / serving_ms if serving_ms else None,
+            candidate_cpu_ms=sums.cpu_ns / 1e6 / max(1, frames),
+            latency_ratio=self._latency_ratio,
             ended=ended,
             message=message,
         )
@@ -157,7 +151,10 @@ class Shadow:
 
     def _look(self) -> None:
         order = self._order
-        candidate = _Candidate(self._load(), self._numbers)
+        serving_ns = self._time_serving()
+        served = self._load(order.candidate, order.identity, order.memory_bytes)
+        self._latency_ratio = shortest_ns(served) / serving_ns if serving_ns else None
+        candidate = Candidate(served, self._numbers)
         self._digest = candidate.digest
         end_s = time.monotonic() + order.seconds
         self._busy_until_s = math.inf
@@ -172,74 +169,39 @@ class Shadow:
             if sample:
                 self._judge(candidate, sample)
 
-    def _judge(self, candidate: _Candidate, sample: Sample) -> None:
+    def _judge(self, candidate: Candidate, sample: Sample) -> None:
         self._busy_until_s = time.monotonic() + FRAME_S
         seen, cpu_ns, finite = candidate.see(sample.frame, sample.wanted)
         self._sums.agreement += compare(numbered(sample.seen, self._manifest, self._numbers), seen)
         self._sums.not_finite += not finite
-        self._sums.candidate_ns += cpu_ns
-        self._sums.serving_ns += sample.cpu_ns * self._threads
+        self._sums.cpu_ns += cpu_ns
         self._busy_until_s = math.inf
 
-    def _load(self) -> Served:
-        settings = dataclasses.replace(self._order.candidate, threads=1)
-        identity, why_cpu = self._order.identity, "in the shadow of another"
-        return load(self.model_name, settings, self._tracking, identity=identity, avoid=why_cpu, make_room=self._fit)
+    def _time_serving(self) -> int | None:
+        """CPU time of the model that serves, loaded once more for a moment and run as the candidate is; ``None`` if it cannot be.
 
-    def _fit(self, bundle: Bundle) -> None:
-        needed, free = need_bytes(bundle, self._order.memory_bytes), self._free_bytes()
-        if needed > free:
-            raise _NoRoom(f"needs {megabytes(needed)} beside the model that serves; {megabytes(free)} are free")
+        What it takes in its place says little: with more threads a part of that is waiting for each other.
+        """
+        try:
+            return shortest_ns(self._load(self._settings, self._serving, 0))
+        except EdgedError as error:
+            log.warning("model %s: cannot be loaded once more to compare times: %s", self.model_name, error)
+            return None
+
+    def _load(self, settings: ModelSettings, identity: str, measured_bytes: int) -> Served:
+        """Load a model on one thread of the CPU; raises what ``load`` does, _NoRoom where it does not fit into memory now."""
+
+        def fit(bundle: Bundle) -> None:
+            needed, free = need_bytes(bundle, measured_bytes), self._free_bytes()
+            if needed > free:
+                raise _NoRoom(f"needs {megabytes(needed)} beside the model that serves; {megabytes(free)} are free")
+
+        settings, why_cpu = dataclasses.replace(settings, threads=1), "in the shadow of another"
+        return load(self.model_name, settings, self._tracking, identity=identity, avoid=why_cpu, make_room=fit)
 
 
 class _NoRoom(ModelRejected):
     """The candidate does not fit into memory beside what serves."""
-
-
-class _Candidate:
-    """The model on trial, with what it needs to see."""
-
-    def __init__(self, served: Served, numbers: dict[str, int]) -> None:
-        model = self._model = served.model
-        self.digest = model.digest
-        self._score_high = served.tracking.score_high
-        self._preprocess = Preprocessor(model.engine.input, model.manifest.input)
-        self._staged = np.zeros(model.engine.input.shape, model.engine.input.dtype)
-        self._states: dict[str, State] = {}
-        self._numbers = numbers
-
-    def see(self, frame: Frame, wanted: tuple[str, ...]) -> tuple[Detections, int, bool]:
-        """What of the frame counts, in source pixels and the common numbering; the CPU time; whether all outputs are finite."""
-        model = self._model
-        placement = self._preprocess(frame.image, self._staged)
-        if frame.camera not in self._states:
-            self._states[frame.camera] = model.engine.new_state()
-        began = time.thread_time_ns()
-        outputs = model.engine.infer(self._fill, self._states[frame.camera])
-        cpu_ns = time.thread_time_ns() - began
-        found = model.decoder(outputs)
-        found = found.take(counting(found, self._score_high, model.label_thresholds))
-        if wanted:
-            names = [model.manifest.label(class_id) for class_id in found.class_id.tolist()]
-            found = found.take(np.array([name in wanted for name in names], np.bool_))
-        seen = Detections(placement.to_source(found.xyxy), found.score, found.class_id)
-        return numbered(seen, model.manifest, self._numbers), cpu_ns, all(output.finite for output in outputs)
-
-    def _fill(self, tensor: NDArray[np.generic]) -> None:
-        np.copyto(tensor, self._staged)
-
-
-def numbered(detections: Detections, manifest: ModelManifest, numbers: dict[str, int]) -> Detections:
-    """``detections`` with the ``numbers`` of their labels, to which new labels are added, for class ids."""
-    names = [manifest.label(class_id) for class_id in detections.class_id.tolist()]
-    ids = np.array([numbers.setdefault(name, len(numbers)) for name in names], np.int32)
-    return dataclasses.replace(detections, class_id=ids)
-
-
-def _cpu_threads(model: LoadedModel) -> int:
-    """How many threads share the work of an inference; 0 if an accelerator does it, whose time says nothing about a CPU's."""
-    info = model.engine.info
-    return info.threads if info.delegate in CPU_DELEGATES else 0
 
 
 class Shadowing:
@@ -262,6 +224,8 @@ class Shadowing:
 
     def advance(self, running: Assembly) -> Shadow | None:
         """Take the next step if it is due; the shadow that is to be shown frames."""
+        if self._shadow and not any(self._shadow.compares(served.model) for served in running.models.values()):
+            self._shadow.stop("the model that serves was exchanged")
         if self._shadow and self._shadow.over:
             self._report.send(self._shadow.report())
             self._hanging = self._shadow if self._shadow.hangs else self._hanging

@@ -125,11 +125,8 @@ class Stage:
             return False
         line = self._lines[result.job.camera]
         seen = line.finish(result)
-        if (shadow := self.shadow) and line.model.name == shadow.model_name:
-            if line.model.bundle.identity == shadow.serving_identity:
-                shadow.offer(result.job.frame, seen, line.wanted, result.cpu_ns)
-            else:
-                shadow.stop("the model that serves was exchanged")
+        if (shadow := self.shadow) and shadow.compares(line.model):
+            shadow.offer(result.job.frame, seen, line.wanted)
         return True
 
     def _heed_pauses(self) -> None:
