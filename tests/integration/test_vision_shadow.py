@@ -110,6 +110,18 @@ def test_candidate_that_fails_is_reported_and_the_cameras_are_served_on(serving_
     check_undisturbed(process)
 
 
+def test_error_that_nobody_foresaw_ends_the_shadow_and_nothing_else(serving_bundle: Path) -> None:
+    def unreadable() -> int:
+        raise OSError("no /proc here")
+
+    with serving(settings(serving_bundle), {"door": Script([LIGHT] * ENDLESS)}, unreadable) as process:
+        process.until(ipc.Live)
+        found = end_of(process, order(serving_bundle))
+        assert (found.ended, found.message) == ("failed", "OSError: no /proc here")
+        process.until(ipc.Live)
+    check_undisturbed(process)
+
+
 @pytest.mark.parametrize(
     ("changes", "free_mb", "end", "words"),
     [
