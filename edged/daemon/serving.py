@@ -31,6 +31,7 @@ class Serving:
     def __init__(self, settings: VisionSettings) -> None:
         self.settings = settings
         self._ended: set[str] = set()
+        self._former: frozenset[str] = frozenset()
         self._order: Order | None = None
 
     def to_start(self) -> VisionSettings:
@@ -73,6 +74,7 @@ class Serving:
         order = self._settle()
         going_on = {name for name, camera in order.settings.cameras.items() if self.settings.cameras.get(name) == camera}
         self._ended &= going_on
+        self._former = frozenset(self.settings.models)
         self.settings = order.settings
         return order.answer
 
@@ -94,15 +96,17 @@ class Serving:
     def checked(self, report: ipc.Report) -> ipc.Report:
         """What comes from the vision process is input: names that we did not give it must not become topics or rows.
 
-        Raises ProtocolViolated. Until an order is answered what is said concerns the old settings. The heartbeat comes from another
-        thread than the answer, and may speak of the old cameras a moment longer: what it says of others than ours is left out.
+        Raises ProtocolViolated. Until an order is answered what is said concerns the old settings; only the last word about the
+        shadow of a model that was taken out comes after it. The heartbeat comes from another thread than the answer: what it says of
+        others than our cameras, which may be the old ones for a moment longer, is left out.
         """
         if isinstance(report, ipc.Stats):
             return ipc.Stats(tuple(camera for camera in report.cameras if camera.camera in self.settings.cameras))
         camera, model = getattr(report, "camera", None), getattr(report, "model_name", None)
         if camera is not None and camera not in self.settings.cameras:
             raise ProtocolViolated(f"{type(report).__name__} of a camera {camera!r} that is not there")
-        if model is not None and model not in self.settings.models:
+        models = self._former.union(self.settings.models) if isinstance(report, ipc.Agreement) else self.settings.models
+        if model is not None and model not in models:
             raise ProtocolViolated(f"{type(report).__name__} of a model {model!r} that is not there")
         return report
 

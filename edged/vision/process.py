@@ -32,12 +32,16 @@ from edged.vision.note import Note
 from edged.vision.reconfiguration import Reconfiguration
 from edged.vision.report import Reporter
 from edged.vision.settings import VisionSettings
+from edged.vision.shadow import Shadowing
 from edged.vision.stage import Stage
 
 log = logging.getLogger("edged.vision")
 
 HEARTBEAT_S = 1.0
 STALL_CHECK_S = 0.1
+ORDER_CHECK_S = 0.01
+"""How often the control thread looks about itself, and while other settings are prepared: frames may be waiting for that."""
+
 EXIT_WEDGED = 71
 EXIT_BROKEN = 70
 LEAVE_S = 2.0
@@ -72,6 +76,7 @@ class Vision:
         self._stage = Stage(self._running.lines, self._inference, bell)
         self._wanted: VisionSettings | None = None
         self._order: Reconfiguration | None = None
+        self._shadowing = Shadowing(report, free_bytes)
         self._stopped = self._hang_said = False
 
     @property
@@ -83,7 +88,8 @@ class Vision:
         self._start()
         beat_at = time.monotonic() + HEARTBEAT_S
         while not self._stage.finished.is_set():
-            if select.select([channel], [], [], STALL_CHECK_S)[0] and not self._obey(channel):
+            look_s = ORDER_CHECK_S if self._order and not self._order.over else STALL_CHECK_S
+            if select.select([channel], [], [], look_s)[0] and not self._obey(channel):
                 return 0
             self._advance()
             if (self._order and self._order.wedged) or self._hopeless(time.monotonic_ns()):
@@ -93,6 +99,8 @@ class Vision:
             if time.monotonic() >= beat_at:
                 beat_at = time.monotonic() + HEARTBEAT_S
                 self._report.offer(self.stats())
+                self._shadowing.tell()
+        self._shadowing.order(ipc.StopShadow())
         for line in self._lines:
             line.capture.join(CAPTURE_JOIN_S)
         self._report.send(self.stats())
@@ -126,6 +134,7 @@ class Vision:
 
     def _stop(self) -> None:
         self._stopped = True
+        self._shadowing.order(ipc.StopShadow())
         for line in self._lines:
             line.capture.stop()
         self._stage.stop()
@@ -141,6 +150,8 @@ class Vision:
         match ipc.decode_order(datagram):
             case ipc.Stop():
                 self._stop()
+            case ipc.Shadow() | ipc.StopShadow() as order:
+                self._shadowing.order(order)
             case ipc.Reconfigure(settings) if self._wanted is None:
                 self._wanted = settings  # the one before may be answered and not yet completed
             case order:
@@ -148,7 +159,8 @@ class Vision:
         return True
 
     def _advance(self) -> None:
-        """Go on with the order to serve other settings, if there is one."""
+        """Go on with what was ordered."""
+        self._stage.shadow = self._shadowing.advance(self._running)
         if self._order and not self._order.over:
             self._order.advance()
             self._running = self._order.running

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from vision import Process, serving
+from vision import check_frames, serving
 
 from edged.core.event import ObjectAppeared, ObjectLeft
 from edged.infer.bundle import identify
 from edged.infer.settings import ModelSettings
 from edged.sources.settings import SyntheticSettings
 from edged.testing.detector import write_bundle
-from edged.testing.source import Deliver, Script
+from edged.testing.source import Deliver, Script, Stall, Step
 from edged.tracking.settings import TrackerSettings
 from edged.vision import ipc
 from edged.vision.settings import CameraSettings, VisionSettings
@@ -40,9 +40,22 @@ def no_collector() -> Iterator[None]:
     gc.enable()
 
 
-def settings(bundle: Path, run: str, annotated: Path | None = None, **model: object) -> VisionSettings:
-    every = 1e9  # frames may come microseconds after each other when a thread had to wait for its turn
-    camera = CameraSettings(model="m", synthetic=SyntheticSettings(pace="fast"), live_max_hz=every, annotated=annotated)
+MB = 1 << 20
+
+
+def mapped(bundle: Path) -> bool:
+    """Whether an interpreter has the model of this bundle, which it maps."""
+    return f"{bundle}/" in Path("/proc/self/maps").read_text()
+
+
+def settings(bundle: Path, run: str, annotated: Path | None = None, stall_after_s: float = 2.0, **model: object) -> VisionSettings:
+    camera = CameraSettings(
+        model="m",
+        synthetic=SyntheticSettings(pace="fast"),
+        live_max_hz=1e9,  # frames may come microseconds after each other when a thread had to wait for its turn
+        annotated=annotated,
+        stall_after_s=stall_after_s,
+    )
     return VisionSettings(
         cameras={"door": camera},
         models={"m": ModelSettings(bundle=str(bundle), **model)},  # type: ignore[arg-type]
@@ -50,12 +63,6 @@ def settings(bundle: Path, run: str, annotated: Path | None = None, **model: obj
         identities={"m": identify(bundle)},
         run=run,
     )
-
-
-def check_frames(process: Process) -> None:
-    """Every frame was inferred once, in order."""
-    seqs = [live.seq for live in process.of(ipc.Live, "door")]
-    assert seqs == list(range(len(seqs)))
 
 
 def test_objects_keep_their_ids_where_the_new_model_knows_their_label(bundles: dict[str, Path]) -> None:
@@ -68,7 +75,7 @@ def test_objects_keep_their_ids_where_the_new_model_knows_their_label(bundles: d
             live = process.until(ipc.Live)
             assert {it.object_id for it in live.objects} == {"door-a-1", "door-a-2"}
             assert {it.label for it in live.objects} == {"light"}
-    check_frames(process)
+    check_frames(process, "door")
     assert {it.object_id for it in process.of(ObjectAppeared, "door")} == {"door-a-1", "door-a-2"}
     left = process.of(ObjectLeft, "door")
     assert [(it.object_id, it.label, it.reason) for it in left] == [(f"door-a-{n}", "light", "stopped") for n in (1, 2)]
@@ -87,7 +94,7 @@ def test_objects_of_an_unknown_label_are_closed_before_the_new_model_speaks(bund
         assert [(it.label, it.reason, it.model) for it in closed] == [("light", "stopped", first.digest)] * 2
         appeared = [process.until(ObjectAppeared), process.until(ObjectAppeared)]
         assert [(it.object_id, it.label) for it in appeared] == [("door-a-3", "lamp"), ("door-a-4", "lamp")]
-    check_frames(process)
+    check_frames(process, "door")
 
 
 def test_thresholds_of_the_new_settings_apply_at_once(bundles: dict[str, Path]) -> None:
@@ -102,18 +109,19 @@ def test_thresholds_of_the_new_settings_apply_at_once(bundles: dict[str, Path]) 
         assert second.inferred > first.inferred
         assert second.detections == first.detections  # none counts any more
         assert len(process.until(ipc.Live).objects) == 2
-    check_frames(process)
+    check_frames(process, "door")
     assert {it.object_id for it in process.of(ObjectAppeared, "door")} == {"door-a-1", "door-a-2"}
 
 
 @pytest.mark.usefixtures("no_collector")
-def test_old_engine_is_freed(bundles: dict[str, Path]) -> None:
-    with serving(settings(bundles["first"], "a"), {"door": Script([LIGHT] * ENDLESS)}) as process:
+@pytest.mark.parametrize("steps", [[LIGHT] * ENDLESS, [LIGHT] * 5 + [Stall()]], ids=["frames go on", "no frame comes any more"])
+def test_old_engine_is_freed(bundles: dict[str, Path], steps: list[Step]) -> None:
+    with serving(settings(bundles["first"], "a", stall_after_s=300), {"door": Script(steps)}) as process:
         process.until(ObjectAppeared)
-        process.reconfigure(settings(bundles["second"], "b"))
+        process.reconfigure(settings(bundles["second"], "b", stall_after_s=300))
         for _ in range(30):
             process.until(ipc.Stats)
-            if f"{bundles['first']}/" not in Path("/proc/self/maps").read_text():
+            if not mapped(bundles["first"]):
                 return
         pytest.fail("the engine of the first model is kept")
 
@@ -134,7 +142,7 @@ def test_drawn_video_goes_on(bundles: dict[str, Path], tmp_path: Path) -> None:
 
 
 def test_outputs_that_are_not_finite_are_counted_and_followed_by_nobody(tmp_path: Path) -> None:
-    blind = write_bundle(tmp_path / "blind", 2, dark=False)
+    blind = write_bundle(tmp_path / "blind", 2, fault="nan")
     dark = Deliver(np.full((48, 64, 3), 10, np.uint8))
     with serving(settings(blind, "a"), {"door": Script([LIGHT] * 5 + [dark] * 7 + [LIGHT] * 5)}) as process:
         process.until(ipc.CameraEnded)
@@ -142,14 +150,6 @@ def test_outputs_that_are_not_finite_are_counted_and_followed_by_nobody(tmp_path
     (stats,) = last.cameras
     assert (stats.inferred, stats.not_finite, stats.detections) == (17, 7, 20)
     assert {live.seq for live in process.of(ipc.Live, "door") if live.objects} == {*range(1, 5), *range(12, 17)}
-
-
-MB = 1 << 20
-
-
-def mapped(bundle: Path) -> bool:
-    """Whether an interpreter has the model of this bundle, which it maps."""
-    return f"{bundle}/" in Path("/proc/self/maps").read_text()
 
 
 def two_models(first: Path, run: str, needs_mb: int) -> VisionSettings:
@@ -186,7 +186,7 @@ def test_model_that_does_not_fit_beside_the_old_one_comes_after_it(bundles: dict
         assert not mapped(bundles["first"])
         process.until(ipc.Live, camera="door")
         process.until(ipc.Live, camera="gate")
-    check_frames(process)
+    check_frames(process, "door")
     assert {it.object_id for it in process.of(ObjectAppeared, "door")} == {"door-a-1", "door-a-2"}
     assert len(process.of(ObjectLeft, "door")) == 2
 
@@ -204,7 +204,7 @@ def test_old_model_serves_again_if_the_new_one_cannot(bundles: dict[str, Path]) 
         assert mapped(bundles["first"])
         process.until(ipc.Live, camera="door")
         assert isinstance(process.reconfigure(replace(two_models(bundles["second"], "c", 100), cameras=labelled)), ipc.Reconfigured)
-    check_frames(process)
+    check_frames(process, "door")
     assert {it.object_id for it in process.of(ObjectAppeared, "door")} == {"door-a-1", "door-a-2"}
 
 
@@ -217,4 +217,4 @@ def test_model_for_which_there_is_never_room_is_refused_while_the_old_one_serves
         assert refused.problems[0].key == ("models", "m")
         assert "needs 100 MB; 90 MB are free, and 5 MB more" in refused.problems[0].text
         process.until(ipc.Live, camera="door")
-    check_frames(process)
+    check_frames(process, "door")
