@@ -97,8 +97,8 @@ class Serving:
         """What comes from the vision process is input: names that we did not give it must not become topics or rows.
 
         Raises ProtocolViolated. Until an order is answered what is said concerns the old settings; only the last word about the
-        shadow of a model that was taken out comes after it. The heartbeat comes from another thread than the answer: what it says of
-        others than our cameras, which may be the old ones for a moment longer, is left out.
+        shadow of a model that was taken out comes after it. The heartbeat comes from another thread than the answer: whatever it says
+        of others than our cameras, which may be the old ones for a moment longer, is left out.
         """
         if isinstance(report, ipc.Stats):
             return ipc.Stats(tuple(camera for camera in report.cameras if camera.camera in self.settings.cameras))
