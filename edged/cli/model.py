@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 
-from edged.cli import encrypt, verify
+from edged.cli import encrypt, install, verify
 from edged.cli.terminal import err, out
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ def register(verbs: Verbs) -> None:
     look.set_defaults(run=run_inspect)
 
     verify.register(actions)
+    install.register(actions)
     encrypt.register(actions)
 
     names = actions.add_parser("list", help="the catalogue, and what of it was pulled")

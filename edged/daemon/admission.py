@@ -23,7 +23,7 @@ from edged.daemon.reload import SettingsRefused
 from edged.infer.bundle import identify, resolve
 from edged.infer.probe.machine import free_bytes, this_processor
 from edged.infer.probe.prober import Prober
-from edged.infer.probe.records import Request, Verdict
+from edged.infer.probe.records import Request, Stated, Verdict
 from edged.infer.runtime import installed
 from edged.infer.settings import EdgeTpuSettings, ModelSettings
 from edged.vision.settings import VisionSettings
@@ -40,6 +40,8 @@ PROBES_AT_ONCE = 2
 
 DEADLINE_S = 60.0
 """For one model: reading a large one from a slow SD card, and two inferences."""
+
+UNSTATED = Stated()
 
 
 class Admission:
@@ -85,6 +87,17 @@ class Admission:
             raise SettingsRefused("a model was refused", tuple(problems))
         return dataclasses.replace(settings, identities=identities, memory_bytes=memory_bytes)
 
+    async def try_out(self, name: str, model: ModelSettings, stated: Stated) -> str:
+        """Probe the bundle of ``model`` as what its publisher ``stated``, whether or not it passed before; returns its identity.
+
+        Raises as ``admit`` does. What passed is admitted at once from then on.
+        """
+        identity = await asyncio.to_thread(_identity, model)
+        verdict = (await _probe({name: model}, stated))[name]
+        _check(name, verdict, identity)
+        self._remember({_key(identity, model): verdict.peak_bytes})
+        return identity
+
     def _remember(self, passes: dict[str, int]) -> None:
         self._passes = dict([*self._passes.items(), *passes.items()][-MAX_PASSES:])
         try:
@@ -111,13 +124,13 @@ def _identity(model: ModelSettings) -> str:
 def _key(identity: str, model: ModelSettings) -> str:
     """Everything that the outcome of a probe depends on, which is not where the bundle lies, nor any accelerator."""
     how = dataclasses.replace(
-        model, bundle="-", score_threshold=None, label_thresholds={}, edgetpu=EdgeTpuSettings(), external=None
+        model, bundle="-", follow=None, score_threshold=None, label_thresholds={}, edgetpu=EdgeTpuSettings(), external=None
     )
     facts = (identity, how, installed().get(model.runtime), __version__, this_processor())
     return hashlib.sha256(msgspec.msgpack.encode(facts)).hexdigest()
 
 
-async def _probe(models: Mapping[str, ModelSettings]) -> dict[str, Verdict]:
+async def _probe(models: Mapping[str, ModelSettings], stated: Stated = UNSTATED) -> dict[str, Verdict]:
     """Every verdict, from so many probe processes at a time as make sense."""
     log.info("trying %s before it is loaded", ", ".join(f"model {name}" for name in models))
     waiting = list(models.items())
@@ -130,7 +143,7 @@ async def _probe(models: Mapping[str, ModelSettings]) -> dict[str, Verdict]:
             while waiting:
                 name, model = waiting.pop()
                 path = str(resolve(model.bundle, Path.cwd()).absolute())
-                request = Request(path=path, settings=model, memory_bytes=memory_bytes, deadline_s=DEADLINE_S)
+                request = Request(path=path, settings=model, memory_bytes=memory_bytes, deadline_s=DEADLINE_S, stated=stated)
                 verdicts[name] = await prober.probe(request)
 
     try:

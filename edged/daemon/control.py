@@ -2,7 +2,8 @@
 
 Rules: a stream socket in the state directory, one request and one reply, each one line of JSON. Only the daemon's own user and root
 are heard, which the socket's mode says and the kernel's word on the peer proves. What a client sends is small and comes soon, or
-the client is gone; there are few clients at a time. No file is opened because a client names it.
+the client is gone; there are few clients at a time. No file is opened because a client names it, but for what it left in the
+state directory under the hash of its content.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from edged.core.errors import DaemonAbsent, DaemonUnreachable
 from edged.mqtt.health import HealthPayload
@@ -37,6 +39,9 @@ FAREWELL_S = 1.0
 
 ANSWER_S = 120.0
 """Longer than the daemon takes for an answer, with one request before ours."""
+
+INSTALL_S = 600.0
+"""The same for a trial, which begins with the first frame."""
 
 PEER = struct.Struct("3i")
 """``struct ucred`` of unix(7): pid, uid, gid."""
@@ -72,8 +77,26 @@ class Seen(Struct, frozen=True, tag="seen", tag_field="reply"):
     health: HealthPayload
 
 
-Request = Reload | Look
-Reply = Reloaded | Seen | Refused
+class Install(Struct, frozen=True, tag="install", tag_field="request"):
+    """Install a bundle for a followed id. The client left it, packed, in the state directory, under its sha256."""
+
+    id: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}\Z")]
+    sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
+    version: Annotated[str, Meta(max_length=128, pattern=r"^[^\x00-\x1f\x7f-\x9f]*\Z")]
+
+
+class GoBack(Struct, frozen=True, tag="go_back", tag_field="request"):
+    """Let what served before a followed id was updated last serve again."""
+
+    id: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}\Z")]
+
+
+class Done(Struct, frozen=True, tag="done", tag_field="reply"):
+    """What was asked for serves."""
+
+
+Request = Reload | Look | Install | GoBack
+Reply = Reloaded | Seen | Done | Refused
 
 _requests: msgspec.json.Decoder[Request] = msgspec.json.Decoder(Request)
 _replies: msgspec.json.Decoder[Reply] = msgspec.json.Decoder(Reply)

@@ -86,13 +86,13 @@ class Serving:
             return None
         if not self._order.sent:
             return ipc.Reconfigured(tuple(self._order.settings.cameras), ())
-        self.abandon(f"the vision process died over it ({reason})")
+        self.abandon(f"the vision process died over it ({reason})", died=True)
         return None
 
-    def abandon(self, why: str) -> None:
+    def abandon(self, why: str, *, died: bool = False) -> None:
         """Refuse the order, if there is one."""
         if self._order:
-            _fail(self._settle(), SettingsRefused(why))
+            _fail(self._settle(), SettingsRefused(why, died=died))
 
     def check_names(self, report: ipc.Report) -> None:
         """What comes from the vision process is input: names that we did not give it must not become topics or rows.

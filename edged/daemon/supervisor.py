@@ -21,6 +21,7 @@ from edged.core.backoff import Backoff
 from edged.core.errors import ProcessNotStarted, ProtocolViolated, VisionFailed
 from edged.daemon.accelerators import Accelerators
 from edged.daemon.admission import Admission
+from edged.daemon.bench import End
 from edged.daemon.child import VisionProcess
 from edged.daemon.health import Health
 from edged.daemon.serving import Serving
@@ -49,8 +50,8 @@ class Listener(Protocol):
     async def on_report(self, report: ipc.Report) -> None:
         """The vision process said something; slowness here slows it down."""
 
-    async def on_vision_lost(self) -> None:
-        """The vision process died; nothing more comes from that run."""
+    async def on_vision_lost(self, how: End) -> None:
+        """The vision process ended, in this way; nothing more comes from that run."""
 
 
 class Supervisor:
@@ -68,6 +69,7 @@ class Supervisor:
         self._beating_since_s: float | None = None
         self._accelerators = Accelerators(settings.used_models, random.random)
         self._fell = self._renewing = False
+        self._end: End = "in order"
         self.restarts = 0
 
     @property
@@ -93,10 +95,28 @@ class Supervisor:
             self._hurry.set()
         return await answer
 
+    @property
+    def beats(self) -> bool:
+        """Whether a process serves that can be asked."""
+        return self._child is not None and self._beating_since_s is not None
+
+    async def renew(self, settings: VisionSettings) -> None:
+        """Serve other settings by another process, at once: for those that must not wait for the one that is there."""
+        self._serving.settings = settings
+        self._accelerators.reconfigure(settings.used_models)
+        if self._child:
+            self._renewing = True
+            await self._child.stop()
+        else:
+            self._hurry.set()
+
     async def run(self) -> None:
         """Serve until stopped or every recording has ended; raises VisionFailed on a fault that no restart mends."""
         try:
             await self._run()
+        except VisionFailed as error:
+            self._serving.abandon(f"the vision process gave up over it ({error.message})", died=True)
+            raise
         finally:
             self._serving.abandon("edged is stopping")
 
@@ -106,7 +126,7 @@ class Supervisor:
             reason = await self._live(settings)
             if reason is None:
                 return
-            await self._listener.on_vision_lost()
+            await self._listener.on_vision_lost(self._end)
             if self._stop.is_set():
                 return
             if self._renewing:
@@ -130,6 +150,7 @@ class Supervisor:
         """One life of the vision process; ``None`` if it finished, else how it died."""
         self._beating_since_s = None
         self._fell = self._renewing = False
+        self._end = "in order"
         self._health.vision_changed()
         finished = False
         try:
@@ -157,6 +178,7 @@ class Supervisor:
         if finished and not self._renewing:
             return None
         if not finished and not self._stop.is_set():
+            self._end = "hung" if child.death.hung else "crashed"
             self._heed_fall(self._accelerators.on_death(child.death, time.monotonic()), child.exit)
         return child.exit
 

@@ -17,6 +17,7 @@ from typing import TypeVar
 
 from edged.core.clock import ClockReading
 from edged.core.errors import UpdateCode, UpdateFailed, UpdateRefused
+from edged.core.tasks import finished
 from edged.ota.bench import Bench, Reporter
 from edged.ota.inventory import Inventory
 from edged.ota.judgement import MAX_WINDOW_S, Verdict, judge
@@ -202,14 +203,7 @@ class Attempt:
 
 async def undisturbed(function: Callable[..., T], *arguments: object) -> T:
     """Call it in a thread, to its end even if whoever waits is cancelled: two must not change the same files."""
-    task = asyncio.ensure_future(asyncio.to_thread(function, *arguments))
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait([task])
-        if not task.cancelled():
-            task.exception()  # nobody else will ask
-        raise
+    return await finished(asyncio.to_thread(function, *arguments))
 
 
 def failed(error: OSError) -> UpdateFailed:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from edged.core.backoff import Backoff
 from edged.core.errors import BrokerRefused, BrokerUnreachable, EdgedError, UpdateFailed, UpdateRefused
+from edged.core.tasks import run_together
 from edged.ota import rollout
 from edged.ota.attempt import Attempt, Kit, Progress, failed, undisturbed
 from edged.ota.channel import Channel, Verify, Watch
@@ -74,9 +75,7 @@ class Updater:
             if path in self._paths:
                 self._kit.say(as_signed(path, trial), "reverted", "interrupted", "edged ended during its trial")
         try:
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._channel.run())
-                tasks.create_task(self._work())
+            await run_together(self._channel.run(), self._work())
         finally:
             for _, answer in self._requests:
                 _fail(answer, STOPPING)

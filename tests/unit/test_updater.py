@@ -388,7 +388,7 @@ async def test_stopped_while_it_is_fetched_what_is_there_stays(scene: Scene) -> 
 
 
 def local(scene: Scene, content: str, *, unsigned: bool) -> Local:
-    blob, signed = scene.disk / "brought", signed_target(content, 1)
+    blob, signed = scene.disk.parent / "brought", signed_target(content, 1)
     blob.write_bytes(blob_of(content))
     return Local(PATH, blob, signed.sha256, signed.length, "mine", unsigned)
 
