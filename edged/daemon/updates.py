@@ -178,6 +178,7 @@ class Updates:
                 log.error("%s: the update %s is damaged on the disk: going back", path, serves.version)
                 try:
                     serves = self._inventory.note(path, Lose()).serves
+                    self._inventory.tidy()  # so that it is fetched again, and not found
                 except OSError as error:
                     log.error("%s: that cannot be written down: %s", path, error.strerror)
                     serves = None
