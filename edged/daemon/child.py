@@ -149,6 +149,10 @@ class VisionProcess:
         """Ask it to go on with other settings; Reconfigured or Refused will answer, unless it dies."""
         await self._send(ipc.Reconfigure(settings))
 
+    async def shadow(self, order: ipc.Shadow | ipc.StopShadow) -> None:
+        """Ask it to show frames to a candidate, or no more; Agreement will answer, unless it dies."""
+        await self._send(order)
+
     def kill(self) -> None:
         """End it at once."""
         if self._process.returncode is None:

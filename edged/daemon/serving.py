@@ -31,6 +31,7 @@ class Serving:
     def __init__(self, settings: VisionSettings) -> None:
         self.settings = settings
         self._ended: set[str] = set()
+        self._former: frozenset[str] = frozenset()
         self._order: Order | None = None
 
     def to_start(self) -> VisionSettings:
@@ -68,6 +69,7 @@ class Serving:
         order = self._settle()
         going_on = {name for name, camera in order.settings.cameras.items() if self.settings.cameras.get(name) == camera}
         self._ended &= going_on
+        self._former = frozenset(self.settings.models)
         self.settings = order.settings
         return order.answer
 
@@ -97,12 +99,14 @@ class Serving:
     def check_names(self, report: ipc.Report) -> None:
         """What comes from the vision process is input: names that we did not give it must not become topics or rows.
 
-        Raises ProtocolViolated. Until an order is answered what is said concerns the old settings.
+        Raises ProtocolViolated. Until an order is answered what is said concerns the old settings; only the last word about the
+        shadow of a model that was taken out comes after it.
         """
         camera, model = getattr(report, "camera", None), getattr(report, "model_name", None)
         if camera is not None and camera not in self.settings.cameras:
             raise ProtocolViolated(f"{type(report).__name__} of a camera {camera!r} that is not there")
-        if model is not None and model not in self.settings.models:
+        models = self._former.union(self.settings.models) if isinstance(report, ipc.Agreement) else self.settings.models
+        if model is not None and model not in models:
             raise ProtocolViolated(f"{type(report).__name__} of a model {model!r} that is not there")
 
     def _settle(self) -> Order:

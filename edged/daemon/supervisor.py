@@ -24,7 +24,9 @@ from edged.daemon.admission import Admission
 from edged.daemon.bench import End
 from edged.daemon.child import VisionProcess
 from edged.daemon.health import Health
+from edged.daemon.reload import SettingsRefused
 from edged.daemon.serving import Serving
+from edged.daemon.shadowing import Shadowing
 from edged.daemon.trial import try_accelerator
 from edged.infer.edgetpu import find_edgetpus
 from edged.vision import ipc
@@ -62,6 +64,7 @@ class Supervisor:
         self._admission = admission
         self._health = health
         self._listener = listener
+        self._shadowing = Shadowing()
         self._stop = asyncio.Event()
         self._hurry = asyncio.Event()
         self._child: VisionProcess | None = None
@@ -110,6 +113,23 @@ class Supervisor:
         else:
             self._hurry.set()
 
+    async def shadow(self, order: ipc.Shadow) -> ipc.Agreement:
+        """Let a candidate, whose bundle passed its probe, look on beside the model that serves; returns how far they agreed.
+
+        The listener hears of it each second. One at a time; cancelled, it ends. That the process died meanwhile, maybe of the
+        candidate, is an end like any other (``failed``). Raises SettingsRefused if nothing serves that could have a shadow now.
+        """
+        child = self._child
+        if child is None or not self._beating_since_s or order.model_name not in self._serving.settings.used_models:
+            raise SettingsRefused(f"model {order.model_name} does not serve now")
+        numbered, answer = self._shadowing.begin(order)
+        try:
+            await child.shadow(numbered)
+            return await answer
+        finally:
+            if self._shadowing.give_up() and self._child is child:
+                await child.shadow(ipc.StopShadow())
+
     async def run(self) -> None:
         """Serve until stopped or every recording has ended; raises VisionFailed on a fault that no restart mends."""
         try:
@@ -119,6 +139,7 @@ class Supervisor:
             raise
         finally:
             self._serving.abandon("edged is stopping")
+            self._shadowing.on_end("")
 
     async def _run(self) -> None:
         backoff = Backoff(RETRY_MIN_S, RETRY_MAX_S, random.random)
@@ -175,6 +196,7 @@ class Supervisor:
         finally:
             self._child = None
             self._health.vision_changed()
+        self._shadowing.on_end("" if finished else child.exit)
         if finished and not self._renewing:
             return None
         if not finished and not self._stop.is_set():
@@ -210,6 +232,8 @@ class Supervisor:
                 self._serving.end(report.camera)
             case ipc.Stats():
                 await self._on_heartbeat(report, child)
+            case ipc.Agreement():
+                self._shadowing.heed(report)
             case ipc.Refused():
                 self._serving.refuse(report)
             case ipc.Reconfigured():

@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import flatbuffers
 import numpy as np
@@ -30,22 +30,26 @@ output_order = "boxes,classes,scores,count"
 """
 
 
-def write_bundle(directory: Path, objects: int, *, labels: Sequence[str] = ("light",), dark: bool = True) -> Path:
+Fault = Literal["", "nan", "error"]
+"""NaN for the score of what is darker than half grey, or an inference that fails where something is white; empty for neither."""
+
+
+def write_bundle(directory: Path, objects: int, *, labels: Sequence[str] = ("light",), fault: Fault = "") -> Path:
     """Make a bundle in ``directory``. A picture is shrunk to ``objects`` pixels in a row, each of which is an object's score.
 
-    Objects are of the last of ``labels``. Without ``dark``, what is darker than half grey makes its score NaN.
+    Objects are of the last of ``labels``. With a ``fault``, a model that passes every check fails at some pictures.
     """
     directory.mkdir()
-    manifest = MANIFEST.format(labels=json.dumps(labels), mean=0.0 if dark else 127.5)
+    manifest = MANIFEST.format(labels=json.dumps(labels), mean=127.5 if fault == "nan" else 0.0)
     (directory / "model.toml").write_text(manifest)
-    (directory / "brightness.tflite").write_bytes(brightness_model(objects, len(labels) - 1, root=not dark))
+    (directory / "brightness.tflite").write_bytes(brightness_model(objects, len(labels) - 1, fault))
     return directory
 
 
-def brightness_model(objects: int, class_id: int = 0, *, root: bool = False) -> bytes:
+def brightness_model(objects: int, class_id: int = 0, fault: Fault = "") -> bytes:
     """A .tflite: from float32 [1, 1, ``objects``, 3] in 0..1 to boxes, classes, scores and count (``edged.decode.ssd``).
 
-    Scores are the means over the colours, or their roots; everything else is constant.
+    Scores are the means over the colours, for "nan" their roots; everything else is constant.
     """
     from ai_edge_litert import schema_py_generated as schema
 
@@ -62,17 +66,23 @@ def brightness_model(objects: int, class_id: int = 0, *, root: bool = False) -> 
         _tensor(schema, "height and colours", [2], 4, schema.TensorType.INT32),
         _tensor(schema, "scores", [1, objects], 0),
     ]
-    operator = schema.OperatorT()
-    operator.opcodeIndex, operator.inputs, operator.outputs = 0, [0, 4], [5]
+    operator = _operator(schema, 0, [0, 4], [5])
     operator.builtinOptionsType, operator.builtinOptions = schema.BuiltinOptions.ReducerOptions, schema.ReducerOptionsT()
     operators, codes = [operator], [schema.BuiltinOperator.MEAN]
-    if root:
+    if fault == "nan":
         tensors.append(_tensor(schema, "means", [1, objects], 0))
-        operator.outputs = [len(tensors) - 1]
-        last = schema.OperatorT()
-        last.opcodeIndex, last.inputs, last.outputs = 1, operator.outputs, [5]
-        operators.append(last)
+        operator.outputs = [6]
+        operators.append(_operator(schema, 1, [6], [5]))
         codes.append(schema.BuiltinOperator.SQRT)
+    if fault == "error":  # the score as a place in a list of one
+        tensors.append(_tensor(schema, "places", [1, objects], 0, schema.TensorType.INT32))
+        tensors.append(_tensor(schema, "found", [1, objects], 0))
+        operators += [_operator(schema, 1, [5], [6]), _operator(schema, 2, [3, 6], [7])]
+        operators[-1].builtinOptionsType, operators[-1].builtinOptions = (
+            schema.BuiltinOptions.GatherOptions,
+            schema.GatherOptionsT(),
+        )
+        codes += [schema.BuiltinOperator.CAST, schema.BuiltinOperator.GATHER]
     graph = schema.SubGraphT()
     graph.tensors, graph.inputs, graph.outputs, graph.operators = tensors, [0], [1, 2, 5, 3], operators
     model = schema.ModelT()
@@ -80,6 +90,12 @@ def brightness_model(objects: int, class_id: int = 0, *, root: bool = False) -> 
     builder = flatbuffers.Builder(1024)
     builder.Finish(model.Pack(builder), IDENTIFIER)
     return bytes(builder.Output())
+
+
+def _operator(schema: Any, code: int, inputs: list[int], outputs: list[int]) -> Any:
+    made = schema.OperatorT()
+    made.opcodeIndex, made.inputs, made.outputs = code, inputs, outputs
+    return made
 
 
 def _code(schema: Any, operator: int) -> Any:

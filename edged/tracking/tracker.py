@@ -106,11 +106,7 @@ class Tracker:
 
     def strong(self, detections: Detections) -> Mask:
         """Which of ``detections`` reach the score from which they count."""
-        high = np.full(len(detections), self._settings.score_high, np.float32)
-        for class_id, threshold in self._high_by_class.items():
-            high[detections.class_id == class_id] = threshold
-        strong: Mask = detections.score >= high
-        return strong
+        return counting(detections, self._settings.score_high, self._high_by_class)
 
     def _predict(self, scene_ns: int) -> None:
         dt_s, self._scene_ns = (scene_ns - self._scene_ns) / 1e9, scene_ns
@@ -192,6 +188,15 @@ class Tracker:
             strength = np.lexsort((self._rows["score"], self._rows["confirmed"]))
             self._rows = self._rows[np.sort(strength[excess:])]
             self.dropped += excess
+
+
+def counting(detections: Detections, score_high: float, high_by_class: Mapping[int, float]) -> Mask:
+    """Which of ``detections`` reach the score from which those of their class count."""
+    high = np.full(len(detections), score_high, np.float32)
+    for class_id, threshold in high_by_class.items():
+        high[detections.class_id == class_id] = threshold
+    strong: Mask = detections.score >= high
+    return strong
 
 
 def _same_object(a: Detections, b: Detections) -> Mask:

@@ -6,9 +6,10 @@ process is checked like any input, since that process parses what cameras and mo
 
 from __future__ import annotations
 
+import math
 import socket
 from dataclasses import dataclass
-from typing import Any, cast, get_args
+from typing import Any, Literal, cast, get_args
 
 import msgspec
 
@@ -16,6 +17,7 @@ from edged.core.errors import ProtocolViolated
 from edged.core.event import ObjectAppeared, ObjectLeft
 from edged.core.latency import NO_LATENCY, Latency
 from edged.core.track import Box
+from edged.infer.settings import ModelSettings
 from edged.vision.settings import VisionSettings, decode_path, encode_path
 
 MAX_MESSAGE_BYTES = 1 << 17
@@ -32,6 +34,31 @@ class Reconfigure:
     """Main to vision: go on with other settings, or say why not and go on with those that serve. One at a time."""
 
     settings: VisionSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Shadow:
+    """Main to vision: let a candidate look at frames beside the model ``model_name`` until so many ``frames`` were compared or
+    ``seconds`` are over, in the place of a shadow that there is. ``Agreement`` answers with the same ``number``, in the end with
+    ``ended``.
+
+    ``identity`` is that of the candidate's bundle that was probed, ``memory_bytes`` what it was seen to take (0: unknown).
+    ``share`` of the frames are shown to it (above 0, at most 1).
+    """
+
+    model_name: str
+    candidate: ModelSettings
+    identity: str
+    share: float
+    frames: int
+    seconds: float
+    memory_bytes: int = 0
+    number: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StopShadow:
+    """Main to vision: end the shadow, if there is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +223,47 @@ class Stats:
     cameras: tuple[CameraStats, ...]
 
 
+ShadowEnd = Literal["", "done", "stopped", "no_room", "failed"]
+"""Empty while it goes on; ``no_room``: it does not fit into memory beside the model that serves; ``failed``: it could not be
+loaded, raised an error or hung, or the process died meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """How far a candidate in the shadow of a model agrees with it so far, over detections that count and ``frames`` that both saw.
+
+    ``matched`` objects were seen by both, by label and place. Raises ValueError for numbers that cannot be.
+    """
+
+    model_name: str
+    number: int
+    digest: str
+    """Of the candidate; empty before it is loaded."""
+    frames: int
+    skipped: int
+    """Frames that were to be looked at and came while the candidate was busy."""
+    matched: int
+    only_serving: int
+    only_candidate: int
+    not_finite: int
+    """Frames for which the candidate put out NaN or infinite numbers."""
+    score_drift: float | None
+    """By how much the candidate scores the matched objects higher, on average."""
+    candidate_cpu_ms: float
+    """CPU time of one inference, on one thread."""
+    latency_ratio: float | None
+    """CPU time of an inference by that of the model that serves, each on one thread; ``None`` where that could not be measured."""
+    ended: ShadowEnd
+    message: str
+    """Why it ended, where there is more to say."""
+
+    def __post_init__(self) -> None:
+        counts = (self.frames, self.skipped, self.matched, self.only_serving, self.only_candidate, self.not_finite)
+        numbers = (self.score_drift or 0.0, self.candidate_cpu_ms, self.latency_ratio or 0.0)
+        if min(counts) < 0 or not all(map(math.isfinite, numbers)):
+            raise ValueError("counts of an agreement are not negative, and its other numbers finite")
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
     """The vision process cannot do what it was told, and a restart would not mend it."""
@@ -209,6 +277,22 @@ class Finished:
     """Every recording has ended, or ``Stop`` was obeyed; nothing follows."""
 
 
+def no_agreement(order: Shadow, ended: ShadowEnd, message: str) -> Agreement:
+    """What is said of an order for which no frame was compared."""
+    nothing = dict.fromkeys(("frames", "skipped", "matched", "only_serving", "only_candidate", "not_finite"), 0)
+    return Agreement(
+        order.model_name,
+        order.number,
+        digest="",
+        **nothing,
+        score_drift=None,
+        candidate_cpu_ms=0.0,
+        latency_ratio=None,
+        ended=ended,
+        message=message,
+    )
+
+
 Report = (
     Reconfigured
     | Refused
@@ -219,12 +303,13 @@ Report = (
     | CameraEnded
     | Live
     | Stats
+    | Agreement
     | Fault
     | Finished
     | ObjectAppeared
     | ObjectLeft
 )  # vision to main
-Order = VisionSettings | Reconfigure | Stop  # main to vision; the settings come first, once
+Order = VisionSettings | Reconfigure | Shadow | StopShadow | Stop  # main to vision; the settings come first, once
 
 Decoders = dict[bytes, msgspec.msgpack.Decoder[Any]]
 

@@ -130,6 +130,11 @@ class Line:
         self._video, before._video = before._video, None
 
     @property
+    def wanted(self) -> tuple[str, ...]:
+        """The labels that are followed; empty for all."""
+        return self._settings.labels
+
+    @property
     def _tracks_dropped(self) -> int:
         return self._dropped_before + self._tracker.dropped
 
@@ -146,8 +151,8 @@ class Line:
         self._spent.prepare_ns += time.thread_time_ns() - cpu
         return placement, staged
 
-    def finish(self, result: Result) -> None:
-        """Turn the outputs into tracks and events, and say them."""
+    def finish(self, result: Result) -> Detections:
+        """Turn the outputs into tracks and events, and say them; returns the detections that count, in source pixels."""
         frame, spent = result.job.frame, self._spent
         self.jobs_in_flight -= 1
         self._counts.inferred += 1
@@ -157,6 +162,8 @@ class Line:
         spent.invoke_cpu_ns += result.cpu_ns
         at = time.thread_time_ns()
         detections = self._detections(result)
+        counts = self._tracker.strong(detections)
+        self._counts.detections += int(np.count_nonzero(counts))
         decoded = time.thread_time_ns()
         if self._cuts.happened(frame.image, frame.scene_ns):
             self._tracker.cut(frame.scene_ns)
@@ -176,6 +183,7 @@ class Line:
         self._took.reported.add(self._age_ns)
         if self._video:
             self._video.write(frame, self._tracks, self.model.manifest.label, self.capture.fps)
+        return detections.take(counts)
 
     def _detections(self, result: Result) -> Detections:
         """What is wanted of what the model saw, in source pixels. Decoders leave out what is not finite; here it is counted."""
@@ -183,9 +191,7 @@ class Line:
         found = self.model.decoder(result.outputs)
         if self._wanted is not None:
             found = found.take(np.isin(found.class_id, self._wanted))
-        seen = Detections(result.job.placement.to_source(found.xyxy), found.score, found.class_id)
-        self._counts.detections += int(np.count_nonzero(self._tracker.strong(seen)))
-        return seen
+        return Detections(result.job.placement.to_source(found.xyxy), found.score, found.class_id)
 
     def take(self) -> Frame | None:
         """The frame to be prepared next, unless a notice comes before it."""

@@ -90,8 +90,8 @@ def load(
     The score from which a detection counts is the configuration's for its label, else for this model, else the manifest's, else
     the tracker's. The decoder reports from ``score_low`` on, because weak detections continue a track, or from the lowest threshold
     of a label. ``make_room`` is called before an engine is made. The rest is that of ``open_engine``. Raises what that raises,
-    ModelRejected also for a bundle that is not of the ``identity`` that was probed, or ConfigInvalid for a label that the model does
-    not have.
+    ModelRejected also for a bundle that is not of the ``identity`` that was probed, or ConfigInvalid for a label that the model
+    does not have.
     """
     if before and before.model.bundle.identity != identity:
         before = None

@@ -31,6 +31,7 @@ from edged.vision.note import Note
 from edged.vision.reconfiguration import Reconfiguration
 from edged.vision.report import Reporter
 from edged.vision.settings import VisionSettings
+from edged.vision.shadow import Shadowing
 from edged.vision.stage import Stage
 
 log = logging.getLogger("edged.vision")
@@ -71,6 +72,7 @@ class Vision:
         self._stage = Stage(self._running.lines, self._inference, bell)
         self._wanted: VisionSettings | None = None
         self._order: Reconfiguration | None = None
+        self._shadowing = Shadowing(report, free_bytes)
         self._stopped = self._hang_said = False
 
     @property
@@ -92,6 +94,8 @@ class Vision:
             if time.monotonic() >= beat_at:
                 beat_at = time.monotonic() + HEARTBEAT_S
                 self._report.offer(self.stats())
+                self._shadowing.tell()
+        self._shadowing.order(ipc.StopShadow())
         for line in self._lines:
             line.capture.join(CAPTURE_JOIN_S)
         self._report.send(self.stats())
@@ -125,6 +129,7 @@ class Vision:
 
     def _stop(self) -> None:
         self._stopped = True
+        self._shadowing.order(ipc.StopShadow())
         for line in self._lines:
             line.capture.stop()
         self._stage.stop()
@@ -140,6 +145,8 @@ class Vision:
         match ipc.decode_order(datagram):
             case ipc.Stop():
                 self._stop()
+            case ipc.Shadow() | ipc.StopShadow() as order:
+                self._shadowing.order(order)
             case ipc.Reconfigure(settings) if self._wanted is None:
                 self._wanted = settings  # the one before may be answered and not yet completed
             case order:
@@ -147,7 +154,8 @@ class Vision:
         return True
 
     def _advance(self) -> None:
-        """Go on with the order to serve other settings, if there is one."""
+        """Go on with what was ordered."""
+        self._stage.shadow = self._shadowing.advance(self._running)
         if self._order and not self._order.over:
             self._order.advance()
             self._running = self._order.running

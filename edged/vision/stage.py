@@ -15,6 +15,7 @@ from edged.infer.engine import Engine
 from edged.vision.inference import Inference, Job
 from edged.vision.line import Line
 from edged.vision.mailbox import Bell
+from edged.vision.shadow import Shadow
 
 LEAD_NS = 1_500_000
 """How long before the running inference is expected to end a live frame is prepared, besides what preparing takes. A frame that
@@ -49,7 +50,7 @@ class Pause:
 
 
 class Stage:
-    """Serves the lines (cameras) of one accelerator."""
+    """Serves the lines (cameras) of one accelerator; ``shadow`` may be shown what they see."""
 
     def __init__(self, lines: dict[str, Line], inference: Inference, bell: Bell) -> None:
         self._lines = lines
@@ -58,6 +59,7 @@ class Stage:
         self._pauses: list[Pause] = []
         self._inference = inference
         self._bell = bell
+        self.shadow: Shadow | None = None
         self._turn = 0
         self._prepare_ns = 0
         self._stopping = threading.Event()
@@ -121,7 +123,10 @@ class Stage:
         result = self._inference.collect()
         if result is None:
             return False
-        self._lines[result.job.camera].finish(result)
+        line = self._lines[result.job.camera]
+        seen = line.finish(result)
+        if (shadow := self.shadow) and shadow.compares(line.model):
+            shadow.offer(result.job.frame, seen, line.wanted)
         return True
 
     def _heed_pauses(self) -> None:

@@ -15,6 +15,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -59,7 +60,11 @@ def measure(arguments: argparse.Namespace, console: Console) -> dict[str, Any]:
         with _running(orders[0]) as vision:
             vision.results(2 * FPS)  # warm
             progress.update(task, description="without a swap", advance=1)
-            quiet = vision.results(max(FPS, arguments.swaps * arguments.frames // 4))
+            watched = max(FPS, arguments.swaps * arguments.frames // 4)
+            quiet = vision.results(watched)
+            progress.update(task, description="in the shadow")
+            agreement = vision.shadow(orders[1], watched)
+            shadowed = vision.seen[-watched:]
             first, rss_mb = len(vision.seen), [vision.rss_mb("VmRSS")]
             for number in range(1, arguments.swaps + 1):
                 progress.update(task, description="swap", advance=1)
@@ -69,15 +74,18 @@ def measure(arguments: argparse.Namespace, console: Console) -> dict[str, Any]:
             swapping, peak_mb = vision.seen[first - 1 :], vision.rss_mb("VmHWM")
             stats = vision.stop()
     memory = {"rss_rise_mb": peak_mb - rss_mb[0], "rss_growth_mb": _growth_mb(rss_mb)}
-    return {"swaps": arguments.swaps, **_frames(vision, stats), **_delays(swapping, quiet), **memory}
+    shadow = {"share": agreement.frames / max(1, watched), "agreement": agreement.matched, "score_drift": agreement.score_drift}
+    counts, delays = _frames(vision, stats), _delays(swapping, quiet, shadowed)
+    return {"swaps": arguments.swaps, **counts, **delays, **memory, "shadow": shadow}
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A frame that was inferred: its number, and when that was said (CLOCK_REALTIME)."""
+    """A frame that was inferred: its number, when that was said (CLOCK_REALTIME), and how old it was then."""
 
     seq: int
     at_ns: int
+    age_ms: float
 
 
 @dataclass(slots=True)
@@ -97,7 +105,9 @@ class Vision:
         report = ipc.decode_report(datagram)
         if isinstance(report, ipc.Live):
             seconds, nanoseconds = struct.unpack("@qq", ancillary[0][2])
-            self.seen.append(Result(report.seq, seconds * 10**9 + nanoseconds))
+            at_ns = seconds * 10**9 + nanoseconds
+            since_capture_ns = at_ns - (time.time_ns() - time.monotonic_ns()) - report.captured_ns
+            self.seen.append(Result(report.seq, at_ns, since_capture_ns / 1e6))
         self.closed += isinstance(report, ObjectLeft) and report.reason == "stopped"
         return report
 
@@ -114,6 +124,19 @@ class Vision:
             pass
         if isinstance(report, ipc.Refused):
             raise SystemExit(f"refused: {report.problems}")
+
+    def shadow(self, candidate: VisionSettings, results: int) -> ipc.Agreement:
+        """Show every frame of the next so many results to the other model as well."""
+        (name, model), seconds = next(iter(candidate.models.items())), results / FPS
+        order = ipc.Shadow(name, model, candidate.identities[name], share=1.0, frames=10**9, seconds=seconds + 1)
+        self.channel.send(ipc.encode(order))
+        while not (isinstance(report := self.next(), ipc.Agreement) and report.digest):
+            pass  # it is loaded
+        self.results(results)
+        self.channel.send(ipc.encode(ipc.StopShadow()))
+        while not (isinstance(report, ipc.Agreement) and report.ended):
+            report = self.next()
+        return report
 
     def stop(self) -> ipc.CameraStats:
         """Let it leave; its last counters."""
@@ -192,10 +215,14 @@ def _frames(vision: Vision, stats: ipc.CameraStats) -> dict[str, int]:
     }
 
 
-def _delays(swapping: Sequence[Result], quiet: Sequence[Result]) -> dict[str, float]:
-    gaps, before = _gaps_ms(swapping), _gaps_ms(quiet)
+def _delays(swapping: Sequence[Result], quiet: Sequence[Result], shadowed: Sequence[Result]) -> dict[str, float]:
+    gaps, before, beside = _gaps_ms(swapping), _gaps_ms(quiet), _gaps_ms(shadowed)
     median = statistics.median(gaps)
+    ages = {name: [result.age_ms for result in results] for name, results in (("", quiet), ("_shadowed", shadowed))}
     return {
+        **{f"age_p50_ms{name}": statistics.median(of) for name, of in ages.items()},
+        **{f"age_p95_ms{name}": sorted(of)[int(0.95 * len(of))] for name, of in ages.items()},
+        "longest_gap_ratio_shadowed": max(beside) / statistics.median(beside),
         "median_gap_ms": median,
         "p99_gap_ms": sorted(gaps)[int(0.99 * len(gaps))],
         "longest_gap_ms": max(gaps),
@@ -222,6 +249,10 @@ def show(result: dict[str, Any], console: Console) -> None:
     table.add_row("gap, longest", f"{result['longest_gap_ms']:.1f} ms", "")
     table.add_row("longest by median", f"{result['longest_gap_ratio']:.2f}", "<= 1.5")
     table.add_row("the same without a swap", f"{result['longest_gap_ratio_without']:.2f}", "")
+    table.add_row("the same while a candidate sees every frame", f"{result['longest_gap_ratio_shadowed']:.2f}", "")
+    for name, words in (("", "capture to result"), ("_shadowed", "the same while a candidate sees every frame")):
+        table.add_row(f"{words}, p50", f"{result[f'age_p50_ms{name}']:.1f} ms", "")
+        table.add_row(f"{words}, p95", f"{result[f'age_p95_ms{name}']:.1f} ms", "")
     table.add_row("RSS, peak above that before the first swap", f"{result['rss_rise_mb']:.1f} MB", "")
     table.add_row(f"RSS, growth after the first {SETTLED} swaps", f"{result['rss_growth_mb']:.1f} MB", "0")
     console.print(table)

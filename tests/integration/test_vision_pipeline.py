@@ -166,10 +166,8 @@ def test_label_that_the_model_does_not_have_is_a_fault_that_offers_the_nearest(t
 
 def test_every_frame_of_a_recording_is_inferred_once_in_order(test_data: Path, cat: Deliver) -> None:
     empty = Deliver(np.zeros((48, 64, 3), np.uint8))
-    reports = reports_of(test_data, {"door": Script([cat, empty] * 15)}, {"door": camera(live_max_hz=100)})
-    seqs = [report.seq for report in reports if isinstance(report, ipc.Live)]  # bound to 100 a second, which the first ones exceed
-    assert seqs == sorted(set(seqs))
-    assert len(seqs) > 20
+    reports = reports_of(test_data, {"door": Script([cat, empty] * 15)}, {"door": camera(live_max_hz=1e9)})
+    assert [report.seq for report in reports if isinstance(report, ipc.Live)] == list(range(30))
     (stats,) = [report for report in reports if isinstance(report, ipc.Stats)][-1].cameras
     assert (stats.captured, stats.inferred, stats.dropped) == (30, 30, 0)
     for cost in (stats.prepare_cpu_ms, stats.decode_cpu_ms, stats.track_cpu_ms, stats.invoke_ms, stats.invoke_cpu_ms):
@@ -178,7 +176,7 @@ def test_every_frame_of_a_recording_is_inferred_once_in_order(test_data: Path, c
 
 def test_cameras_take_turns(test_data: Path, cat: Deliver) -> None:
     scripts = {name: Script([cat] * 12) for name in ("left", "right")}
-    reports = reports_of(test_data, scripts, dict.fromkeys(scripts, camera(live_max_hz=100)))
+    reports = reports_of(test_data, scripts, dict.fromkeys(scripts, camera(live_max_hz=1e9)))
     order = [report.camera for report in reports if isinstance(report, ipc.Live)]
     assert len(order) > 12
     assert all(one != other for one, other in pairwise(order[2:-2]))

@@ -16,7 +16,7 @@ from edged.infer.bundle import identify
 from edged.infer.settings import ModelSettings
 from edged.sources.settings import SyntheticSettings
 from edged.testing.detector import write_bundle
-from edged.testing.source import Deliver, Script
+from edged.testing.source import Deliver, Script, Stall, Step
 from edged.tracking.settings import TrackerSettings
 from edged.vision import ipc
 from edged.vision.settings import CameraSettings, VisionSettings
@@ -40,9 +40,22 @@ def no_collector() -> Iterator[None]:
     gc.enable()
 
 
-def settings(bundle: Path, run: str, annotated: Path | None = None, **model: object) -> VisionSettings:
-    every = 1e9  # frames may come microseconds after each other when a thread had to wait for its turn
-    camera = CameraSettings(model="m", synthetic=SyntheticSettings(pace="fast"), live_max_hz=every, annotated=annotated)
+MB = 1 << 20
+
+
+def mapped(bundle: Path) -> bool:
+    """Whether an interpreter has the model of this bundle, which it maps."""
+    return f"{bundle}/" in Path("/proc/self/maps").read_text()
+
+
+def settings(bundle: Path, run: str, annotated: Path | None = None, stall_after_s: float = 2.0, **model: object) -> VisionSettings:
+    camera = CameraSettings(
+        model="m",
+        synthetic=SyntheticSettings(pace="fast"),
+        live_max_hz=1e9,  # frames may come microseconds after each other when a thread had to wait for its turn
+        annotated=annotated,
+        stall_after_s=stall_after_s,
+    )
     return VisionSettings(
         cameras={"door": camera},
         models={"m": ModelSettings(bundle=str(bundle), **model)},  # type: ignore[arg-type]
@@ -107,13 +120,14 @@ def test_thresholds_of_the_new_settings_apply_at_once(bundles: dict[str, Path]) 
 
 
 @pytest.mark.usefixtures("no_collector")
-def test_old_engine_is_freed(bundles: dict[str, Path]) -> None:
-    with serving(settings(bundles["first"], "a"), {"door": Script([LIGHT] * ENDLESS)}) as process:
+@pytest.mark.parametrize("steps", [[LIGHT] * ENDLESS, [LIGHT] * 5 + [Stall()]], ids=["frames go on", "no frame comes any more"])
+def test_old_engine_is_freed(bundles: dict[str, Path], steps: list[Step]) -> None:
+    with serving(settings(bundles["first"], "a", stall_after_s=300), {"door": Script(steps)}) as process:
         process.until(ObjectAppeared)
-        process.reconfigure(settings(bundles["second"], "b"))
+        process.reconfigure(settings(bundles["second"], "b", stall_after_s=300))
         for _ in range(30):
             process.until(ipc.Stats)
-            if f"{bundles['first']}/" not in Path("/proc/self/maps").read_text():
+            if not mapped(bundles["first"]):
                 return
         pytest.fail("the engine of the first model is kept")
 
@@ -134,7 +148,7 @@ def test_drawn_video_goes_on(bundles: dict[str, Path], tmp_path: Path) -> None:
 
 
 def test_outputs_that_are_not_finite_are_counted_and_followed_by_nobody(tmp_path: Path) -> None:
-    blind = write_bundle(tmp_path / "blind", 2, dark=False)
+    blind = write_bundle(tmp_path / "blind", 2, fault="nan")
     dark = Deliver(np.full((48, 64, 3), 10, np.uint8))
     with serving(settings(blind, "a"), {"door": Script([LIGHT] * 5 + [dark] * 7 + [LIGHT] * 5)}) as process:
         process.until(ipc.CameraEnded)
@@ -142,14 +156,6 @@ def test_outputs_that_are_not_finite_are_counted_and_followed_by_nobody(tmp_path
     (stats,) = last.cameras
     assert (stats.inferred, stats.not_finite, stats.detections) == (17, 7, 20)
     assert {live.seq for live in process.of(ipc.Live, "door") if live.objects} == {*range(1, 5), *range(12, 17)}
-
-
-MB = 1 << 20
-
-
-def mapped(bundle: Path) -> bool:
-    """Whether an interpreter has the model of this bundle, which it maps."""
-    return f"{bundle}/" in Path("/proc/self/maps").read_text()
 
 
 def two_models(first: Path, run: str, needs_mb: int) -> VisionSettings:

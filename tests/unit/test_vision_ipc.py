@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, replace
+
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from edged.core.errors import ProtocolViolated
 from edged.core.event import ObjectLeft
+from edged.infer.settings import ModelSettings
 from edged.vision import ipc
 
+AGREED = ipc.Agreement("m", 1, "ab" * 32, 20, 3, 30, 1, 2, 0, -0.05, 7.5, 1.25, "done", "")
 LEFT = ObjectLeft(
     camera="door",
     object_id="a1-7",
@@ -30,6 +35,8 @@ LEFT = ObjectLeft(
     "message",
     [
         LEFT,
+        AGREED,
+        replace(AGREED, score_drift=None, latency_ratio=None, ended=""),
         ipc.Finished(),
         ipc.Fault("no such file", "look again"),
         ipc.CameraUp("door", 640, 480, None, "USB camera", 5),
@@ -65,6 +72,15 @@ def test_wrong_type_in_a_field_names_the_message_and_the_field() -> None:
         ipc.decode_report(b"Fault\0" + b"\x82\xa7message\xa1a\xa4hint\x05")
 
 
+@pytest.mark.parametrize(("field", "value"), [("score_drift", float("nan")), ("latency_ratio", float("inf")), ("frames", -1)])
+def test_numbers_of_an_agreement_that_cannot_be_are_refused(field: str, value: float) -> None:
+    name = type(AGREED).__name__.encode()
+    fields = asdict(AGREED)
+    assert ipc.decode_report(name + b"\0" + msgspec.msgpack.encode(fields)) == AGREED
+    with pytest.raises(ProtocolViolated):
+        ipc.decode_report(name + b"\0" + msgspec.msgpack.encode(fields | {field: value}))
+
+
 def test_largest_sane_report_fits_a_datagram() -> None:
     crowded = ipc.Live(
         "door", 1, 1, None, 1.0, tuple(ipc.LiveObject("abcdef-1000", "x" * 40, 0.5, (1.0,) * 4) for _ in range(1000))
@@ -73,7 +89,9 @@ def test_largest_sane_report_fits_a_datagram() -> None:
 
 
 def test_neither_side_may_say_what_is_the_others() -> None:
-    assert ipc.decode_order(ipc.encode(ipc.Stop())) == ipc.Stop()
+    shadow = ipc.Shadow("m", ModelSettings(bundle="/m"), "ab" * 32, share=0.1, frames=100, seconds=60.0)
+    for order in (ipc.Stop(), ipc.StopShadow(), shadow):
+        assert ipc.decode_order(ipc.encode(order)) == order
     with pytest.raises(ProtocolViolated, match="unknown message"):
         ipc.decode_report(ipc.encode(ipc.Stop()))
     with pytest.raises(ProtocolViolated, match="unknown message"):
