@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
-from edged.cli import ota_list, passphrases
+from edged.cli import ota_broker, ota_list, passphrases
 from edged.cli.terminal import out
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ def register(verbs: Verbs) -> None:
     _register_changes(actions)
     _register_keys(actions)
     ota_list.register(actions)
+    ota_broker.register(actions)
 
 
 def _register_init(actions: Verbs) -> None:

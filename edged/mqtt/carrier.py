@@ -23,7 +23,7 @@ from edged.core.errors import BrokerRefused, BrokerUnreachable, UpdateFailed
 from edged.mqtt.endpoint import Endpoint, read_endpoint
 from edged.mqtt.incoming import Message
 from edged.mqtt.link import Link
-from edged.mqtt.reason import describe, is_refusal
+from edged.mqtt.reason import NO_MATCHING_SUBSCRIBERS, describe, is_refusal
 from edged.mqtt.session import WINDOW, Session
 from edged.mqtt.settings import MqttSettings
 from edged.mqtt.timing import Timing
@@ -102,12 +102,14 @@ class MqttCarrier:
 
     @asynccontextmanager
     async def request(self, topic: str, payload: bytes) -> AsyncIterator[AsyncIterator[bytes]]:
-        """Publish a question with a topic for the answers; gives those that carry its mark. One question at a time."""
+        """Publish a question with a topic for the answers; gives those that carry its mark, none where the broker says that nobody
+        listens to questions. One question at a time."""
         async with self._asking:
             session, mark = await self._current(), secrets.token_bytes(CORRELATION_BYTES)
             async with session.subscribed(self._reply_topic, room=WINDOW) as messages:
-                await self._publish(session, topic, payload, reply_to=self._reply_topic, correlation=mark)
-                yield (message.payload async for message in messages if message.correlation == mark)
+                reason = await self._publish(session, topic, payload, reply_to=self._reply_topic, correlation=mark)
+                heard = reason != NO_MATCHING_SUBSCRIBERS
+                yield (message.payload async for message in messages if message.correlation == mark) if heard else _none()
 
     async def publish(self, topic: str, payload: bytes, *, retain: bool) -> None:
         """Publish with QoS 1 and wait until the broker has taken it; raises BrokerRefused with its reason."""
@@ -158,10 +160,11 @@ class MqttCarrier:
         retain: bool = False,
         reply_to: str | None = None,
         correlation: bytes | None = None,
-    ) -> None:
+    ) -> int:
         sent = await session.publish(topic, payload, retain=retain, reply_to=reply_to, correlation=correlation)
         if is_refusal(reason := await sent):
             raise BrokerRefused(f"{self._settings.address} refuses {len(payload):,} bytes on {topic}: {describe(reason)}")
+        return reason
 
     async def _over_connections(self, topics: str, *, room: int) -> AsyncGenerator[Message, None]:
         while True:
@@ -203,3 +206,9 @@ class MqttCarrier:
     async def _endpoint(self) -> Endpoint:
         endpoint = await asyncio.to_thread(read_endpoint, self._settings, self._client_id, None, b"")
         return replace(endpoint, client_id=self._client_id)
+
+
+async def _none() -> AsyncIterator[bytes]:
+    nothing: tuple[bytes, ...] = ()
+    for payload in nothing:
+        yield payload

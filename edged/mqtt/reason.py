@@ -6,6 +6,9 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.reasoncodes import ReasonCode
 
 FIRST_REFUSAL = 0x80
+NO_MATCHING_SUBSCRIBERS = 0x10
+"""Taken, and nobody is there; brokers may say so, and need not."""
+
 TOO_LARGE = 0x95
 """A reason to hang up rather than an answer; ours to a message that the broker would hang up on."""
 

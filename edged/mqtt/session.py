@@ -203,8 +203,9 @@ class Session:
         if sock is None:
             self._end(BrokerUnreachable(f"{self._endpoint.address} hung up at once", fault="no answer"))
             return
-        # What we say is small, and the broker's kernel takes its time to acknowledge it (40 ms): the next must not wait for that.
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if isinstance(sock, socket.socket):
+            # What we say is small, and the broker's kernel acknowledges it up to 40 ms later: the next must not wait for that.
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         client.on_socket_register_write = lambda _client, _data, sock: loop.add_writer(sock, self._on_writable)
         client.on_socket_unregister_write = lambda _client, _data, sock: _detach(loop.remove_writer(sock))
         client.on_socket_close = lambda _client, _data, sock: _detach(loop.remove_reader(sock))

@@ -15,6 +15,9 @@ from edged.ota.topics import UpdateTopics
 ASK_EVERY_S = 3600.0
 """Where the broker keeps nothing: what was published while this device was away is not heard otherwise."""
 
+ASK_AGAIN_S = 60.0
+"""After no answer: the publisher may serve only now and then."""
+
 ANSWER_S = 10.0
 
 
@@ -36,11 +39,16 @@ async def announced(carrier: Carrier, topics: UpdateTopics, channel: str) -> Asy
 
     async def ask() -> None:
         while True:
+            bundle: bytes | None = None
+            needed = False
             with contextlib.suppress(BrokerUnreachable, TimeoutError):
-                if not await carrier.keeps_retained() and await carrier.can_request():
+                needed = not await carrier.keeps_retained() and await carrier.can_request()
+                if needed:
                     async with carrier.request(topics.ask(channel), b"") as answers, asyncio.timeout(ANSWER_S):
-                        put(await anext(answers))
-                await asyncio.sleep(ASK_EVERY_S)
+                        bundle = await anext(answers, None)
+            if bundle is not None:
+                put(bundle)
+            await asyncio.sleep(ASK_AGAIN_S if needed and bundle is None else ASK_EVERY_S)
 
     async def both() -> None:
         try:

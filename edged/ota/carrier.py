@@ -51,8 +51,8 @@ class Carrier(Protocol):
         """Whether the broker knows requests, that is MQTT 5."""
 
     def request(self, topic: str, payload: bytes) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
-        """Publish a question; gives the payloads that answer it, as long as the connection lasts. Whoever asks sets the
-        deadline."""
+        """Publish a question; gives the payloads that answer it, as long as the connection lasts, and none if the broker knows that
+        nobody listens to questions. Whoever asks sets the deadline."""
 
     async def publish(self, topic: str, payload: bytes, *, retain: bool) -> None:
         """Publish with QoS 1; returns when the broker has taken it."""

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import random as random_source
-from collections.abc import Callable
+import random
 from pathlib import Path
 from typing import Protocol
 
@@ -47,20 +46,21 @@ async def download(
     *,
     progress: Progress,
     gate: Gate,
-    random: Callable[[], float] = random_source.random,
+    pauses: Backoff | None = None,
 ) -> Path:
-    """Have a blob in the directory ``parts``; returns its file. Whoever unpacked it removes it (``Part.remove``).
+    """Have a blob in the directory ``parts``; returns its file. Whoever unpacked it removes it (``Part.remove``). ``pauses`` are
+    those between rounds.
 
     Raises UpdateFailed ("no_space", "chunk_missing", "chunk_damaged", "offline", "interrupted"), upon which another call goes on
     from there, and UpdateRefused ("malformed") if what was signed does not fit together.
     """
     check_cut(signed)
+    pauses = pauses or Backoff(PAUSE_MIN_S, PAUSE_MAX_S, random.random)
     part = Part(parts, signed.sha256, signed.length)
     await asyncio.to_thread(part.prepare)
     try:
         async with asyncio.timeout(PATIENCE_S) as patience:
             ways = (Retained(carrier, topics, signed.sha256), Asking(carrier, topics, signed.sha256))
-            pauses = Backoff(PAUSE_MIN_S, PAUSE_MAX_S, random)
             await _Download(signed, part, ways, progress=progress, gate=gate, patience=patience, pauses=pauses).run()
     except TimeoutError as error:
         raise UpdateFailed("offline", f"{signed.path}: nothing new came for {PATIENCE_S:g} s") from error

@@ -32,7 +32,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 _encode = msgspec.msgpack.Encoder().encode
 decode_question = msgspec.msgpack.Decoder(Question).decode
-"""Raises msgspec.MsgspecError."""
+"""Raises msgspec.MsgspecError or UnicodeDecodeError."""
 
 
 def encode_question(numbers: Collection[int]) -> bytes:

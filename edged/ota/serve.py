@@ -60,7 +60,7 @@ def _may_answer(topics: UpdateTopics, request: Heard) -> bool:
 def _asked(request: Heard) -> list[int]:
     try:
         return decode_question(request.payload).numbers()
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):  # the latter for names that are no UTF-8
         return []
 
 

@@ -115,7 +115,9 @@ class Asking:
             async with self._carrier.request(self._topic, encode_question(numbers)) as answers:
                 while True:
                     async with asyncio.timeout(ANSWER_S):
-                        payload = await anext(answers)
+                        payload = await anext(answers, None)
+                    if payload is None:
+                        return
                     if (answer := decode_answer(payload)) is not None:
                         yield answer
         except (TimeoutError, BrokerUnreachable):

@@ -8,12 +8,22 @@ import sys
 
 import accuracy
 import delivery
+import fleet
 import pipeline
 import stream
 import swap
+import transfer
 from rich.console import Console
 
-MEASUREMENTS = {"pipeline": pipeline, "accuracy": accuracy, "stream": stream, "delivery": delivery, "swap": swap}
+MEASUREMENTS = {
+    "pipeline": pipeline,
+    "accuracy": accuracy,
+    "stream": stream,
+    "delivery": delivery,
+    "swap": swap,
+    "transfer": transfer,
+    "fleet": fleet,
+}
 
 
 def main() -> int:

@@ -25,7 +25,7 @@ FAST = Timing(retry_min_s=0.01, retry_max_s=0.1, refused_min_s=0.01, refused_max
 DEADLINE_S = 30.0
 """For what must happen; reached only by a failing test."""
 
-CONNECT, PUBLISH, PUBACK, PINGREQ, DISCONNECT = 1, 3, 4, 12, 14
+CONNECT, PUBLISH, PUBACK, SUBSCRIBE, PINGREQ, DISCONNECT = 1, 3, 4, 8, 12, 14
 
 Verdict = Callable[[str], int | None]
 """The reason code that answers a message on this topic; ``None`` leaves it unacknowledged."""
@@ -89,6 +89,7 @@ class StandIn:
         self.verdict = verdict
         self.levels: list[int] = []
         self.published: list[tuple[str, bytes]] = []
+        self.subscribed: list[int] = []  # packet identifiers; nobody answers them here
         self.most_unacknowledged = 0
         self.connections: list[Connection] = []
         self._arrived = asyncio.Condition()
@@ -141,6 +142,8 @@ class StandIn:
             return reply != b""
         if kind == PUBLISH:
             self._on_publish(connection, first, body)
+        if kind == SUBSCRIBE:
+            self.subscribed.append(int.from_bytes(body[:2]))
         if kind == PINGREQ:
             connection.writer.write(b"\xd0\0")
         return kind != DISCONNECT
@@ -177,12 +180,15 @@ class StandIn:
 
 
 class Gate:
-    """A port before a broker, through which only those go who come while it is open."""
+    """A port before a broker, through which only those go who come while it is open. ``down_bytes`` came from the broker so far,
+    with ``bytes_per_s`` no faster than that."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, *, bytes_per_s: float = 0.0) -> None:
         self._target = port
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._bytes_per_s = bytes_per_s
+        self._passing: set[asyncio.Task[Any]] = set()
         self.open = True
+        self.down_bytes = 0
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._pass, "127.0.0.1", 0)
@@ -191,8 +197,14 @@ class Gate:
 
     async def __aexit__(self, *_: object) -> None:
         self._server.close()
+        for task in self._passing:
+            task.cancel()
+        await asyncio.gather(*self._passing, return_exceptions=True)
 
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if (task := asyncio.current_task()) is not None:
+            self._passing.add(task)
+            task.add_done_callback(self._passing.discard)
         if not self.open:
             writer.close()
             return
@@ -201,14 +213,20 @@ class Gate:
         except ConnectionRefusedError:
             writer.close()
             return
-        await asyncio.gather(self._copy(reader, far_writer), self._copy(far_reader, writer))
+        await asyncio.gather(self._copy(reader, far_writer), self._copy(far_reader, writer, down=True))
 
-    async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(ConnectionError):
-            while data := await reader.read(65536):
+    async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, down: bool = False) -> None:
+        try:
+            while data := await reader.read(16384 if self._bytes_per_s else 65536):
+                self.down_bytes += len(data) * down
                 writer.write(data)
                 await writer.drain()
-        writer.close()
+                if down and self._bytes_per_s:
+                    await asyncio.sleep(len(data) / self._bytes_per_s)
+        except ConnectionError:
+            pass
+        finally:
+            writer.close()
 
 
 class Listener:

@@ -66,6 +66,16 @@ def test_delivery_reports_what_it_promises() -> None:
     assert all(numbers["events_per_s"] > 0 and numbers["bytes_per_event"] >= 0 for numbers in result.values())
 
 
+def test_transfer_reports_what_it_promises() -> None:
+    command = [sys.executable, BENCHMARKS, "transfer", "--json", "--bytes", "500000", "--turns", "1"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert result["bytes"] == 500_000
+    assert result["ratio"] == pytest.approx(result["edged_s"] / result["bare_s"])
+    assert result["flushes_s"] > 0
+
+
 def test_swap_counts_every_frame(test_data: Path) -> None:
     command = [sys.executable, BENCHMARKS, "swap", "--json", "--swaps", "4", "--frames", "5"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
@@ -77,3 +87,14 @@ def test_swap_counts_every_frame(test_data: Path) -> None:
     assert result["frames_lost"] == result["frames_replaced_before_inference"]  # which a busy machine may bring about by itself
     assert result["frames"] > 4 * 5
     assert result["longest_gap_ratio"] >= 1
+
+
+def test_a_fleet_takes_an_update_a_tenth_of_it_first() -> None:
+    command = [sys.executable, BENCHMARKS, "fleet", "--json", "--devices", "20", "--bytes", "600000"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    stages = {stage["name"]: stage["states"] for stage in result["stages"]}
+    assert stages["nobody yet"] == {"queued": 20} and stages["all"] == {"confirmed": 20}
+    assert 0 < stages["canary"]["confirmed"] < 10
+    assert 1 < result["ratio"] <= 1.05

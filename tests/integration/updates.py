@@ -11,6 +11,7 @@ from typing import Any
 
 from broker import FAST, running, settings_for
 
+from edged.core.backoff import Backoff
 from edged.mqtt.carrier import MqttCarrier
 from edged.ota.carrier import Carrier
 from edged.ota.download import Progress, download
@@ -48,4 +49,4 @@ async def carrier_on(port: int, name: str = "pi", **changes: Any) -> AsyncIterat
 
 
 async def fetch_blob(carrier: Carrier, signed: SignedTarget, parts: Path, progress: Progress = lambda held, count: None) -> Path:
-    return await download(carrier, TOPICS, signed, parts, progress=progress, gate=Open(), random=lambda: 0.0)
+    return await download(carrier, TOPICS, signed, parts, progress=progress, gate=Open(), pauses=Backoff(0.01, 0.1, random.random))

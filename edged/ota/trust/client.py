@@ -66,20 +66,20 @@ class BundleFetcher(FetcherInterface):
         return found
 
 
-def refreshed(directory: Path, url: str, fetcher: FetcherInterface, root: bytes) -> Updater:
+def refreshed(directory: Path, url: str, fetcher: FetcherInterface, root: bytes, limits: UpdaterConfig = LIMITS) -> Updater:
     """A client that believes ``root`` and has everything else from ``fetcher``, verified and kept in ``directory``.
 
     A directory that is not as python-tuf left it is cleared. Raises what python-tuf raises: RepositoryError, DownloadError;
     UpdateFailed ("no_space", "interrupted") if the directory cannot be written.
     """
     try:
-        return _refresh(directory, url, fetcher, root)
+        return _refresh(directory, url, fetcher, root, limits)
     except OSError as first:
         if first.errno in _FULL:
             raise _unwritable(directory, first) from first
     try:
         clear(directory)
-        return _refresh(directory, url, fetcher, root)
+        return _refresh(directory, url, fetcher, root, limits)
     except OSError as error:
         raise _unwritable(directory, error) from error
 
@@ -113,11 +113,11 @@ def refusal(
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
-def _refresh(directory: Path, url: str, fetcher: FetcherInterface, root: bytes) -> Updater:
+def _refresh(directory: Path, url: str, fetcher: FetcherInterface, root: bytes, limits: UpdaterConfig) -> Updater:
     directory.mkdir(parents=True, exist_ok=True)
     for left in directory.glob("tmp*"):  # python-tuf's temporary files, of a power cut
         left.unlink()
-    updater = Updater(str(directory), url, fetcher=fetcher, config=LIMITS, bootstrap=root)
+    updater = Updater(str(directory), url, fetcher=fetcher, config=limits, bootstrap=root)
     updater.refresh()
     return updater
 

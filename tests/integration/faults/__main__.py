@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from faults import calls, killed_install, killed_store, kills
+from faults import calls, killed_install, killed_store, kills, transfer
 from faults.tally import Tally
 
 
@@ -30,12 +30,17 @@ def main() -> int:
     three = names.add_parser("install", help="SIGKILL at every system call by which an update is installed, confirmed or reverted")
     for parser in (two, three):
         parser.add_argument("--every", type=int, default=1, metavar="N", help="only every N-th of each call (default %(default)s)")
-    for parser in (one, two, three):
+    four = names.add_parser("transfer", help="SIGKILL to a process that downloads an update, and restarts of its broker")
+    four.add_argument("--count", type=int, default=100, help="faults, a fifth of them the broker's (default %(default)s)")
+    four.add_argument("--bytes", type=int, default=6_000_000, help="size of the update (default %(default)s)")
+    four.add_argument("--seed", type=int, help="decides what happens when; one is drawn and printed if none is given")
+    for parser in (one, two, three, four):
         parser.add_argument("--json", action="store_true", help="one JSON object, nothing else, on stdout")
     arguments = top.parse_args()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     with tempfile.TemporaryDirectory(prefix="edged-faults-") as name, Progress(*columns, console=Console(stderr=True)) as progress:
-        outcome = {"kills": run_kills, "calls": run_calls, "install": run_calls}[arguments.name](arguments, Path(name), progress)
+        run = {"kills": run_kills, "calls": run_calls, "install": run_calls, "transfer": run_transfer}[arguments.name]
+        outcome = run(arguments, Path(name), progress)
     if arguments.json:
         print(json.dumps(dataclasses.asdict(outcome)))
     else:
@@ -61,7 +66,19 @@ def run_calls(arguments: argparse.Namespace, directory: Path, progress: Progress
     return calls.run(directory, arguments.every, lambda done, of: progress.update(task, completed=done, total=of), None, subject)
 
 
-def show(name: str, outcome: kills.Outcome | calls.Outcome) -> None:
+def run_transfer(arguments: argparse.Namespace, directory: Path, progress: Progress) -> transfer.Outcome:
+    seed = secrets.randbelow(1 << 32) if arguments.seed is None else arguments.seed
+    restarts = arguments.count // 5
+    plan = transfer.Plan(arguments.count - restarts, restarts, arguments.bytes, seed)
+    task = progress.add_task(f"transfer, seed {seed}", total=arguments.count)
+
+    def tell(done: int, held: int) -> None:
+        progress.update(task, completed=done, description=f"transfer, seed {seed}: {held} chunks are there")
+
+    return asyncio.run(transfer.run(plan, directory, tell))
+
+
+def show(name: str, outcome: kills.Outcome | calls.Outcome | transfer.Outcome) -> None:
     table = Table(title=f"scripts/faults {name}", title_justify="left", show_header=False)
     for field, value in dataclasses.asdict(outcome).items():
         if isinstance(value, dict):
