@@ -43,6 +43,9 @@ SLACK = 2.0
 SPREAD_SHARE = 0.02
 """Of what the numbers of an answer differ among themselves: float16 arithmetic stays well below that."""
 
+VALUE_SHARE = 0.002
+"""Of the numbers themselves, where they are not whole: a lone score differs from nothing."""
+
 STEPS_APART = 4
 """A whole answer may be off by so many steps in sum where kernels agree entirely: one step in each of a few classes."""
 
@@ -136,7 +139,8 @@ def _answer(tensor: int, values: NDArray[np.generic], other: NDArray[np.generic]
     if positions is not None:
         flat, apart = flat[positions], apart[positions]
     spread = mean_difference(flat, np.median(flat.astype(np.float64)) * np.ones(1))
-    least = STEPS_APART / flat.size if values.dtype.kind in "iub" else 0.0
+    size = float(np.abs(flat.astype(np.float64)).mean())
+    least = STEPS_APART / flat.size if values.dtype.kind in "iub" else VALUE_SHARE * size
     return Answer(
         tensor=tensor,
         shape=values.shape,

@@ -54,6 +54,7 @@ async def test_it_passes_the_probe_with_its_key_and_golden_vectors(sealed: Path,
     verdict = await probed(sealed, key_file=str(key_file))
     assert verdict.refusal is None
     assert "are answered as" in verdict.passed[-1].detail
+    assert set(verdict.protection) == {"no network", "no files written", "no processes", "no looking in"}
 
 
 async def test_a_credential_reaches_the_probe_without_its_directory(
@@ -84,7 +85,6 @@ async def test_without_its_key_or_with_another_it_is_refused(sealed: Path, key_f
 
 
 async def test_the_key_is_in_no_command_line_environment_or_descriptor(tmp_path: Path, key_file: Path) -> None:
-    """And the process that holds it can be looked into by nobody but root, and leaves no core."""
     clear = tmp_path / "clear"
     clear.mkdir()
     (clear / "m.tflite").write_bytes(hostile.hanging())
@@ -97,8 +97,6 @@ async def test_the_key_is_in_no_command_line_environment_or_descriptor(tmp_path:
     await asyncio.to_thread(wait_until, lambda: bool(children(server)), "a process for the model")
     (child,) = children(server)
     await asyncio.to_thread(wait_until, lambda: "Seccomp:\t2" in Path(f"/proc/{child}/status").read_text(), "shut in")
-    # The kernel gives the files of a process that cannot be dumped to root.
-    assert Path(f"/proc/{child}/environ").stat().st_uid == 0
     for pid in (server, child):
         for name in ("cmdline", "environ"):
             assert KEY.encode() not in Path(f"/proc/{pid}/{name}").read_bytes()

@@ -17,6 +17,7 @@ from edged.infer.golden import Answer, Generated, Golden, Stored, parse_golden
 from edged.infer.graph import Graph
 from edged.infer.settings import RuntimeName
 from edged.testing import candidates
+from edged.testing.network import Network
 from edged.tooling.golden import MAX_VALUES, make_golden
 
 MODELS = {
@@ -94,6 +95,18 @@ def test_models_that_say_nothing_get_no_vectors(tmp_path: Path) -> None:
         make_golden(load_bundle(path), [path / "model.toml"])
     with pytest.raises(ModelRejected, match="at most 4"):
         make_golden(load_bundle(path), [path / "p.png"] * 5)
+
+
+def test_a_lone_score_has_a_tolerance_too(tmp_path: Path) -> None:
+    """Nothing in it differs from the rest of it, and kernels of one machine may agree to the last bit."""
+    network = Network((1, 32, 32, 3))
+    grey = network.convolution(network.average(network.input, 32), [[1 / 3, 1 / 3, 1 / 3]], [0.0])
+    path = candidates.write_candidate(tmp_path, network.build([network.reshape(grey, (1, 1))]))
+    golden = parse_golden(make_golden(load_bundle(path)), "g")
+    for vector in golden.vectors:
+        (answer,) = vector.answers
+        (score,) = np.frombuffer(answer.values, "<f4")
+        assert answer.tolerance >= 0.001 * score > 0
 
 
 def test_an_answer_that_is_off_by_more_than_is_allowed_says_by_how_much(tmp_path: Path) -> None:

@@ -109,9 +109,8 @@ def _live(request: Request, parent: int, results: int, printing: int) -> NoRetur
         sandbox.die_with_parent(parent)
         sandbox.detach(results, printing)
         sandbox.limit(request.memory_bytes, request.deadline_s, request.settings.threads or default_threads())
-        if request.key is not None:
-            sandbox.hide()
-        _examine(request, lambda remark: os.write(results, encode(remark)))  # not send(): no socket call is left
+        hidden = () if request.key is None else sandbox.hide()
+        _examine(request, hidden, lambda remark: os.write(results, encode(remark)))  # not send(): no socket call is left
         status = 0
     except BaseException:  # nothing may get back into the loop that the parent runs
         traceback.print_exc()
@@ -120,8 +119,9 @@ def _live(request: Request, parent: int, results: int, printing: int) -> NoRetur
         os._exit(status)
 
 
-def _examine(request: Request, say: Callable[[Remark], object]) -> None:
-    say(Sealed(sandbox.seal(), sandbox.resident_bytes()))
+def _examine(request: Request, hidden: tuple[str, ...], say: Callable[[Remark], object]) -> None:
+    sealed = sandbox.seal()
+    say(Sealed((*sealed, *hidden) if sealed else (), sandbox.resident_bytes()))  # none says that limits are all there is
     try:
         examine(request, say)
     except ModelRejected as error:

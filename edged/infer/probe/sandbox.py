@@ -17,6 +17,7 @@ from pathlib import Path
 from edged.infer.probe import seccomp
 
 PR_SET_PDEATHSIG = 1
+PR_GET_DUMPABLE = 3
 PR_SET_DUMPABLE = 4
 
 MAX_DESCRIPTORS = 64
@@ -65,9 +66,10 @@ def limit(memory_bytes: int, deadline_s: float, threads: int) -> None:
         resource.setrlimit(what, (lowered, lowered + (what == resource.RLIMIT_CPU)))
 
 
-def hide() -> None:
-    """From here on nobody but root can look into this process, and no core of it is dumped, not even to a program."""
+def hide() -> tuple[str, ...]:
+    """From here on nobody but root can look into this process, and no core of it is dumped, not even to a program; what holds."""
     seccomp.prctl(PR_SET_DUMPABLE, 0)
+    return ("no looking in",) if seccomp.prctl(PR_GET_DUMPABLE) else ()  # which answers 0 for a process that cannot be dumped
 
 
 def resident_bytes() -> int:
