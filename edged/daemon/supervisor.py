@@ -67,6 +67,7 @@ class Supervisor:
         self._shadowing = Shadowing()
         self._stop = asyncio.Event()
         self._hurry = asyncio.Event()
+        self._renew = asyncio.Event()  # the life that begins has settings that are not to be served any more
         self._child: VisionProcess | None = None
         self.failing = False  # the last process died, and none has shown a heartbeat since
         self._beating_since_s: float | None = None
@@ -107,11 +108,11 @@ class Supervisor:
         """Serve other settings by another process, at once: for those that must not wait for the one that is there."""
         self._serving.settings = settings
         self._accelerators.reconfigure(settings.used_models)
+        self._renewing = True
+        self._renew.set()
+        self._hurry.set()
         if self._child:
-            self._renewing = True
             await self._child.stop()
-        else:
-            self._hurry.set()
 
     async def shadow(self, order: ipc.Shadow) -> ipc.Agreement:
         """Let a candidate, whose bundle passed its probe, look on beside the model that serves; returns how far they agreed.
@@ -151,6 +152,7 @@ class Supervisor:
             if self._stop.is_set():
                 return
             if self._renewing:
+                self._hurry.clear()
                 self._serving.send_again()
                 continue
             self.failing = True
@@ -171,16 +173,19 @@ class Supervisor:
         """One life of the vision process; ``None`` if it finished, else how it died."""
         self._beating_since_s = None
         self._fell = self._renewing = False
+        self._renew.clear()
         self._end = "in order"
         self._health.vision_changed()
         finished = False
         try:
             admitted = await self._admitted(settings)
             if admitted is None:
-                return None
+                return "other settings are to be served" if self._renewing else None
             self._serving.identify(admitted)
             async with VisionProcess(dataclasses.replace(admitted, avoid=self._accelerators.avoid)) as child:
                 self._child = child
+                if self._renewing:
+                    await child.stop()
                 helpers = [asyncio.create_task(self._stop_child(child)), asyncio.create_task(self._mend_accelerators(child))]
                 try:
                     async for report in child.reports():
@@ -205,20 +210,21 @@ class Supervisor:
         return child.exit
 
     async def _admitted(self, settings: VisionSettings) -> VisionSettings | None:
-        """The settings, once their models may be loaded; ``None`` if stopped meanwhile."""
-        trying, stopping = asyncio.create_task(self._admission.admit(settings)), asyncio.create_task(self._stop.wait())
+        """The settings, once their models may be loaded; ``None`` if stopped meanwhile, or if others are to be served."""
+        trying = asyncio.create_task(self._admission.admit(settings))
+        others = [asyncio.create_task(event.wait()) for event in (self._stop, self._renew)]
         try:
-            await asyncio.wait([trying, stopping], return_when=asyncio.FIRST_COMPLETED)
-            return await trying if trying.done() else None
+            await asyncio.wait([trying, *others], return_when=asyncio.FIRST_COMPLETED)
+            return await trying if trying.done() and not self._renewing else None
         finally:
-            stopping.cancel()
-            trying.cancel()
-            await asyncio.wait([trying, stopping])
+            for task in (trying, *others):
+                task.cancel()
+            await asyncio.gather(trying, *others, return_exceptions=True)
 
     async def _heed(self, report: ipc.Report, child: VisionProcess) -> None:
         self._serving.check_names(report)
         match report:
-            case ipc.Fault():
+            case ipc.Fault() if not self._renewing:
                 raise VisionFailed(report.message, hint=report.hint)
             case ipc.AcceleratorFailed():
                 fallen = self._accelerators.on_failed(report.model_name, report.message, time.monotonic())
