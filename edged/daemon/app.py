@@ -179,6 +179,10 @@ class Daemon:
         async with self._turn:
             await self._supervisor.renew(self._for_vision(self._outputs.settings))
 
+    async def shadow(self, order: ipc.Shadow) -> ipc.Agreement:
+        """Let a candidate look on beside the model that serves."""
+        return await self._supervisor.shadow(order)
+
     def _for_vision(self, settings: Settings) -> VisionSettings:
         cameras, models, tracking = settings.cameras, self.updates.bench.applied(settings.models), settings.tracking
         return VisionSettings(cameras=cameras, models=models, tracking=tracking, identities={}, run="", root=self._root)
@@ -250,6 +254,8 @@ class Daemon:
                 self._observer.note(report)
                 self.updates.note(report, self._supervisor.vision_pid)
                 self._note_ready()
+            case ipc.Agreement():
+                self.updates.bench.note_agreement(report)
             case ipc.ModelServes():
                 await self._on_model(report)
             case ipc.CameraUp() | ipc.CameraDown() | ipc.CameraEnded():

@@ -16,13 +16,16 @@ from typing import Literal, Protocol
 from edged.config.schema import Settings
 from edged.core.errors import DelegateFailed, EdgedError, ModelFault, ModelRejected, UpdateCode, UpdateFailed, UpdateRefused
 from edged.daemon.admission import Admission
+from edged.daemon.agreement import check, describe
 from edged.daemon.machine import read_process
 from edged.daemon.performance import Performance
 from edged.daemon.reload import SettingsRefused
+from edged.infer.bundle import identify
 from edged.infer.graph import Form
 from edged.infer.probe.records import Stated
 from edged.infer.settings import ModelSettings
 from edged.ota.judgement import Seen
+from edged.ota.settings import ShadowSettings
 from edged.ota.target import SignedTarget, Tensor
 from edged.vision import ipc
 
@@ -55,6 +58,9 @@ class Exchange(Protocol):
     async def exchange_surely(self) -> None:
         """By another vision process if this one does not."""
 
+    async def shadow(self, order: ipc.Shadow) -> ipc.Agreement:
+        """Let a candidate look on until it is over; raises SettingsRefused if nothing serves now."""
+
 
 def path_of(model: ModelSettings) -> str | None:
     """What a model follows, as ``<kind>/<id>``."""
@@ -74,8 +80,6 @@ def followed(settings: Settings) -> dict[str, tuple[str, ...]]:
 class DeviceBench:
     """``settings`` are those of the configuration that serves, ``delegate`` what a model runs on now."""
 
-    shadows = False
-
     def __init__(
         self,
         admission: Admission,
@@ -90,6 +94,7 @@ class DeviceBench:
         self._delegate = delegate
         self._span_s = span_s
         self._performances: dict[str, Performance] = {}
+        self._say: Callable[[str], None] | None = None
         self.serving: dict[str, Path | None] = {}
         self.turned = asyncio.Event()
         """Set each time that something goes back."""
@@ -117,9 +122,39 @@ class DeviceBench:
                 raise UpdateFailed("interrupted", error.message, hint=error.hint) from error
         return identity
 
-    async def shadow(self, signed: SignedTarget, bundle: Path) -> str:
-        """Not wanted (``shadows``)."""
-        raise NotImplementedError
+    @property
+    def shadows(self) -> bool:
+        """Whether the configuration wants it."""
+        return self._shadow is not None
+
+    @property
+    def _shadow(self) -> ShadowSettings | None:
+        ota = self._settings().ota
+        return ota.shadow if ota else None
+
+    async def shadow(self, signed: SignedTarget, bundle: Path, say: Callable[[str], None]) -> None:
+        """Beside the first of the models that follow; see ``edged.vision``."""
+        wanted = self._shadow
+        assert wanted
+        name = self._names(signed.path)[0]
+        candidate = dataclasses.replace(self._settings().models[name], bundle=str(bundle), follow=None)
+        identity = await asyncio.to_thread(identify, bundle)
+        self._say = say
+        try:
+            agreement = await self._exchange.shadow(
+                ipc.Shadow(name, candidate, identity, wanted.share, wanted.frames, wanted.seconds)
+            )
+        except EdgedError as error:
+            raise UpdateFailed("interrupted", error.message, hint=error.hint) from error
+        finally:
+            self._say = None
+        say(describe(agreement))
+        check(agreement, signed.target.limits, wanted.min_agreement)
+
+    def note_agreement(self, agreement: ipc.Agreement) -> None:
+        """Take in how far a candidate agrees until now."""
+        if self._say and not agreement.ended:
+            self._say(describe(agreement))
 
     async def swap(self, path: str, bundle: Path) -> None:
         """Between two frames; see ``edged.vision``."""

@@ -33,9 +33,7 @@ class Teller:
             return
         self._statuses[key] = status
         self._publishing.updates(tuple(self._statuses.values()))
-        further = (
-            before is None or replace(before, chunks=status.chunks, chunks_total=status.chunks_total, at_ns=status.at_ns) != status
-        )
+        further = before is None or _step(before) != _step(status)
         known = before is None and status.state == "confirmed"  # since an earlier start
         if further and not known:
             self._waiting.append(_event(status))
@@ -53,6 +51,11 @@ class Teller:
             self._arrived.clear()
             while self._waiting:
                 await self._put(self._waiting.popleft())
+
+
+def _step(status: UpdateStatus) -> tuple[object, ...]:
+    """What makes it another step, and not only more of the same."""
+    return status.sequence, status.sha256, status.state, status.code
 
 
 def _event(status: UpdateStatus) -> UpdateChanged:

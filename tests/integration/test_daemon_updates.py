@@ -15,7 +15,15 @@ from updating import Publisher, Watcher, write_config
 
 from edged.testing import hostile
 from edged.testing.broker import Mosquitto
-from edged.testing.candidates import failing_when_bright, hanging_when_bright, not_finite_when_bright, slow, sound, write_candidate
+from edged.testing.candidates import (
+    blind,
+    failing_when_bright,
+    hanging_when_bright,
+    not_finite_when_bright,
+    slow,
+    sound,
+    write_candidate,
+)
 
 
 @pytest.fixture
@@ -171,3 +179,17 @@ def test_what_nobody_signed_is_not_installed_where_that_is_not_allowed(
         done = edged("model", "install", mine, "--as", "colours", "--config", config)
         assert done.returncode == 1
         assert "not what the channel has signed" in done.stderr
+
+
+def test_a_candidate_looks_on_before_its_trial(tmp_path: Path, broker: Mosquitto, publisher: Publisher) -> None:
+    config = write_config(tmp_path, broker.port, f'root = "{publisher.root}"\nshadow = {{ share = 1.0, frames = 30 }}')
+    with subscribed(broker.port) as subscriber, running(config) as daemon:
+        watcher = Watcher(subscriber)
+        watcher.flows()
+        refused = watcher.wait_for("rejected", "sees_less", publisher.push(blind()))
+        assert "only the old one" in refused["detail"]
+        watcher.wait_for("trial", sequence=publisher.push(sound()))
+        assert "both saw" in watcher.status()["detail"]
+        watcher.wait_for("confirmed", sequence=2)
+        assert "1 trial ok" not in watcher.states()
+        assert daemon.stop() == 0

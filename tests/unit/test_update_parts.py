@@ -15,6 +15,7 @@ from edged.config.problems import Problem
 from edged.config.schema import Settings
 from edged.core.errors import DaemonAbsent, EdgedError, UpdateFailed, UpdateRefused
 from edged.core.event import UpdateChanged
+from edged.daemon.agreement import check
 from edged.daemon.bench import DeviceBench, followed
 from edged.daemon.drop import LOOK_S, DropFolder
 from edged.daemon.gate import LATE_MS, Gate
@@ -23,6 +24,7 @@ from edged.daemon.reload import SettingsRefused
 from edged.daemon.teller import Teller
 from edged.infer.settings import ModelSettings
 from edged.ota.status import UpdateStatus
+from edged.ota.target import Limits
 from edged.sources.settings import SyntheticSettings
 from edged.testing.virtual import InlineExecutor, VirtualTime
 from edged.vision import ipc
@@ -62,6 +64,7 @@ async def test_each_step_is_an_event_and_chunks_are_a_state_alone(time: VirtualT
         for chunks in range(9):
             teller.report(replace(QUEUED, state="downloading", chunks=chunks, at_ns=6 + chunks))
         teller.report(replace(QUEUED, state="failed", code="offline", chunks=8, at_ns=99))
+        teller.report(replace(QUEUED, state="failed", code="offline", detail="in other words", chunks=8, at_ns=99))
         teller.report(replace(QUEUED, id="n", state="confirmed"))
         await time.settle()
     assert [(event.target_id, event.state, event.code) for event in told] == [
@@ -188,6 +191,9 @@ class Exchange:
     async def exchange_surely(self) -> None:
         self.surely += 1
 
+    async def shadow(self, order: ipc.Shadow) -> ipc.Agreement:
+        raise NotImplementedError
+
 
 def make_bench(exchange: Exchange) -> DeviceBench:
     return DeviceBench(None, exchange, lambda: SETTINGS, lambda name: "xnnpack", 10.0)
@@ -241,3 +247,38 @@ async def test_only_deaths_that_nobody_wanted_are_held_against_a_trial() -> None
     bench.vision_ended("crashed")
     bench.vision_ended("hung")
     assert (bench.trial("model/ssd").crashes, bench.trial("model/ssd").hangs) == (1, 1)
+
+
+AGREED = ipc.Agreement("a", 1, "d", 300, 0, 95, 3, 2, 0, 0.01, 5.0, 1.1, "done", "")
+
+
+@pytest.mark.parametrize(
+    ("changes", "kind", "code"),
+    [
+        ({"matched": 20, "only_serving": 75}, UpdateRefused, "sees_less"),
+        ({"matched": 20, "only_candidate": 75}, UpdateRefused, "sees_more"),
+        ({"not_finite": 1}, UpdateRefused, "output_not_finite"),
+        ({"latency_ratio": 3.0}, UpdateRefused, "slow"),
+        ({"ended": "failed", "message": "it hung"}, UpdateRefused, "crashed"),
+        ({"ended": "stopped"}, UpdateFailed, "interrupted"),
+    ],
+)
+def test_what_a_shadow_shows_keeps_a_candidate_from_its_trial(changes: dict[str, Any], kind: type[EdgedError], code: str) -> None:
+    with pytest.raises(kind) as caught:
+        check(replace(AGREED, **changes), Limits(), 0.5)
+    assert caught.value.code == code
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"matched": 3, "only_serving": 10},
+        {"ended": "no_room", "frames": 0, "matched": 0, "only_serving": 0, "only_candidate": 0},
+        {"latency_ratio": None, "score_drift": None},
+    ],
+)
+def test_what_a_shadow_does_not_show_is_left_to_the_trial(changes: dict[str, Any]) -> None:
+    check(replace(AGREED, **changes), Limits(), 0.5)
+    check(replace(AGREED, latency_ratio=9.0), Limits(p95_ms=50), 0.5)
+    check(replace(AGREED, matched=0, only_serving=99), Limits(), 0.0)

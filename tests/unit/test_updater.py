@@ -93,6 +93,18 @@ async def test_from_the_channel_to_confirmed(scene: Scene) -> None:
     assert list(scene.inventory.parts.iterdir()) == [] or scene.told.latest().chunks == 1
 
 
+async def test_how_far_it_agreed_in_the_shadow_is_told_with_its_trial(scene: Scene) -> None:
+    scene.bench.shadows = True
+    async with scene.running():
+        await scene.confirmed(A1)
+    assert scene.bench.done == [("probe", "a"), ("shadow", "a"), ("swap", "a")]
+    assert [(it.state, it.detail) for it in scene.told.statuses if it.state in {"shadow", "trial"}] == [
+        ("shadow", ""),
+        ("shadow", "they agree"),
+        ("trial", "they agree"),
+    ]
+
+
 async def test_a_trial_is_written_down_before_it_serves_and_judged_for_its_window(scene: Scene) -> None:
     scene.bench.sees = lambda content: UNDECIDED
     async with scene.running():
