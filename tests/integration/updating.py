@@ -105,7 +105,10 @@ class Watcher:
             status = self.status()
             return (status.get("state"), status.get("code")) == (state, code) and sequence in {None, status["sequence"]}
 
-        self._subscriber.wait_until(there, f"never {state} {code} {sequence}: {self.states()}")
+        try:
+            self._subscriber.wait_until(there, f"never {state} {code} {sequence}")
+        except AssertionError as error:
+            raise AssertionError(f"{error}; {self.status()}; {self.states()}") from None
         return self.status()
 
     def states(self) -> list[str]:
