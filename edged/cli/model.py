@@ -1,4 +1,4 @@
-"""``edged model inspect | verify | encrypt | list | pull``: what a model is, whether it runs, and which ones edged can fetch."""
+"""``edged model``: what a model is, whether it runs, which ones edged can fetch, and which one a running daemon serves."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 def register(verbs: Verbs) -> None:
     """Add the verb."""
-    verb = verbs.add_parser("model", help="inspect, verify and encrypt models; list and pull those of the catalogue")
+    verb = verbs.add_parser("model", help="inspect, verify, encrypt and install models; list and pull those of the catalogue")
     actions = verb.add_subparsers(title="actions", metavar="ACTION", required=True)
 
     look = actions.add_parser("inspect", help="say what is in a .tflite file, without running it")

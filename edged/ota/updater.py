@@ -145,9 +145,15 @@ class Updater:
     async def _drop_parts(self) -> None:
         if self._channel.trusted is None:  # what is there may be of the target that comes
             return
-        wanted = {signed.sha256 for path in self._paths if (signed := self._newest(path))}
+        inventory = self._kit.inventory
+        newest = [signed for path in self._paths if (signed := self._newest(path))]
+        wanted = {
+            signed.sha256
+            for signed in newest
+            if offer(inventory.slot(signed.path), signed) == "ok" and not inventory.has(signed.sha256)
+        }
         try:
-            await undisturbed(self._kit.inventory.drop_parts, wanted)
+            await undisturbed(inventory.drop_parts, wanted)
         except OSError as error:
             log.warning("parts of old updates cannot be removed: %s", error.strerror)
 

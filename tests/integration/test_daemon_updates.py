@@ -51,7 +51,7 @@ def test_pushed_swapped_confirmed_and_what_is_worse_gone_back_from(tmp_path: Pat
         vision_pid = daemon.vision_pid
 
         watcher.wait_for("reverted", "output_not_finite", publisher.push(not_finite_when_bright()))
-        watcher.wait_for("reverted", "slow", publisher.push(slow(20)))
+        watcher.wait_for("reverted", "slow", publisher.push(slow(120)))
         watcher.wait_for("rejected", "crashed", publisher.push(hostile.crashing()))
         watcher.flows()
         assert watcher.model() == "1.0"
@@ -165,7 +165,7 @@ def test_a_person_brings_bundles(tmp_path: Path, broker: Mosquitto) -> None:
         shutil.copytree(write_candidate(tmp_path / "dropped", slow(2), "dropped"), tmp_path / "drop/colours")
         subscriber.wait_until(lambda: watcher.model() == "dropped", "what was dropped does not serve")
         watcher.wait_for("confirmed")
-        assert list((tmp_path / "state/ota/brought").iterdir()) == []
+        wait_until(lambda: not list((tmp_path / "state/ota/brought").iterdir()), "what was brought stays")
         assert daemon.stop() == 0
 
 
