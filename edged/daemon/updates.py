@@ -10,7 +10,7 @@ import asyncio
 import logging
 import platform
 import random
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -26,21 +26,22 @@ from edged.daemon.bench import KIND, DeviceBench, End, Exchange, followed
 from edged.daemon.clock import read_clock
 from edged.daemon.drop import DropFolder
 from edged.daemon.gate import Gate
+from edged.daemon.installed import chosen_bundles, open_inventory
 from edged.daemon.publishing import Publishing
 from edged.daemon.recorder import Recorder
 from edged.daemon.teller import Teller
-from edged.infer.bundle import identify, load_bundle
+from edged.infer.bundle import load_bundle
+from edged.infer.probe.records import Stated
 from edged.mqtt.carrier import MqttCarrier
 from edged.ota.announcement import announced
 from edged.ota.attempt import Kit, failed
 from edged.ota.channel import Trusted
 from edged.ota.download import download
-from edged.ota.inventory import Inventory
 from edged.ota.local import Local
 from edged.ota.package import pack_directory
 from edged.ota.rollout import Device
 from edged.ota.settings import OtaSettings
-from edged.ota.slots import Installed, Lose
+from edged.ota.slots import GoBack
 from edged.ota.topics import UpdateTopics
 from edged.ota.trust.floors import FloorFile
 from edged.ota.trust.keeper import verify
@@ -79,15 +80,16 @@ class Updates:
         self._settings = settings
         self._directory = settings.device.state_directory / DIRECTORY
         self._publishing = parts.publishing
-        self._inventory = _open(self._directory) if settings.ota else None
+        self.inventory = open_inventory(self._directory) if settings.ota else None
         self._exchange = parts.exchange
+        self._admission = parts.admission
         span_s = settings.ota.health_window_s if settings.ota else OtaSettings().health_window_s
         self.bench = DeviceBench(parts.admission, parts.exchange, lambda: self._settings, self._delegate, span_s)
         self._gate = Gate()
         self._teller = Teller(parts.publishing, parts.recorder.put)
         self._updater: Updater | None = None
         self._replaced = asyncio.Event()
-        self.bench.serving = self._chosen()
+        self.bench.serving = chosen_bundles(self.inventory)
 
     def note(self, stats: ipc.Stats, vision_pid: int | None) -> None:
         """Take in a heartbeat of the vision process."""
@@ -114,7 +116,7 @@ class Updates:
 
     async def install(self, name: str, sha256: str, version: str) -> None:
         """Install a packed bundle that was left in the inventory, for an id; raises UpdateRefused and UpdateFailed."""
-        updater, ota, inventory = self._updater, self._settings.ota, self._inventory
+        updater, ota, inventory = self._updater, self._settings.ota, self.inventory
         if updater is None or ota is None or inventory is None:
             raise NOT_SET_UP
         try:
@@ -139,17 +141,17 @@ class Updates:
         self.bench.vision_ended(how)
 
     async def _install_dropped(self, name: str, directory: Path) -> None:
-        assert self._inventory
+        assert self.inventory
         blob = await asyncio.to_thread(pack_directory, directory)
         version = (await asyncio.to_thread(load_bundle, directory)).manifest.version
-        sha256 = await asyncio.to_thread(self._inventory.bring, blob)
+        sha256 = await asyncio.to_thread(self.inventory.bring, blob)
         await self.install(name, sha256, version)
 
     async def fall_back(self, error: EdgedError) -> bool:
         """The vision process ended for good: whether something else is to serve now, so that another can be started."""
-        if self._inventory is None:
+        if self.inventory is None:
             return False
-        if any(slot.trial for slot in self._inventory.slots.values()):
+        if any(slot.trial for slot in self.inventory.slots.values()):
             log.error("the vision process gave up during a trial: %s", error)
             self.bench.turned.clear()
             self.bench.vision_ended("crashed")
@@ -161,51 +163,47 @@ class Updates:
             return True
         if not isinstance(error, ModelRejected):
             return False
-        before, self.bench.serving = self.bench.serving, await asyncio.to_thread(self._chosen)
+        before = self.bench.serving
+        for path, names in followed(self._settings).items():
+            if before.get(path) and not await self._passes(names):  # as after an update of edged itself
+                await asyncio.to_thread(self.inventory.note, path, GoBack("model_refused"))
+        self.bench.serving = await asyncio.to_thread(chosen_bundles, self.inventory)
         if before == self.bench.serving:
             return False
         await self._exchange.exchange_surely()
         return True
 
-    def _chosen(self) -> dict[str, Path | None]:
-        """The bundle that each slot says is to serve; one that is damaged on the disk is given up for the one before."""
-        chosen: dict[str, Path | None] = {}
-        if self._inventory is None:
-            return chosen
-        for path, slot in self._inventory.slots.items():
-            serves = slot.serves
-            while serves is not None and not _intact(serves, self._inventory.where(serves.sha256)):
-                log.error("%s: the update %s is damaged on the disk: going back", path, serves.version)
-                try:
-                    serves = self._inventory.note(path, Lose()).serves
-                    self._inventory.tidy()  # so that it is fetched again, and not found
-                except OSError as error:
-                    log.error("%s: that cannot be written down: %s", path, error.strerror)
-                    serves = None
-            chosen[path] = self._inventory.where(serves.sha256) if serves else None
-        return chosen
+    async def _passes(self, names: Iterable[str]) -> bool:
+        models = self.bench.applied(self._settings.models)
+        try:
+            for name in names:
+                await self._admission.try_out(name, models[name], Stated())
+        except ModelRejected as error:
+            log.error("model %s: its update is refused now: %s", name, error)
+            return False
+        return True
 
     async def _settle(self) -> None:
         """See that what the slots say serves: a trial may have been withdrawn, or updates been set up by a reload."""
-        if self._inventory is None and self._settings.ota:
-            self._inventory = await asyncio.to_thread(_open, self._directory)
-        chosen = await asyncio.to_thread(self._chosen)
+        if self.inventory is None and self._settings.ota:
+            self.inventory = await asyncio.to_thread(open_inventory, self._directory)
+        chosen = await asyncio.to_thread(chosen_bundles, self.inventory)
         before, self.bench.serving = self.bench.serving, chosen
         if any(before.get(path) != chosen.get(path) for path in {*before, *chosen}):
             await self._exchange.exchange_surely()
 
     def _works(self) -> list[Coroutine[Any, Any, None]]:
         settings, ota = self._settings, self._settings.ota
-        if ota is None or self._inventory is None:
+        if ota is None or self.inventory is None:
             return []
-        kit = Kit(self._inventory, self.bench, self._teller, read_clock, asyncio.sleep, ota.health_window_s)
+        kit = Kit(self.inventory, self.bench, self._teller, read_clock, asyncio.sleep, ota.health_window_s)
         works: list[Coroutine[Any, Any, None]] = []
         ways = Ways(_silence, _unheard, _unheard)
         if ota.root is not None and settings.mqtt is not None:
             topics = UpdateTopics(settings.mqtt.topic_prefix, settings.device.fleet)
             name = f"edged-{settings.device.fleet}-{settings.device.name}"
             carrier = MqttCarrier(settings.mqtt, name, topics.reply(settings.device.name))
-            fetch = partial(download, carrier, topics, parts=self._inventory.parts, gate=self._gate)
+            fetch = partial(download, carrier, topics, parts=self.inventory.parts, gate=self._gate)
             ways = Ways(
                 partial(announced, carrier, topics, ota.channel),
                 partial(self._verify, ota.root, settings.device.fleet, ota.channel),
@@ -263,26 +261,6 @@ class Updates:
     async def _until_replaced(self) -> None:
         await self._replaced.wait()
         raise Replaced
-
-
-def _open(directory: Path) -> Inventory | None:
-    """The inventory as the main process begins with it; ``None`` where the disk does not let us have one, which is said."""
-    try:
-        inventory = Inventory(directory)
-        inventory.start()
-    except OSError as error:
-        log.error("%s: no updates, and none that was installed serves: %s", directory, error.strerror)
-        return None
-    return inventory
-
-
-def _intact(installed: Installed, bundle: Path) -> bool:
-    """Whether a bundle is what passed its probe. Hashes all of it, as each start of the vision process does."""
-    try:
-        return identify(bundle) == installed.identity
-    except EdgedError as error:
-        log.debug("%s: %s", bundle, error)
-        return False
 
 
 @asynccontextmanager

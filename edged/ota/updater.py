@@ -74,6 +74,9 @@ class Updater:
         for path, trial in self._kit.inventory.interrupted.items():
             if path in self._paths:
                 self._kit.say(as_signed(path, trial), "reverted", "interrupted", "edged ended during its trial")
+        for path in self._paths:
+            if path not in self._kit.inventory.interrupted and (serves := self._kit.inventory.slot(path).current):
+                self._kit.say(as_signed(path, serves), "confirmed")
         try:
             await run_together(self._channel.run(), self._work())
         finally:
