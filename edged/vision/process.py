@@ -38,6 +38,9 @@ log = logging.getLogger("edged.vision")
 
 HEARTBEAT_S = 1.0
 STALL_CHECK_S = 0.1
+ORDER_CHECK_S = 0.01
+"""How often the control thread looks about itself, and while other settings are prepared: frames may be waiting for that."""
+
 EXIT_WEDGED = 71
 EXIT_BROKEN = 70
 LEAVE_S = 2.0
@@ -84,7 +87,8 @@ class Vision:
         self._start()
         beat_at = time.monotonic() + HEARTBEAT_S
         while not self._stage.finished.is_set():
-            if select.select([channel], [], [], STALL_CHECK_S)[0] and not self._obey(channel):
+            look_s = ORDER_CHECK_S if self._order and not self._order.over else STALL_CHECK_S
+            if select.select([channel], [], [], look_s)[0] and not self._obey(channel):
                 return 0
             self._advance()
             if (self._order and self._order.wedged) or self._hopeless(time.monotonic_ns()):

@@ -114,10 +114,10 @@ class Shadow:
         """Whether the last report can be made."""
         return not self._thread.is_alive() or self.hangs
 
-    def report(self) -> ipc.Agreement:
-        """How far the two agree so far."""
-        sums, ended, message = self._sums, self._ended, self._message
-        if self.hangs:
+    def report(self, *, last: bool = False) -> ipc.Agreement:
+        """How far the two agree so far; the ``last`` word is to be said once it is ``over``."""
+        sums, ended, message = self._sums, self._ended if last else "", self._message if last else ""
+        if last and self.hangs:
             ended, message = "failed", f"hangs: not done after {FRAME_S if self._loaded.is_set() else LOAD_S:g} s"
         frames, matched = sums.agreement.frames, sums.agreement.matched
         return ipc.Agreement(
@@ -227,7 +227,7 @@ class Shadowing:
         if self._shadow and not any(self._shadow.compares(served.model) for served in running.models.values()):
             self._shadow.stop("the model that serves was exchanged")
         if self._shadow and self._shadow.over:
-            self._report.send(self._shadow.report())
+            self._report.send(self._shadow.report(last=True))
             self._hanging = self._shadow if self._shadow.hangs else self._hanging
             self._shadow = None
         if self._wanted and not self._shadow:

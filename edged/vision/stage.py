@@ -79,6 +79,8 @@ class Stage:
         """Let an engine rest while the others go on."""
         self._pauses.append(pause)
         self._bell.ring()
+        if self.finished.is_set():
+            pause.done.set()
 
     def resume(self, pause: Pause) -> None:
         """Serve the lines of ``pause`` again."""
@@ -101,6 +103,8 @@ class Stage:
         for line in self._lines.values():
             line.close()
         self.finished.set()
+        for pause in tuple(self._pauses):  # who waits for that is not to wait for ever
+            pause.done.set()
 
     @property
     def _busy(self) -> bool:

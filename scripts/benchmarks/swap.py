@@ -74,7 +74,7 @@ def measure(arguments: argparse.Namespace, console: Console) -> dict[str, Any]:
             swapping, peak_mb = vision.seen[first - 1 :], vision.rss_mb("VmHWM")
             stats = vision.stop()
     memory = {"rss_rise_mb": peak_mb - rss_mb[0], "rss_growth_mb": _growth_mb(rss_mb)}
-    shadow = {"share": agreement.frames / max(1, watched), "agreement": agreement.matched, "score_drift": agreement.score_drift}
+    shadow = {name: getattr(agreement, name) for name in ("frames", "matched", "only_serving", "only_candidate", "latency_ratio")}
     counts, delays = _frames(vision, stats), _delays(swapping, quiet, shadowed)
     return {"swaps": arguments.swaps, **counts, **delays, **memory, "shadow": shadow}
 

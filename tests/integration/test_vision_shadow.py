@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from vision import Process, serving
+from vision import Process, check_frames, serving
 
 from edged.core.event import ObjectAppeared
 from edged.infer.bundle import identify
@@ -57,8 +57,7 @@ def ended(process: Process) -> ipc.Agreement:
 
 
 def check_undisturbed(process: Process) -> None:
-    seqs = [live.seq for live in process.of(ipc.Live, "door")]
-    assert seqs == list(range(len(seqs)))
+    check_frames(process, "door")
     assert not [thread for thread in threading.enumerate() if thread.name == "shadow"]
 
 
@@ -107,6 +106,18 @@ def test_candidate_that_fails_is_reported_and_the_cameras_are_served_on(serving_
         for _ in range(5):
             process.until(ipc.Live)
         assert end_of(process, order(serving_bundle)).ended == "done"  # another may come
+    check_undisturbed(process)
+
+
+def test_error_that_nobody_foresaw_ends_the_shadow_and_nothing_else(serving_bundle: Path) -> None:
+    def unreadable() -> int:
+        raise OSError("no /proc here")
+
+    with serving(settings(serving_bundle), {"door": Script([LIGHT] * ENDLESS)}, unreadable) as process:
+        process.until(ipc.Live)
+        found = end_of(process, order(serving_bundle))
+        assert (found.ended, found.message) == ("failed", "OSError: no /proc here")
+        process.until(ipc.Live)
     check_undisturbed(process)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from vision import Process, serving
+from vision import check_frames, serving
 
 from edged.core.event import ObjectAppeared, ObjectLeft
 from edged.infer.bundle import identify
@@ -65,12 +65,6 @@ def settings(bundle: Path, run: str, annotated: Path | None = None, stall_after_
     )
 
 
-def check_frames(process: Process) -> None:
-    """Every frame was inferred once, in order."""
-    seqs = [live.seq for live in process.of(ipc.Live, "door")]
-    assert seqs == list(range(len(seqs)))
-
-
 def test_objects_keep_their_ids_where_the_new_model_knows_their_label(bundles: dict[str, Path]) -> None:
     with serving(settings(bundles["first"], "a"), {"door": Script([LIGHT] * ENDLESS)}) as process:
         process.until(ObjectAppeared)
@@ -81,7 +75,7 @@ def test_objects_keep_their_ids_where_the_new_model_knows_their_label(bundles: d
             live = process.until(ipc.Live)
             assert {it.object_id for it in live.objects} == {"door-a-1", "door-a-2"}
             assert {it.label for it in live.objects} == {"light"}
-    check_frames(process)
+    check_frames(process, "door")
     assert {it.object_id for it in process.of(ObjectAppeared, "door")} == {"door-a-1", "door-a-2"}
     left = process.of(ObjectLeft, "door")
     assert [(it.object_id, it.label, it.reason) for it in left] == [(f"door-a-{n}", "light", "stopped") for n in (1, 2)]
@@ -100,7 +94,7 @@ def test_objects_of_an_unknown_label_are_closed_before_the_new_model_speaks(bund
         assert [(it.label, it.reason, it.model) for it in closed] == [("light", "stopped", first.digest)] * 2
         appeared = [process.until(ObjectAppeared), process.until(ObjectAppeared)]
         assert [(it.object_id, it.label) for it in appeared] == [("door-a-3", "lamp"), ("door-a-4", "lamp")]
-    check_frames(process)
+    check_frames(process, "door")
 
 
 def test_thresholds_of_the_new_settings_apply_at_once(bundles: dict[str, Path]) -> None:
@@ -115,7 +109,7 @@ def test_thresholds_of_the_new_settings_apply_at_once(bundles: dict[str, Path]) 
         assert second.inferred > first.inferred
         assert second.detections == first.detections  # none counts any more
         assert len(process.until(ipc.Live).objects) == 2
-    check_frames(process)
+    check_frames(process, "door")
     assert {it.object_id for it in process.of(ObjectAppeared, "door")} == {"door-a-1", "door-a-2"}
 
 
@@ -192,7 +186,7 @@ def test_model_that_does_not_fit_beside_the_old_one_comes_after_it(bundles: dict
         assert not mapped(bundles["first"])
         process.until(ipc.Live, camera="door")
         process.until(ipc.Live, camera="gate")
-    check_frames(process)
+    check_frames(process, "door")
     assert {it.object_id for it in process.of(ObjectAppeared, "door")} == {"door-a-1", "door-a-2"}
     assert len(process.of(ObjectLeft, "door")) == 2
 
@@ -210,7 +204,7 @@ def test_old_model_serves_again_if_the_new_one_cannot(bundles: dict[str, Path]) 
         assert mapped(bundles["first"])
         process.until(ipc.Live, camera="door")
         assert isinstance(process.reconfigure(replace(two_models(bundles["second"], "c", 100), cameras=labelled)), ipc.Reconfigured)
-    check_frames(process)
+    check_frames(process, "door")
     assert {it.object_id for it in process.of(ObjectAppeared, "door")} == {"door-a-1", "door-a-2"}
 
 
@@ -223,4 +217,4 @@ def test_model_for_which_there_is_never_room_is_refused_while_the_old_one_serves
         assert refused.problems[0].key == ("models", "m")
         assert "needs 100 MB; 90 MB are free, and 5 MB more" in refused.problems[0].text
         process.until(ipc.Live, camera="door")
-    check_frames(process)
+    check_frames(process, "door")

@@ -93,3 +93,14 @@ def serving(first: VisionSettings, scripts: dict[str, Script], free_bytes: Calla
         yield process
     finally:
         process.stop()
+
+
+def check_frames(process: Process, camera: str) -> None:
+    """Every frame was inferred once, in order; to be called after the end. Live reports for which there was no room are counted."""
+    seqs = [live.seq for live in process.of(ipc.Live, camera)]
+    assert seqs == sorted(set(seqs))
+    *_, last = (report for report in process.reports if isinstance(report, ipc.Stats))
+    (stats,) = (it for it in last.cameras if it.camera == camera)
+    assert stats.dropped == 0
+    assert stats.inferred == len(seqs) + stats.live_unsent
+    assert stats.captured - stats.inferred in range(4)  # those that wait

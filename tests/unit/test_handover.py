@@ -37,16 +37,16 @@ def manifest(*labels: str) -> ModelManifest:
     return ModelManifest("m", "1", "", {}, {}, InputSpec(), DecoderSpec("d"), labels)
 
 
-@pytest.mark.parametrize("swap_at", range(1, 20, 3))
+@pytest.mark.parametrize("swap_at", range(1, 30, 3))
 def test_tracker_that_takes_over_does_what_the_one_before_would_have_done(swap_at: int) -> None:
     whole, part = Tracker(TrackerSettings()), Tracker(TrackerSettings())
-    shown = [(0, 1)] * 8 + [(0,)] * 4 + [(0, 1, 2)] * 8 + [()] * 20
+    shown = [(0, 1)] * 8 + [(0,)] * 20 + [(0, 1, 2)] * 8 + [()] * 20  # the second leaves 1.5 s after the cut
     for frame, classes in enumerate(shown):
         shift = 5 * (frame >= swap_at)
         if frame == swap_at:
             before, part = part, Tracker(TrackerSettings())
             assert part.take_over(before, lambda class_id: class_id + 5) == ()
-        if frame == 17:
+        if frame == 9:
             whole.cut(at(frame)), part.cut(at(frame))
         expected = whole.update(seen(frame, *classes), at(frame))
         found = part.update(seen(frame, *(class_id + shift for class_id in classes)), at(frame))
