@@ -62,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
         labels=str(arguments.labels.absolute()) if arguments.labels else None,
         decoder=arguments.decoder,
     )
-    verdict = asyncio.run(_probe(request))
+    verdict = asyncio.run(probe(request))
     if arguments.json:
         print(json.dumps(_record(request, verdict)))
     else:
@@ -70,7 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0 if verdict.refusal is None else 1
 
 
-async def _probe(request: Request) -> Verdict:
+async def probe(request: Request) -> Verdict:
     """The verdict, with what goes on shown meanwhile."""
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 

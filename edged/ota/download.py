@@ -47,9 +47,10 @@ async def download(
     progress: Progress,
     gate: Gate,
     pauses: Backoff | None = None,
+    patience_s: float = PATIENCE_S,
 ) -> Path:
     """Have a blob in the directory ``parts``; returns its file. Whoever unpacked it removes it (``Part.remove``). ``pauses`` are
-    those between rounds.
+    those between rounds, ``patience_s`` the longest time without anything new.
 
     Raises UpdateFailed ("no_space", "chunk_missing", "chunk_damaged", "offline", "interrupted"), upon which another call goes on
     from there, and UpdateRefused ("malformed") if what was signed does not fit together.
@@ -59,11 +60,12 @@ async def download(
     part = Part(parts, signed.sha256, signed.length)
     await asyncio.to_thread(part.prepare)
     try:
-        async with asyncio.timeout(PATIENCE_S) as patience:
+        async with asyncio.timeout(patience_s) as patience:
             ways = (Retained(carrier, topics, signed.sha256), Asking(carrier, topics, signed.sha256))
-            await _Download(signed, part, ways, progress=progress, gate=gate, patience=patience, pauses=pauses).run()
+            work = _Download(signed, part, ways, progress=progress, gate=gate, pauses=pauses)
+            await work.run(patience, patience_s)
     except TimeoutError as error:
-        raise UpdateFailed("offline", f"{signed.path}: nothing new came for {PATIENCE_S:g} s") from error
+        raise UpdateFailed("offline", f"{signed.path}: nothing new came for {patience_s:g} s") from error
     except BrokerRefused as error:
         raise UpdateFailed("chunk_missing", f"{signed.path}: {error.message}", hint=error.hint) from error
     return part.path
@@ -78,7 +80,6 @@ class _Download:
         *,
         progress: Progress,
         gate: Gate,
-        patience: asyncio.Timeout,
         pauses: Backoff,
     ) -> None:
         self._ways = ways
@@ -86,11 +87,11 @@ class _Download:
         self._part = part
         self._progress = progress
         self._gate = gate
-        self._patience = patience
         self._pauses = pauses
 
-    async def run(self) -> None:
-        """Until the whole blob is there; raises as ``download`` does, and TimeoutError and BrokerRefused."""
+    async def run(self, patience: asyncio.Timeout, patience_s: float) -> None:
+        """Until the whole blob is there; raises as ``download`` does, and BrokerRefused. Whatever is new puts ``patience`` off."""
+        self._patience, self._patience_s = patience, patience_s
         digests = await self._index()
         transfer = Transfer(self._signed, digests, await asyncio.to_thread(self._part.scan, digests))
         self._on_progress(transfer.held, transfer.count)
@@ -147,5 +148,5 @@ class _Download:
         await asyncio.sleep(self._pauses.next_delay_s())
 
     def _on_progress(self, held: int, count: int) -> None:
-        self._patience.reschedule(asyncio.get_running_loop().time() + PATIENCE_S)
+        self._patience.reschedule(asyncio.get_running_loop().time() + self._patience_s)
         self._progress(held, count)

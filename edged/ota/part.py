@@ -13,7 +13,7 @@ import contextlib
 import errno
 import hashlib
 import os
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -109,10 +109,3 @@ class Part:
         except OSError as error:
             code: UpdateCode = "no_space" if error.errno in {errno.ENOSPC, errno.EDQUOT} else "interrupted"
             raise UpdateFailed(code, f"{self.path}: {error.strerror}") from error
-
-
-def sweep(directory: Path, keep: Collection[str]) -> None:
-    """Remove what was begun of other blobs than those of these hashes; raises OSError."""
-    for path in directory.glob("*"):
-        if path.suffix in {".part", ".index"} and path.stem not in keep:
-            path.unlink(missing_ok=True)

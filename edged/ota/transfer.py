@@ -20,6 +20,10 @@ WINDOW = 8
 FRUITLESS_ROUNDS = 4
 """So many rounds may bring nothing."""
 
+STRIKES = 2
+"""Connections that may be lost while a chunk is asked for alone; there are brokers and packets (``edged.mqtt.client``) for which a
+connection ends, and such a chunk is not to take the others with it."""
+
 MAX_DAMAGED = 8 * WINDOW
 """Wrong chunks that are read in one transfer: 2 MB of what somebody else published."""
 
@@ -53,6 +57,8 @@ class Transfer:
         self._arrived: set[int] = set()
         self._wanted = deque(number for number in range(self.count) if number not in self._held)
         self._put_off: list[int] = []
+        self._strikes: dict[int, int] = {}  # of those that were asked for when a connection was lost
+        self._alone: int | None = None
         self._wrong: set[int] = set()
         self._absent_in_a_row = 0
         self._damaged = 0
@@ -82,8 +88,12 @@ class Transfer:
         """The chunk to ask for now; ``None`` if the window is full or the round has no more."""
         if not self._wanted or self.underway >= WINDOW or self._absent_in_a_row >= WINDOW:
             return None
+        suspect = self._wanted[0] in self._strikes
+        if self._asked and (suspect or self._asked & self._strikes.keys()):
+            return None
         number = self._wanted.popleft()
         self._asked.add(number)
+        self._alone = number if suspect else None
         return number
 
     def on_chunk(self, number: int, payload: bytes) -> bool:
@@ -92,6 +102,7 @@ class Transfer:
         if number not in self._asked:
             return False
         self._asked.remove(number)
+        self._strikes.pop(number, None)
         self._absent_in_a_row = 0
         if len(payload) == self.size(number) and hashlib.sha256(payload).digest() == self._digests[number]:
             self._arrived.add(number)
@@ -113,12 +124,18 @@ class Transfer:
         """The broker seems to have none."""
         if number in self._asked:
             self._asked.remove(number)
+            self._strikes.pop(number, None)
             self._put_off.append(number)
             self._absent_in_a_row += 1
 
     def on_lost(self, number: int) -> None:
-        """The connection was lost before an answer. Others have their turn first: some brokers hang up on what they cannot send."""
-        if number in self._asked:
+        """The connection was lost before an answer, and this chunk may be why. Raises as ``on_chunk`` does."""
+        if number not in self._asked:
+            return
+        self._strikes[number] = self._strikes.get(number, 0) + (number == self._alone)
+        if self._strikes[number] >= STRIKES:
+            self.on_damaged(number)
+        else:
             self._asked.remove(number)
             self._wanted.append(number)
 
@@ -147,7 +164,8 @@ class Transfer:
         self.ask_again()
 
     def ask_again(self) -> None:
-        """Within a round, of somebody else."""
+        """Within a round, of somebody else. What ended the connection has one more chance, alone."""
+        self._strikes = {number: min(strikes, STRIKES - 1) for number, strikes in self._strikes.items()}
         self._wanted.extend(self._put_off)
         self._put_off.clear()
         self._absent_in_a_row = 0

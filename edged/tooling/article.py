@@ -8,21 +8,17 @@ from pathlib import Path
 
 from edged.core.errors import PublisherFailed, UpdateRefused
 from edged.infer.bundle import Bundle, load_bundle
-from edged.infer.files import MAX_MODEL_BYTES, read_limited
-from edged.infer.flatbuffer import Table
-from edged.infer.graph import Graph
+from edged.infer.encryption import Key
+from edged.infer.golden import FILE_NAME as GOLDEN_FILE
+from edged.infer.graph import Form
 from edged.infer.manifest import FILE_NAME
 from edged.ota.package import read_directory
 from edged.ota.publisher.release import Article
 from edged.ota.target import Constraints, Kind, Limits, Tensor
-from edged.tooling.inspect import tensor_spec
-
-GOLDEN_FILE = "golden.msgpack"
-
-MAX_DIMENSIONS = 8
+from edged.tooling.golden import signature
 
 MakeGolden = Callable[[Bundle], bytes]
-"""Runs a model, and gives the content of ``GOLDEN_FILE``: pictures, and its answers to them."""
+"""Runs a model, and gives the content of its golden vectors: pictures, and its answers to them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +30,8 @@ class Wish:
     version: str | None
     constraints: Constraints
     limits: Limits
+    key: Key | None = None
+    """Of an encrypted model."""
 
 
 def make_article(directory: Path, wish: Wish, golden: MakeGolden | None) -> Article:
@@ -52,7 +50,7 @@ def make_article(directory: Path, wish: Wish, golden: MakeGolden | None) -> Arti
 
 def _model(directory: Path, wish: Wish, golden: MakeGolden | None) -> Article:
     bundle = load_bundle(directory)
-    graph = Graph.read(read_limited(bundle.paths["cpu"], MAX_MODEL_BYTES), str(bundle.paths["cpu"]))
+    inputs, outputs = signature(bundle, wish.key)
     files = _files(directory)
     files.pop(GOLDEN_FILE, None)  # of another run, perhaps of another model
     if golden is not None:
@@ -63,16 +61,14 @@ def _model(directory: Path, wish: Wish, golden: MakeGolden | None) -> Article:
         version=wish.version or bundle.manifest.version,
         files=files,
         constraints=wish.constraints,
-        inputs=tuple(map(_tensor, graph.inputs())),
-        outputs=tuple(map(_tensor, graph.outputs())),
+        inputs=_tensors(inputs),
+        outputs=_tensors(outputs),
         limits=wish.limits,
     )
 
 
-def _tensor(tensor: Table) -> Tensor:
-    """``shape_signature`` (field 7) holds -1 where ``shape`` holds what was traced; old files have the latter alone."""
-    spec = tensor_spec(tensor)
-    return Tensor(shape=tensor.integers(7, MAX_DIMENSIONS) or spec.shape, dtype=spec.dtype)
+def _tensors(forms: tuple[Form, ...]) -> tuple[Tensor, ...]:
+    return tuple(Tensor(shape=form.shape, dtype=form.dtype) for form in forms)
 
 
 def _files(directory: Path) -> dict[str, bytes]:

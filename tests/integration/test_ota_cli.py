@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,7 +13,11 @@ import pytest
 
 from edged.cli.main import main
 from edged.cli.passphrases import VARIABLE
+from edged.infer.bundle import load_bundle
+from edged.infer.golden import Stored, parse_golden
+from edged.ota.package import unpack
 from edged.testing.tflite import make_tflite
+from edged.tooling.inspect import inspect, manifest_skeleton
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -66,12 +71,12 @@ def listed(run: Run, home: Path, *options: str) -> dict[str, dict[str, object]]:
 def test_the_life_of_a_model(run: Run, home: Path, bundle: Path) -> None:
     assert run("init", home, "--channel", "beta")[0] == 0
     in_beta = ("--id", "gate", "--channel", "beta")
-    status, text, _ = run("sign", home, bundle, *in_beta, "--group", "testers", "--percent", "0", "--p95-ms", "40")
+    status, text, _ = run("sign", home, bundle, "--no-golden", *in_beta, "--group", "testers", "--percent", "0", "--p95-ms", "40")
     assert status == 0
     assert "model/gate sequence 1, version 7" in text
     assert "for group testers" in text
     (bundle / "labels.txt").write_text("cat\n")
-    assert run("sign", home, bundle, *in_beta, "--version", "8", "--machine", "aarch64")[0] == 0
+    assert run("sign", home, bundle, "--no-golden", *in_beta, "--version", "8", "--machine", "aarch64")[0] == 0
     later = ("--percent", "10", "--not-before", "2030-01-01T00:00")
     assert run("promote", home, "gate", "--from", "beta", "--to", "stable", *later)[0] == 0
     assert "25 % of the devices" in run("rollout", home, "gate", "--channel", "stable", "--percent", "25", "--not-before", "now")[1]
@@ -89,8 +94,30 @@ def test_the_life_of_a_model(run: Run, home: Path, bundle: Path) -> None:
     assert "before" in table
 
 
+def test_a_model_is_run_and_its_answers_go_along(run: Run, home: Path, tmp_path: Path, test_data: Path) -> None:
+    path = tmp_path / "ssd"
+    path.mkdir()
+    name = "ssd_mobilenet_v1_coco_quant.tflite"
+    shutil.copy(test_data / "models" / name, path / name)
+    (path / "model.toml").write_text(manifest_skeleton(inspect(path / name)))
+    status, _, said = run("sign", home, path, "--id", "ssd", "--picture", test_data / "media/pets.jpg")
+    assert status == 0, said
+    (target,) = listed(run, home)["stable"]["targets"]
+    unpack(home / "blobs" / f"{target['sha256']}.tar", tmp_path / "into")
+    golden = parse_golden((tmp_path / "into" / "golden.msgpack").read_bytes(), "golden")
+    assert len(golden.vectors) >= 2
+    assert isinstance(golden.vectors[0].picture, Stored)
+    assert load_bundle(tmp_path / "into").manifest.version == target["target"]["version"]
+
+
+def test_a_model_that_does_not_run_is_not_signed(run: Run, home: Path, bundle: Path) -> None:
+    status, _, complaint = run("sign", home, bundle, "--id", "gate")
+    assert (status, complaint != "") == (1, True)
+    assert listed(run, home)["stable"]["targets"] == []
+
+
 def test_signs_what_goes_in_and_out(run: Run, home: Path, bundle: Path) -> None:
-    run("sign", home, bundle, "--id", "gate")
+    run("sign", home, bundle, "--no-golden", "--id", "gate")
     (target,) = listed(run, home)["stable"]["targets"]
     assert [tensor["dtype"] for tensor in target["target"]["inputs"]] == ["float32"]
     assert target["target"]["outputs"]
@@ -114,7 +141,7 @@ def test_other_kinds_have_no_version_of_their_own(run: Run, home: Path, tmp_path
         (["rotate", "{home}"], "no change of keys is under way"),
         (["rotate", "{home}", "everything"], "no role 'everything'"),
         (["sign", "{home}", "{home}/fleet", "--id", "x"], "is no directory"),
-        (["sign", "{home}", "{bundle}", "--id", "X/Y"], "cannot be signed"),
+        (["sign", "{home}", "{bundle}", "--id", "X/Y", "--no-golden"], "cannot be signed"),
         (["list", "{bundle}"], "no publisher's directory"),
         (["init", "{home}", "--fleet", "other", "--channel", "c"], "is of fleet 'farm'"),
         (["init", "{bundle}/new"], "Name the fleet"),

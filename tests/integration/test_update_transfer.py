@@ -185,6 +185,34 @@ async def test_a_chunk_that_is_too_large_is_refused(tmp_path: Path, protocol: st
     assert failure.value.code == code
 
 
+async def test_a_chunk_that_ends_the_connection_keeps_no_other_away(tmp_path: Path) -> None:
+    seen = []
+    with Mosquitto(tmp_path) as mosquitto:
+        async with asyncio.timeout(DEADLINE_S), carrier_on(mosquitto.port, protocol="3.1.1") as carrier:
+            await push(carrier, TOPICS, SMALL, quiet)
+            await carrier.publish(TOPICS.chunk(SMALL.sha256, 5), bytes(MAX_PACKET_BYTES), retain=True)
+            with pytest.raises(UpdateFailed) as failure:
+                await fetch_blob(carrier, signed_for(SMALL), tmp_path, lambda held, _: seen.append(held))
+            assert failure.value.code == "chunk_damaged" and seen[-1] == 20
+            await carrier.publish(TOPICS.chunk(SMALL.sha256, 5), SMALL.chunks[5], retain=True)
+            assert (await fetch_blob(carrier, signed_for(SMALL), tmp_path)).read_bytes() == SMALL.data
+
+
+async def test_without_a_broker_it_ends_after_a_time_and_goes_on_from_there(tmp_path: Path) -> None:
+    with Mosquitto(tmp_path) as mosquitto:
+        async with asyncio.timeout(DEADLINE_S), carrier_on(mosquitto.port) as carrier:
+            await push(carrier, TOPICS, SMALL, quiet)
+            await carrier.publish(TOPICS.chunk(SMALL.sha256, 20), b"", retain=True)
+            with pytest.raises(UpdateFailed, match="1 of 21"):
+                await fetch_blob(carrier, signed_for(SMALL), tmp_path)
+            mosquitto.kill()
+            await until(lambda: not carrier.connected)
+            seen: list[int] = []
+            with pytest.raises(UpdateFailed) as failure:
+                await fetch_blob(carrier, signed_for(SMALL), tmp_path, lambda held, _: seen.append(held), patience_s=0.5)
+    assert failure.value.code == "offline" and seen == [20]
+
+
 async def test_a_packet_without_an_end_is_given_up_and_the_connection_with_it() -> None:
     timing = replace(FAST, acknowledge_s=0.5)
     async with asyncio.timeout(DEADLINE_S), StandIn() as broker:

@@ -48,5 +48,16 @@ async def carrier_on(port: int, name: str = "pi", **changes: Any) -> AsyncIterat
         yield carrier
 
 
-async def fetch_blob(carrier: Carrier, signed: SignedTarget, parts: Path, progress: Progress = lambda held, count: None) -> Path:
-    return await download(carrier, TOPICS, signed, parts, progress=progress, gate=Open(), pauses=Backoff(0.01, 0.1, random.random))
+async def fetch_blob(
+    carrier: Carrier, signed: SignedTarget, parts: Path, progress: Progress = lambda held, count: None, patience_s: float = 600.0
+) -> Path:
+    return await download(
+        carrier,
+        TOPICS,
+        signed,
+        parts,
+        progress=progress,
+        gate=Open(),
+        pauses=Backoff(0.01, 0.1, random.random),
+        patience_s=patience_s,
+    )

@@ -96,6 +96,13 @@ def test_members_twice_or_out_of_order_are_refused(tmp_path: Path) -> None:
     assert refusal(other + one + end, tmp_path) == "malformed"
 
 
+def test_what_is_hidden_between_files_is_refused(tmp_path: Path) -> None:
+    blob = bytearray(pack({"a": b"1"}))
+    blob[512 + 100] = 1  # behind the one byte of the file
+    assert refusal(bytes(blob), tmp_path) == "malformed"
+    assert refusal(pack({"a": b"1"}) + bytes(512), tmp_path) == "malformed"
+
+
 def test_too_much_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     many = b"".join(pack({f"{number:03}": b""})[:-1024] for number in range(MAX_FILES + 1)) + bytes(1024)
     assert refusal(many, tmp_path) == "oversized"

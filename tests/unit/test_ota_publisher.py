@@ -208,6 +208,19 @@ def test_changed_keys_are_followed_by_devices(roles: list[str], publisher: Publi
     assert publisher.channel("beta").root.version == 2
 
 
+def test_keys_can_be_changed_for_ever(publisher: Publisher, device: Device, home: Path) -> None:
+    device.takes(published(publisher))
+    asleep = Device(device.directory.with_name("asleep"), device.root, fleet="farm")
+    for _ in range(12):
+        publisher.rotate(["timestamp"], lambda name: SECRET)
+        device.takes(published(publisher))
+    assert device.floor.root == 13
+    assert len(published(publisher)) < MAX_BUNDLE_BYTES / 2
+    assert asleep.refuses(published(publisher)) == "torn"
+    asleep.root = (home / "channels" / "stable.root.json").read_bytes()
+    assert asleep.takes(published(publisher)).floor.root == 13
+
+
 def test_an_interrupted_change_of_keys_is_finished(home: Path, clock: Time, device: Device) -> None:
     class Power(Exception):
         pass
@@ -324,6 +337,22 @@ def test_what_others_put_there_is_not_signed(tampered: Callable[[bytes], bytes],
     with pytest.raises(PublisherFailed):
         publisher.refresh("stable")
     assert everything(home) == before
+
+
+@pytest.mark.parametrize("tampered", [of_someone_else, with_other_targets])
+def test_what_others_put_there_is_not_shown_nor_gone_back_to(
+    tampered: Callable[[bytes], bytes], publisher: Publisher, home: Path
+) -> None:
+    publisher.sign("stable", model(), EVERYONE)
+    evil = publisher.directory.keep_blob(b"evil")
+    path = home / "history" / "stable" / "1.msgpack"
+    path.write_bytes(tampered(path.read_bytes()))
+    with pytest.raises(PublisherFailed):
+        publisher.rollback("stable", "model/ssd", evil[:12], EVERYONE)
+    path = home / "channels" / "stable.msgpack"
+    path.write_bytes(with_other_targets(path.read_bytes()))
+    with pytest.raises(PublisherFailed, match="not what was signed"):
+        publisher.channel("stable")
 
 
 def test_two_publishers_do_not_meet(publisher: Publisher, home: Path) -> None:

@@ -124,13 +124,41 @@ def test_one_wrong_chunk_does_not_keep_the_others_away_and_is_taken_when_it_is_m
             mended = True
 
 
-def test_after_a_lost_connection_others_have_their_turn_first() -> None:
-    transfer = transfer_of(BLOBS[20])
+def test_after_a_lost_connection_others_have_their_turn_first_and_each_that_was_asked_for_goes_alone() -> None:
+    transfer, blob = transfer_of(BLOBS[20]), BLOBS[20]
     first = [transfer.ask() for _ in range(WINDOW)]
     for number in first:
         assert number is not None
         transfer.on_lost(number)
-    assert [transfer.ask() for _ in range(WINDOW)] == list(range(WINDOW, 2 * WINDOW))
+    for number in range(WINDOW, 20):
+        assert transfer.ask() == number
+        assert transfer.on_chunk(number, blob.chunks[number])
+        transfer.on_stored([number])
+    for number in range(WINDOW):
+        assert (transfer.ask(), transfer.ask()) == (number, None)
+        assert transfer.on_chunk(number, blob.chunks[number])
+        transfer.on_stored([number])
+    assert transfer.complete
+
+
+def test_a_chunk_with_which_every_connection_ends_counts_as_wrong_and_takes_no_other_with_it() -> None:
+    transfer, blob, losses = transfer_of(BLOBS[12]), BLOBS[12], 0
+    with pytest.raises(UpdateFailed) as failure:
+        while True:
+            asked = []
+            while (number := transfer.ask()) is not None:
+                asked.append(number)
+            if 5 in asked:
+                losses += 1
+            for number in asked:
+                if 5 in asked:
+                    transfer.on_lost(number)
+                elif transfer.on_chunk(number, blob.chunks[number]):
+                    transfer.on_stored([number])
+            if not asked:
+                transfer.next_round()
+    assert failure.value.code == "chunk_damaged"
+    assert transfer.held == 11 and losses <= 2 * (FRUITLESS_ROUNDS + 2)
 
 
 @given(st.integers(1, 29), st.data())

@@ -313,6 +313,12 @@ def test_delegations_are_refused(repository: Repository, device: Device) -> None
     assert device.refuses(repository.publish()) == "malformed"
 
 
+def test_a_root_without_consistent_snapshots_is_refused(repository: Repository, device: Device) -> None:
+    repository.root.consistent_snapshot = False
+    repository.publish_root()
+    assert device.refuses(repository.publish()) == "malformed"
+
+
 def test_a_clock_at_1970_believes_the_time_floor(repository: Repository, device: Device) -> None:
     now = int(time.time())
     device.takes(repository.publish(), clock_unix_s=now)

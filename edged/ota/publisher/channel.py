@@ -43,6 +43,11 @@ LIVES = {
 publisher may be away; a device that was offline for longer takes what is there when it is back."""
 
 
+MAX_CHAIN_BYTES = 24 * 1024
+"""Of the bundle's 64 KiB, for roots of some 2.5 KB. What does not fit is left out, the oldest first: a device that has not seen a
+channel for eight changes of keys has to be given the newest root by hand."""
+
+
 @dataclass(frozen=True, slots=True)
 class Channel:
     """A channel as it is published: ``bundle`` is its payload, the others what is in it, verified."""
@@ -124,8 +129,15 @@ def rekeyed(channel: Channel, ring: Keyring, now: datetime, keys: dict[str, list
     root.version += 1
     root.expires = _until(Root.type, now)
     signers = {signer.public_key.keyid: signer for it in (channel.root, root) for signer in ring.signers(it, Root.type)}
-    roots = (*channel.roots, _sign(root, list(signers.values())))[-MAX_ROOTS:]
+    roots = _fitting((*channel.roots, _sign(root, list(signers.values()))))
     return _proven(_released(replace(channel, roots=roots, root=root), ring, now), channel, now)
+
+
+def _fitting(roots: tuple[bytes, ...]) -> tuple[bytes, ...]:
+    """The newest of them, at least the last two: who believes the one before can go on."""
+    while len(roots) > 2 and (len(roots) > MAX_ROOTS or sum(map(len, roots)) > MAX_CHAIN_BYTES):
+        roots = roots[1:]
+    return roots
 
 
 def _released(channel: Channel, ring: Keyring, now: datetime, *, targets: bool = True, step: int = 1) -> Channel:
@@ -172,7 +184,7 @@ def _as_device(directory: Path, channel: Channel, before: Channel, floor: Floor,
     request = Verify(
         fleet=channel.scope.fleet,
         channel=channel.scope.channel,
-        root=before.roots[0],
+        root=next(root for root in before.roots if root in channel.roots),
         bundle=channel.bundle,
         floor=floor,
         directory=str(directory),

@@ -50,8 +50,9 @@ def create(path: Path, fleet: str, channel: str, new_passphrase: Passphrase, clo
 def found(directory: Directory, scope: Scope, keys: dict[str, list[Key]], ring: Keyring, clock: Clock) -> Path:
     """Begin a channel; gives the root for devices."""
     channel = founded(scope, keys, ring, clock())
+    path = directory.give_root(scope.channel, channel.roots[0])
     directory.publish(scope.channel, channel.bundle, channel.targets.version)
-    return directory.give_root(scope.channel, channel.roots[0])
+    return path
 
 
 def check_names(*names: str) -> None:

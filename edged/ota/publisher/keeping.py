@@ -15,7 +15,8 @@ keys/snapshot-*.pem    say what is the newest and that it still is. They are nee
 keys/timestamp-*.pem   `edged ota refresh`, which has to run before the timestamp expires (every month is a good habit).
 
 channels/NAME.root.json is no secret: it goes onto every device that follows channel NAME, and is where its trust begins.
-Who can put another in its place on the way there owns the device, so take it there by a way that you trust.
+Who can put another in its place on the way there owns the device, so take it there by a way that you trust. It changes with
+the keys; devices follow by themselves, and new ones get the newest.
 
 One root key is lost or stolen: nothing is lost yet. `edged ota rotate root` with the other two, now.
 Two are lost: every device has to be given a new root by hand. Two are stolen: the same, and today.

@@ -166,4 +166,6 @@ class Publisher:
         """The channel with these keys, published; as it is, if it has them already."""
         if all(channel.root.roles[role].keyids == [key.keyid for key in of_role] for role, of_role in keys.items()):
             return channel
-        return self._publish(rules.rekeyed(channel, self._ring, self._clock(), keys))
+        changed = rules.rekeyed(channel, self._ring, self._clock(), keys)
+        self.directory.give_root(channel.scope.channel, changed.roots[-1])  # first: who begins with it waits for the rest at worst
+        return self._publish(changed)

@@ -42,7 +42,7 @@ def _answer(request: Verify) -> Answer:
     try:
         return verify(request)
     except UpdateRefused as error:
-        return Refused(error.code, _printable(error.message))
+        return Refused(error.code, _printable(error.message), _printable(error.hint))
     except UpdateFailed as error:
         return Failed(error.code, _printable(error.message))
 

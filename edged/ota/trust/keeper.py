@@ -45,8 +45,8 @@ async def verify(request: Verify) -> Verified:
     match await _ask(request):
         case Verified() as verified:
             return verified
-        case Refused(code, message):
-            raise UpdateRefused(code, message)
+        case Refused(code, message, hint):
+            raise UpdateRefused(code, message, hint=hint)
         case Failed(code, message):
             raise UpdateFailed(code, message)
 

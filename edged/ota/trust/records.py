@@ -72,6 +72,7 @@ class Refused(msgspec.Struct, frozen=True, tag=True):
 
     code: UpdateCode
     message: str
+    hint: str = ""
 
 
 class Failed(msgspec.Struct, frozen=True, tag=True):

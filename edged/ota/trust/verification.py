@@ -33,11 +33,16 @@ def verify(request: Verify) -> Verified:
     start, start_version = _start(request, scope)
     documents = parse(request.bundle, scope)
     directory = Path(request.directory)
-    trusted = _trusted(directory, start, documents, scope)
+    try:
+        trusted = _trusted(directory, start, documents, scope)
+    except UpdateRefused as error:
+        if start_version + 1 < min(documents.roots):  # which is why, most likely
+            raise _gap(start_version, documents) from error
+        raise
     root = trusted[Root.type]
     assert isinstance(root, Root)
     if root.version < documents.last_root:
-        raise UpdateRefused("torn", f"the chain of roots has a gap: after version {start_version} comes {min(documents.roots)}")
+        raise _gap(start_version, documents)
     keys = {role: tuple(root.roles[role].keyids) for role in ROLES}
     binding = {role for role in ROLES if set(keys[role]) & set(floor.keys.get(role, ()))}
     _grown(trusted, floor, binding)
@@ -61,6 +66,11 @@ def verify(request: Verify) -> Verified:
         expires_unix_s=_expiry(trusted, now_unix_s),
         targets=signed,
     )
+
+
+def _gap(known: int, documents: Documents) -> UpdateRefused:
+    said = f"roots {min(documents.roots)} to {documents.last_root} do not follow on {known}, the newest that this device knows"
+    return UpdateRefused("torn", said, hint="Give it the newest root.json.")
 
 
 def _start(request: Verify, scope: Scope) -> tuple[bytes, int]:
