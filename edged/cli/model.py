@@ -1,4 +1,4 @@
-"""``edged model inspect | verify | encrypt | list | pull``: what a model is, whether it runs, and which ones edged can fetch."""
+"""``edged model``: what a model is, whether it runs, which ones edged can fetch, and which one a running daemon serves."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 
-from edged.cli import encrypt, verify
+from edged.cli import encrypt, install, verify
 from edged.cli.terminal import err, out
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 def register(verbs: Verbs) -> None:
     """Add the verb."""
-    verb = verbs.add_parser("model", help="inspect, verify and encrypt models; list and pull those of the catalogue")
+    verb = verbs.add_parser("model", help="inspect, verify, encrypt and install models; list and pull those of the catalogue")
     actions = verb.add_subparsers(title="actions", metavar="ACTION", required=True)
 
     look = actions.add_parser("inspect", help="say what is in a .tflite file, without running it")
@@ -35,6 +35,7 @@ def register(verbs: Verbs) -> None:
     look.set_defaults(run=run_inspect)
 
     verify.register(actions)
+    install.register(actions)
     encrypt.register(actions)
 
     names = actions.add_parser("list", help="the catalogue, and what of it was pulled")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
 async def run_together(*coroutines: Coroutine[Any, Any, None]) -> None:
@@ -23,3 +25,15 @@ async def run_together(*coroutines: Coroutine[Any, Any, None]) -> None:
     for task in tasks:
         if not task.cancelled() and (error := task.exception()) is not None:
             raise error
+
+
+async def finished(work: Coroutine[Any, Any, T]) -> T:
+    """What ``work`` returns or raises, for work that must come to an end even if whoever waits for it is cancelled."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        if not task.cancelled():
+            task.exception()  # nobody else will ask
+        raise

@@ -23,7 +23,7 @@ from edged.daemon.reload import SettingsRefused
 from edged.infer.bundle import identify, resolve
 from edged.infer.probe.machine import free_bytes, this_processor
 from edged.infer.probe.prober import Prober
-from edged.infer.probe.records import Request, Verdict
+from edged.infer.probe.records import Request, Stated, Verdict
 from edged.infer.runtime import installed
 from edged.infer.settings import EdgeTpuSettings, ModelSettings
 from edged.vision.settings import VisionSettings
@@ -40,6 +40,8 @@ PROBES_AT_ONCE = 2
 
 DEADLINE_S = 60.0
 """For one model: reading a large one from a slow SD card, and two inferences."""
+
+UNSTATED = Stated()
 
 
 class Admission:
@@ -86,16 +88,27 @@ class Admission:
             raise SettingsRefused("a model was refused", tuple(problems))
         return dataclasses.replace(settings, identities=identities, memory_bytes=memory_bytes)
 
-    async def _probe(self, models: Mapping[str, ModelSettings]) -> dict[str, Verdict]:
+    async def try_out(self, name: str, model: ModelSettings, stated: Stated) -> str:
+        """Probe the bundle of ``model`` as what its publisher ``stated``, whether or not it passed before; returns its identity.
+
+        Raises as ``admit`` does. What passed is admitted at once from then on.
+        """
+        identity = await asyncio.to_thread(_identity, model)
+        verdict = (await self._probe({name: model}, stated))[name]
+        _check(name, verdict, identity)
+        self._remember({_key(identity, model): verdict.peak_bytes})
+        return identity
+
+    async def _probe(self, models: Mapping[str, ModelSettings], stated: Stated = UNSTATED) -> dict[str, Verdict]:
         """Every verdict. A model that did not fit into its share of the memory is tried again, alone with all of it."""
         log.info("trying %s before it is loaded", ", ".join(f"model {name}" for name in models))
-        verdicts = await self._try(models, PROBES_AT_ONCE)
+        verdicts = await self._try(models, stated, PROBES_AT_ONCE)
         crowded = {name: models[name] for name, verdict in verdicts.items() if _did_not_fit(verdict)}
         if crowded and len(models) > 1:
-            verdicts |= await self._try(crowded, 1)
+            verdicts |= await self._try(crowded, stated, 1)
         return {name: verdicts[name] for name in models}
 
-    async def _try(self, models: Mapping[str, ModelSettings], at_once: int) -> dict[str, Verdict]:
+    async def _try(self, models: Mapping[str, ModelSettings], stated: Stated, at_once: int) -> dict[str, Verdict]:
         """Every verdict, from so many probe processes at a time, among which the memory is shared."""
         waiting = list(models.items())
         workers = min(at_once, len(waiting))
@@ -105,9 +118,13 @@ class Admission:
             async with Prober() as prober:
                 while waiting:
                     name, model = waiting.pop()
-                    path = str(resolve(model.bundle, Path.cwd()).absolute())
-                    memory_bytes = self._free_bytes() // workers
-                    request = Request(path=path, settings=_how(model), memory_bytes=memory_bytes, deadline_s=DEADLINE_S)
+                    request = Request(
+                        path=str(resolve(model.bundle, Path.cwd()).absolute()),
+                        settings=_how(model),
+                        memory_bytes=self._free_bytes() // workers,
+                        deadline_s=DEADLINE_S,
+                        stated=stated,
+                    )
                     verdicts[name] = await prober.probe(request)
 
         try:
@@ -150,7 +167,7 @@ def _key(identity: str, model: ModelSettings) -> str:
 def _how(model: ModelSettings) -> ModelSettings:
     """What a probe asks of the settings. Thresholds, which may be thousands, come after it, and it uses no accelerator."""
     return dataclasses.replace(
-        model, bundle="-", score_threshold=None, label_thresholds={}, edgetpu=EdgeTpuSettings(), external=None
+        model, bundle="-", follow=None, score_threshold=None, label_thresholds={}, edgetpu=EdgeTpuSettings(), external=None
     )
 
 

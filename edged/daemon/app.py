@@ -17,10 +17,12 @@ from edged.config.schema import Settings
 from edged.core.errors import DelegateFailed, EdgedError, ModelRejected, VisionFailed
 from edged.core.event import ObjectAppeared, ObjectLeft, SourceBack, SourceLost
 from edged.core.garbage import freeze_what_stays
+from edged.core.tasks import finished
 from edged.daemon.admission import Admission
+from edged.daemon.bench import End
 from edged.daemon.cameras import Cameras
 from edged.daemon.clock import read_clock
-from edged.daemon.control import Control, Reload, Reply, Request, Seen
+from edged.daemon.control import Control, Done, Install, Look, Refused, Reload, Reply, Request, Seen
 from edged.daemon.health import Health
 from edged.daemon.models import Models, describe
 from edged.daemon.observation import Observer, Parts
@@ -32,6 +34,8 @@ from edged.daemon.state import claimed
 from edged.daemon.status import Status
 from edged.daemon.supervisor import Supervisor
 from edged.daemon.systemd import Notifier
+from edged.daemon.updates import Parts as UpdateParts
+from edged.daemon.updates import Updates
 from edged.daemon.vitals import Vitals
 from edged.mqtt.publisher import Publisher
 from edged.store.store import Store
@@ -81,6 +85,8 @@ class Daemon:
         self._deadline = asyncio.timeout(None)  # runs once the daemon is to leave
         self._admission = admission
         self._root = root
+        self._turn = asyncio.Lock()  # one order to the vision process at a time
+        self.updates = Updates(settings, UpdateParts(admission, self, self._publishing, self._recorder))
         self._supervisor = Supervisor(self._for_vision(settings), admission, self._health, self)
         directory = settings.device.state_directory
         parts = Parts(
@@ -95,7 +101,16 @@ class Daemon:
         if isinstance(request, Reload):
             assert self.reloader, "without it nobody is listened to"
             return await self.reloader.answer(request)
-        return Seen(await self.vitals.health())
+        if isinstance(request, Look):
+            return Seen(await self.vitals.health())
+        try:
+            if isinstance(request, Install):
+                await self.updates.install(request.id, request.sha256, request.version)
+            else:
+                await self.updates.go_back(request.id)
+        except EdgedError as error:
+            return Refused(error.message, (), error.hint)
+        return Done()
 
     def stop(self) -> None:
         """Leave in good order, within a deadline; ``run`` returns when everything is safe."""
@@ -111,7 +126,7 @@ class Daemon:
         try:
             async with asyncio.TaskGroup() as tasks:
                 works = [self._recorder.run(), self._status.run(), self._publishing.run(), self.vitals.run()]
-                works += [self.reloader.run()] if self.reloader else []
+                works += [self.updates.run(), *([self.reloader.run()] if self.reloader else [])]
                 helpers = [tasks.create_task(work) for work in works]
                 fault = await self._serve()
                 if (publisher := self._publishing.publisher) and publisher.connected:
@@ -135,21 +150,48 @@ class Daemon:
         if fixed := tuple(Problem(change.key, "needs a restart") for change in changes if change.needs_restart):
             names = ", ".join(".".join(problem.path) for problem in fixed)
             raise SettingsRefused(f"needs a restart: {names}", fixed, hint="restart edged, or change that back")
-        coming = self._coming = Outputs.make(settings, self._store, self._make_views, self._outputs)
-        try:
-            if coming.publisher and coming.publisher is not self._outputs.publisher:
-                await coming.publisher.check()
-            report = await self._supervisor.reconfigure(await self._admission.admit_whole(self._for_vision(settings)))
-        finally:
-            if self._outputs is not coming:
-                coming.close()
+        async with self._turn:
+            coming = self._coming = Outputs.make(settings, self._store, self._make_views, self._outputs)
+            try:
+                if coming.publisher and coming.publisher is not self._outputs.publisher:
+                    await coming.publisher.check()
+                report = await self._supervisor.reconfigure(await self._admission.admit_whole(self._for_vision(settings)))
+            finally:
+                if self._outputs is not coming:
+                    coming.close()
         await self._store.configure(settings.store, publish=settings.mqtt is not None)
         changed = {change.key for change in changes}
         loaded = [name for name in settings.models if name in report.loaded and ("models", name) not in changed]
         return (*map(str, changes), *(f"models.{name} loaded" for name in loaded))
 
+    async def exchange(self) -> None:
+        """Let the vision process serve what ``updates`` say now; raises EdgedError, upon which nothing has changed."""
+        await finished(self._exchange())
+
+    async def _exchange(self) -> None:
+        async with self._turn:
+            self._coming = self._outputs
+            settings = self._for_vision(self._outputs.settings)
+            await self._supervisor.reconfigure(await self._admission.admit_whole(settings))
+
+    async def exchange_surely(self) -> None:
+        """The same, by another vision process if need be."""
+        if self._supervisor.beats:
+            try:
+                await self.exchange()
+            except EdgedError as error:
+                log.error("a model cannot be exchanged while it serves (%s): starting the vision process anew", error)
+            else:
+                return
+        async with self._turn:
+            await self._supervisor.renew(self._for_vision(self._outputs.settings))
+
+    async def shadow(self, order: ipc.Shadow) -> ipc.Agreement:
+        """Let a candidate look on beside the model that serves."""
+        return await self._supervisor.shadow(order)
+
     def _for_vision(self, settings: Settings) -> VisionSettings:
-        cameras, models, tracking = settings.cameras, settings.models, settings.tracking
+        cameras, models, tracking = settings.cameras, self.updates.bench.applied(settings.models), settings.tracking
         return VisionSettings(cameras=cameras, models=models, tracking=tracking, identities={}, run="", root=self._root)
 
     def _on_reconfigured(self, report: ipc.Reconfigured) -> None:
@@ -157,8 +199,10 @@ class Daemon:
         assert self._coming
         old, self._outputs = self._outputs, self._coming
         settings = self._outputs.settings
-        self._recorder.redirect(self._outputs.sinks)
-        old.close()
+        if old is not self._outputs:  # else a model was exchanged, and nothing besides
+            self._recorder.redirect(self._outputs.sinks)
+            old.close()
+            self.updates.replace(settings)
         self._health.require(_required(settings))
         self._cameras.reconfigure(settings.cameras, report.opened, time.monotonic_ns())
         self._observer.keep(settings.cameras)
@@ -175,7 +219,7 @@ class Daemon:
                 await self._recorder.close_interrupted(time.monotonic_ns())
                 self._publish_cameras()
                 try:
-                    await self._supervisor.run()
+                    await self._supervise()
                 except (VisionFailed, ModelRejected, DelegateFailed) as error:
                     fault = error
                     self._hurry()
@@ -185,6 +229,16 @@ class Daemon:
         except TimeoutError:
             log.error("the store takes nothing: leaving with %d events uncommitted", self._recorder.waiting)
         return fault
+
+    async def _supervise(self) -> None:
+        """Run vision processes; one that ends for good because of an update is followed by another without it."""
+        while True:
+            try:
+                return await self._supervisor.run()
+            except (VisionFailed, ModelRejected, DelegateFailed) as error:
+                if self._stopping or not await self.updates.fall_back(error):
+                    raise
+                await self.on_vision_lost("in order")
 
     def _hurry(self) -> None:
         """Let the deadline for leaving run, if it does not yet."""
@@ -205,14 +259,18 @@ class Daemon:
                 self._on_reconfigured(report)
             case ipc.Stats():
                 self._observer.note(report)
+                self.updates.note(report, self._supervisor.vision_pid)
                 self._note_ready()
+            case ipc.Agreement():
+                self.updates.bench.note_agreement(report)
             case ipc.ModelServes():
                 await self._on_model(report)
             case ipc.CameraUp() | ipc.CameraDown() | ipc.CameraEnded():
                 await self._on_camera(report)
 
-    async def on_vision_lost(self) -> None:
+    async def on_vision_lost(self, how: End) -> None:
         """End the objects that the dead process left open."""
+        self.updates.vision_ended(how)
         self._cameras.vision_lost(time.monotonic_ns())
         self._publish_cameras()
         await self._recorder.close_interrupted(time.monotonic_ns())

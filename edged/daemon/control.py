@@ -2,9 +2,10 @@
 
 Rules: a stream socket in the state directory, one request and one reply, each one line of JSON. Only the daemon's own user and root
 are heard, which the socket's mode says and the kernel's word on the peer proves. What a client sends is small and comes soon, or
-the client is gone; there are few clients at a time. No file is opened because a client names it. How long an answer takes nobody
-knows (models are tried one after the other, and another request may be before ours): until it is there the daemon says that it is
-at it, and its client waits for as long as it hears that.
+the client is gone; there are few clients at a time. No file is opened because a client names it, but for what it left in the
+state directory under the hash of its content. How long an answer takes nobody knows (models are tried one after the other, and
+another request may be before ours): until it is there the daemon says that it is at it, and its client waits for as long as it
+hears that.
 """
 
 from __future__ import annotations
@@ -20,9 +21,10 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from edged.core.errors import DaemonAbsent, DaemonUnreachable
 from edged.mqtt.health import HealthPayload
@@ -83,8 +85,26 @@ class AtIt(Struct, frozen=True, tag="at it", tag_field="reply"):
     """The reply is yet to come."""
 
 
-Request = Reload | Look
-Reply = Reloaded | Seen | Refused
+class Install(Struct, frozen=True, tag="install", tag_field="request"):
+    """Install a bundle for a followed id. The client left it, packed, in the state directory, under its sha256."""
+
+    id: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}\Z")]
+    sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
+    version: Annotated[str, Meta(max_length=128, pattern=r"^[^\x00-\x1f\x7f-\x9f]*\Z")]
+
+
+class GoBack(Struct, frozen=True, tag="go_back", tag_field="request"):
+    """Let what served before a followed id was updated last serve again."""
+
+    id: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}\Z")]
+
+
+class Done(Struct, frozen=True, tag="done", tag_field="reply"):
+    """What was asked for serves."""
+
+
+Request = Reload | Look | Install | GoBack
+Reply = Reloaded | Seen | Done | Refused
 
 _requests: msgspec.json.Decoder[Request] = msgspec.json.Decoder(Request)
 _replies: msgspec.json.Decoder[Reply | AtIt] = msgspec.json.Decoder(Reply | AtIt)

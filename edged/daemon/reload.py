@@ -24,11 +24,12 @@ LEAVING = Refused("edged is stopping", (), "")
 
 
 class SettingsRefused(EdgedError):
-    """A valid configuration that the running daemon cannot take on."""
+    """A valid configuration that the running daemon cannot take on; ``died`` tells whether the vision process did over it."""
 
-    def __init__(self, message: str, problems: tuple[Problem, ...] = (), *, hint: str = "") -> None:
+    def __init__(self, message: str, problems: tuple[Problem, ...] = (), *, hint: str = "", died: bool = False) -> None:
         super().__init__(message, hint=hint)
         self.problems = problems
+        self.died = died
 
 
 class Reloader:

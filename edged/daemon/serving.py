@@ -86,19 +86,19 @@ class Serving:
     def on_death(self, reason: str) -> None:
         """The process died. An order that it had is refused: it may be the cause."""
         if self._order and self._order.sent:
-            self.abandon(f"the vision process died over it ({reason})")
+            self.abandon(f"the vision process died over it ({reason})", died=True)
 
-    def abandon(self, why: str, problems: tuple[Problem, ...] = (), hint: str = "") -> None:
+    def abandon(self, why: str, problems: tuple[Problem, ...] = (), hint: str = "", *, died: bool = False) -> None:
         """Refuse the order, if there is one."""
         if self._order:
-            _fail(self._settle(), SettingsRefused(why, problems, hint=hint))
+            _fail(self._settle(), SettingsRefused(why, problems, hint=hint, died=died))
 
     def checked(self, report: ipc.Report) -> ipc.Report:
         """What comes from the vision process is input: names that we did not give it must not become topics or rows.
 
         Raises ProtocolViolated. Until an order is answered what is said concerns the old settings; only the last word about the
-        shadow of a model that was taken out comes after it. The heartbeat comes from another thread than the answer: whatever it says
-        of others than our cameras, which may be the old ones for a moment longer, is left out.
+        shadow of a model that was taken out comes after it. The heartbeat comes from another thread than the answer, so that it may
+        be of the old cameras for a moment longer: what it says of others than ours is left out.
         """
         if isinstance(report, ipc.Stats):
             return ipc.Stats(tuple(camera for camera in report.cameras if camera.camera in self.settings.cameras))

@@ -23,6 +23,7 @@ from edged.core.backoff import Backoff
 from edged.core.errors import ModelRejected, ProcessNotStarted, ProtocolViolated, VisionFailed
 from edged.daemon.accelerators import Accelerators
 from edged.daemon.admission import Admission
+from edged.daemon.bench import End
 from edged.daemon.child import VisionProcess
 from edged.daemon.health import Health
 from edged.daemon.reload import SettingsRefused
@@ -53,8 +54,8 @@ class Listener(Protocol):
     async def on_report(self, report: ipc.Report) -> None:
         """The vision process said something; slowness here slows it down."""
 
-    async def on_vision_lost(self) -> None:
-        """The vision process died; nothing more comes from that run."""
+    async def on_vision_lost(self, how: End) -> None:
+        """The vision process ended, in this way; nothing more comes from that run."""
 
 
 class Supervisor:
@@ -68,12 +69,14 @@ class Supervisor:
         self._shadowing = Shadowing()
         self._stop = asyncio.Event()
         self._hurry = asyncio.Event()
+        self._renew = asyncio.Event()  # the life that begins has settings that are not to be served any more
         self._child: VisionProcess | None = None
         self._pausing = False  # between a process that died and the next
         self.failing = False  # the last process died, and none has shown a heartbeat since
         self._beating_since_s: float | None = None
         self._accelerators = Accelerators(settings.used_models, random.random)
         self._fell = self._renewing = False
+        self._end: End = "in order"
         self.restarts = 0
 
     @property
@@ -99,6 +102,21 @@ class Supervisor:
             self._hurry.set()
         return await answer
 
+    @property
+    def beats(self) -> bool:
+        """Whether a process serves that can be asked."""
+        return self._child is not None and self._beating_since_s is not None
+
+    async def renew(self, settings: VisionSettings) -> None:
+        """Serve other settings by another process, at once: for those that must not wait for the one that is there."""
+        self._serving.settings = settings
+        self._accelerators.reconfigure(settings.used_models)
+        self._renewing = True
+        self._renew.set()
+        self._hurry.set()
+        if self._child:
+            await self._child.stop()
+
     async def shadow(self, order: ipc.Shadow) -> ipc.Agreement:
         """Let a candidate, whose bundle passed its probe, look on beside the model that serves; returns how far they agreed.
 
@@ -120,6 +138,9 @@ class Supervisor:
         """Serve until stopped or every recording has ended; raises VisionFailed on a fault that no restart mends."""
         try:
             await self._run()
+        except VisionFailed as error:
+            self._serving.abandon(f"the vision process gave up over it ({error.message})", died=True)
+            raise
         finally:
             self._serving.abandon("edged is stopping")
             self._shadowing.on_end("")
@@ -130,10 +151,11 @@ class Supervisor:
             reason = await self._live(settings)
             if reason is None:
                 return
-            await self._listener.on_vision_lost()
+            await self._listener.on_vision_lost(self._end)
             if self._stop.is_set():
                 return
             if self._renewing:
+                self._hurry.clear()
                 self._serving.send_again()
                 continue
             self.failing = True
@@ -154,15 +176,19 @@ class Supervisor:
         """One life of the vision process; ``None`` if it finished, else how it died."""
         self._beating_since_s = None
         self._fell = self._renewing = False
+        self._renew.clear()
+        self._end = "in order"
         self._health.vision_changed()
         finished = False
         try:
             admitted = await self._admitted(settings)
             if admitted is None:
-                return None
+                return "other settings are to be served" if self._renewing else None
             self._serving.identify(admitted)
             async with VisionProcess(dataclasses.replace(admitted, avoid=self._accelerators.avoid)) as child:
                 self._child = child
+                if self._renewing:
+                    await child.stop()
                 helpers = [asyncio.create_task(self._stop_child(child)), asyncio.create_task(self._mend_accelerators(child))]
                 try:
                     async for report in child.reports():
@@ -186,24 +212,26 @@ class Supervisor:
         if finished and not self._renewing:
             return None
         if not finished and not self._stop.is_set():
+            self._end = "hung" if child.death.hung else "crashed"
             self._heed_fall(self._accelerators.on_death(child.death, time.monotonic()), child.exit)
         return child.exit
 
     async def _admitted(self, settings: VisionSettings) -> VisionSettings | None:
-        """The settings, once their models may be loaded; ``None`` if stopped meanwhile."""
-        trying, stopping = asyncio.create_task(self._admission.admit(settings)), asyncio.create_task(self._stop.wait())
+        """The settings, once their models may be loaded; ``None`` if stopped meanwhile, or if others are to be served."""
+        trying = asyncio.create_task(self._admission.admit(settings))
+        others = [asyncio.create_task(event.wait()) for event in (self._stop, self._renew)]
         try:
-            await asyncio.wait([trying, stopping], return_when=asyncio.FIRST_COMPLETED)
-            return await trying if trying.done() else None
+            await asyncio.wait([trying, *others], return_when=asyncio.FIRST_COMPLETED)
+            return await trying if trying.done() and not self._renewing else None
         finally:
-            stopping.cancel()
-            trying.cancel()
-            await asyncio.wait([trying, stopping])
+            for task in (trying, *others):
+                task.cancel()
+            await asyncio.gather(trying, *others, return_exceptions=True)
 
     async def _heed(self, report: ipc.Report, child: VisionProcess) -> None:
         report = self._serving.checked(report)
         match report:
-            case ipc.Fault():
+            case ipc.Fault() if not self._renewing:
                 raise VisionFailed(report.message, hint=report.hint)
             case ipc.BundlesChanged():
                 log.warning("%s: to be tried anew", report.message)

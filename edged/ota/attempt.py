@@ -17,6 +17,7 @@ from typing import TypeVar
 
 from edged.core.clock import ClockReading
 from edged.core.errors import UpdateCode, UpdateFailed, UpdateRefused
+from edged.core.tasks import finished
 from edged.ota.bench import Bench, Reporter
 from edged.ota.inventory import Inventory
 from edged.ota.judgement import MAX_WINDOW_S, Verdict, judge
@@ -115,6 +116,7 @@ class Attempt:
         self._kit = kit
         self._revoked = self._superseded = False
         self._chunks = (0, signed.target.chunks.count)
+        self._agreement = ""
 
     def revoke(self) -> None:
         """Nobody is to run it any more."""
@@ -131,7 +133,7 @@ class Attempt:
         identity = await self._kit.bench.probe(self.signed, bundle)
         if self._kit.bench.shadows:
             self._say("shadow")
-            log.info("%s: %s", self.signed.path, await self._kit.bench.shadow(self.signed, bundle))
+            await self._kit.bench.shadow(self.signed, bundle, self._on_shadow)
         target = self.signed.target
         await self._try(Installed(self.signed.sha256, target.sequence, target.version, identity), bundle)
 
@@ -152,6 +154,10 @@ class Attempt:
     def _on_progress(self, held: int, total: int) -> None:
         self._chunks = (held, total)
         self._say("downloading")
+
+    def _on_shadow(self, agreement: str) -> None:
+        self._agreement = agreement
+        self._say("shadow", detail=agreement)
 
     async def _try(self, installed: Installed, bundle: Path) -> None:
         path, kit = self.signed.path, self._kit
@@ -187,7 +193,7 @@ class Attempt:
     async def _trial(self, bundle: Path) -> Verdict:
         kit, path = self._kit, self.signed.path
         usual = kit.bench.usual(path)
-        self._say("trial")
+        self._say("trial", detail=self._agreement)
         await kit.bench.swap(path, bundle)
         since_ns = kit.clock().monotonic_ns
         while True:
@@ -202,14 +208,7 @@ class Attempt:
 
 async def undisturbed(function: Callable[..., T], *arguments: object) -> T:
     """Call it in a thread, to its end even if whoever waits is cancelled: two must not change the same files."""
-    task = asyncio.ensure_future(asyncio.to_thread(function, *arguments))
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait([task])
-        if not task.cancelled():
-            task.exception()  # nobody else will ask
-        raise
+    return await finished(asyncio.to_thread(function, *arguments))
 
 
 def failed(error: OSError) -> UpdateFailed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -16,8 +17,8 @@ class Bench(Protocol):
     async def probe(self, signed: SignedTarget, bundle: Path) -> str:
         """Try the bundle aside, as what ``signed`` says of it; returns its identity. Raises UpdateRefused, UpdateFailed."""
 
-    async def shadow(self, signed: SignedTarget, bundle: Path) -> str:
-        """Let it look at what the one that serves sees, if that is wanted; what came of it, in words.
+    async def shadow(self, signed: SignedTarget, bundle: Path, say: Callable[[str], None]) -> None:
+        """Let it look at what the one that serves sees, if that is wanted; ``say`` is told how far they agree.
 
         Raises UpdateRefused where they disagree too much, UpdateFailed where it could not be done.
         """

@@ -13,13 +13,17 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
 from edged.core.backoff import Backoff
-from edged.core.errors import UpdateFailed, UpdateRefused
+from edged.core.errors import BrokerRefused, BrokerUnreachable, UpdateFailed, UpdateRefused
+from edged.core.tasks import run_together
 from edged.ota.target import SignedTarget
 
 log = logging.getLogger(__name__)
 
 VERIFY_MIN_S = 1.0
 VERIFY_MAX_S = 60.0
+
+LISTEN_AGAIN_S = 60.0
+"""After a broker that does not let us listen: a person has to mend that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +72,21 @@ class Channel:
 
     async def run(self) -> None:
         """Listen and verify, for ever."""
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._listen())
-            tasks.create_task(self._judge())
+        await run_together(self._listen(), self._judge())
 
     async def _listen(self) -> None:
-        async with self._watch() as payloads:
-            async for payload in payloads:
-                self._payload = payload
-                self._arrived.set()
+        said = ""
+        while True:
+            try:
+                async with self._watch() as payloads:
+                    async for payload in payloads:
+                        self._payload = payload
+                        self._arrived.set()
+            except (BrokerRefused, BrokerUnreachable) as error:
+                if error.message != said:
+                    log.error("updates are not heard of: %s", error)
+                    said = error.message
+            await self._sleep(LISTEN_AGAIN_S)
 
     async def _judge(self) -> None:
         believed: bytes | None = None

@@ -6,15 +6,22 @@ before a slot names it, and a slot names it no more before it goes. Everything b
 
 from __future__ import annotations
 
+import hashlib
+import logging
 from collections.abc import Collection
 from pathlib import Path
 
-from edged.core.durable import sync_directory
+from edged.core.durable import replace_file, sync_directory
+from edged.core.errors import UpdateRefused
 from edged.ota.blobs import Blobs, collect_parts
 from edged.ota.slots import FACTORY, Event, Installed, Slot, advance, named, started
 from edged.ota.slots_file import SlotsFile
 
-SLOTS, BLOBS, PARTS = "slots", "blobs", "parts"
+SLOTS, BLOBS, PARTS, BROUGHT = "slots", "blobs", "parts", "brought"
+
+READ_BYTES = 1 << 18
+
+log = logging.getLogger(__name__)
 
 
 class Inventory:
@@ -23,7 +30,10 @@ class Inventory:
     def __init__(self, directory: Path) -> None:
         self._blobs = Blobs(directory / BLOBS)
         self.parts = directory / PARTS
-        self.parts.mkdir(mode=0o700, exist_ok=True)
+        self.brought = directory / BROUGHT
+        """Packed bundles that a person brought, each called as its sha256, until they are installed or refused."""
+        for made in (self.parts, self.brought):
+            made.mkdir(mode=0o700, exist_ok=True)
         sync_directory(directory)
         self._file = SlotsFile(directory / SLOTS)
         self.interrupted: dict[str, Installed] = {}
@@ -46,9 +56,18 @@ class Inventory:
         before = self.slots
         after = started(before)
         if after != before:
-            self._file.write(after)
-        if self._file.readable:
-            self.tidy()
+            try:
+                self._file.write(after)
+            except OSError as error:  # a full disk must not make a trial serve on
+                log.error("the slots of updates cannot be written: %s", error.strerror)
+                self._file.slots = after
+        try:
+            for left in self.brought.iterdir():
+                left.unlink()
+            if self._file.readable:
+                self.tidy()
+        except OSError as error:
+            log.warning("old bundles cannot be removed: %s", error.strerror)
         self.interrupted = {path: slot.trial for path, slot in before.items() if slot.trial}
 
     def note(self, path: str, event: Event) -> Slot:
@@ -66,6 +85,23 @@ class Inventory:
     def has(self, sha256: str) -> bool:
         """Whether the bundle of a blob is there."""
         return self._blobs.has(sha256)
+
+    def bring(self, blob: bytes) -> str:
+        """Keep a packed bundle that a person brought; returns its sha256."""
+        sha256 = hashlib.sha256(blob).hexdigest()
+        replace_file(self.brought / sha256, blob)
+        return sha256
+
+    def take(self, sha256: str) -> Path:
+        """The file that was brought under this name; raises UpdateRefused if it is something else."""
+        path = self.brought / sha256
+        found = hashlib.sha256()
+        with path.open("rb") as file:
+            while part := file.read(READ_BYTES):
+                found.update(part)
+        if found.hexdigest() != sha256:
+            raise UpdateRefused("malformed", f"{path}: it is not what it is called")
+        return path
 
     def where(self, sha256: str) -> Path:
         """Where the bundle of a blob is, or would be."""

@@ -7,11 +7,28 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
-from annotated_types import Ge, Le, MaxLen, MinLen
+from annotated_types import Ge, Gt, Le, MaxLen, MinLen
 
 from edged.core.settings import settings
 from edged.ota.judgement import MAX_WINDOW_S
 from edged.ota.target import NAME
+
+
+@settings
+class ShadowSettings:
+    """A new model first looks at live frames beside the one that serves; nothing follows from what it sees but the comparison."""
+
+    share: Annotated[float, Gt(0), Le(1)] = 0.1
+    """Of the frames. Where frames come faster than they are inferred, a large share slows the model that serves."""
+
+    frames: Annotated[int, Ge(1), Le(1_000_000)] = 300
+    """It ends after so many frames that both saw,"""
+
+    seconds: Annotated[float, Ge(1), Le(86_400)] = 120.0
+    """or after so long."""
+
+    min_agreement: Annotated[float, Ge(0), Le(1)] = 0.5
+    """Of all objects that either saw, the part that both have to see; 0 compares without consequences."""
 
 
 @settings
@@ -30,6 +47,9 @@ class OtaSettings:
 
     health_window_s: Annotated[float, Ge(5), Le(MAX_WINDOW_S)] = 30.0
     """How long a new model serves on trial, beginning with its first frame, before it is confirmed."""
+
+    shadow: ShadowSettings | None = None
+    """Unset, a model goes on trial at once."""
 
     drop_folder: Path | None = None
     """A directory that is looked at for bundles, each a directory that is called as the id that it is for; it may come and go."""

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from edged.core.backoff import Backoff
 from edged.core.errors import BrokerRefused, BrokerUnreachable, EdgedError, UpdateFailed, UpdateRefused
+from edged.core.tasks import run_together
 from edged.ota import rollout
 from edged.ota.attempt import Attempt, Kit, Progress, failed, undisturbed
 from edged.ota.channel import Channel, Verify, Watch
@@ -73,10 +74,11 @@ class Updater:
         for path, trial in self._kit.inventory.interrupted.items():
             if path in self._paths:
                 self._kit.say(as_signed(path, trial), "reverted", "interrupted", "edged ended during its trial")
+        for path in self._paths:
+            if path not in self._kit.inventory.interrupted and (serves := self._kit.inventory.slot(path).current):
+                self._kit.say(as_signed(path, serves), "confirmed")
         try:
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._channel.run())
-                tasks.create_task(self._work())
+            await run_together(self._channel.run(), self._work())
         finally:
             for _, answer in self._requests:
                 _fail(answer, STOPPING)
@@ -146,9 +148,15 @@ class Updater:
     async def _drop_parts(self) -> None:
         if self._channel.trusted is None:  # what is there may be of the target that comes
             return
-        wanted = {signed.sha256 for path in self._paths if (signed := self._newest(path))}
+        inventory = self._kit.inventory
+        newest = [signed for path in self._paths if (signed := self._newest(path))]
+        wanted = {
+            signed.sha256
+            for signed in newest
+            if offer(inventory.slot(signed.path), signed) == "ok" and not inventory.has(signed.sha256)
+        }
         try:
-            await undisturbed(self._kit.inventory.drop_parts, wanted)
+            await undisturbed(inventory.drop_parts, wanted)
         except OSError as error:
             log.warning("parts of old updates cannot be removed: %s", error.strerror)
 

@@ -38,7 +38,7 @@ class Listener:
             self.heard.append(report)
             self._news.notify_all()
 
-    async def on_vision_lost(self) -> None:
+    async def on_vision_lost(self, how: str) -> None:
         pass
 
     async def until(self, met: Callable[[list[ipc.Report]], bool]) -> None:

@@ -94,6 +94,25 @@ def test_three_times_slower_is_out_and_twice_is_not(old_ms: float) -> None:
     assert code(changed(invoke=took(2 * old_ms)), before) == "ok"
 
 
+@given(st.floats(1.0, 3000), st.floats(3, 3.3))
+def test_three_times_slower_is_out_wherever_it_lies_in_the_buckets(old_ms: float, times: float) -> None:
+    before = tuple(changed(invoke=took(old_ms, 40)) for _ in USUAL)
+    assert code(changed(invoke=took(times * old_ms, 40), span_s=1.0), before) == "slow"
+
+
+@given(st.floats(0.05, 3000), st.integers(1, 10))
+def test_a_few_frames_that_waited_for_a_processor_are_not_the_model(usual_ms: float, late: int) -> None:
+    before = tuple(changed(invoke=took(usual_ms, 40)) for _ in USUAL)
+    assert code(changed(invoke=took(usual_ms, 40) + took(10 * usual_ms + 100, late)), before) == "ok"
+
+
+def test_a_limit_is_not_judged_by_two_frames() -> None:
+    late = took(20, 40) + took(300, 3)
+    assert code(changed(invoke=late, span_s=1.0), limits=Limits(p95_ms=100)) is None
+    assert code(changed(invoke=late), limits=Limits(p95_ms=100)) == "slow", "at the end of the window"
+    assert code(changed(invoke=took(200, 100), span_s=1.0), limits=Limits(p95_ms=100)) == "slow"
+
+
 def test_a_stated_limit_stands_in_for_the_comparison() -> None:
     assert code(changed(invoke=took(80)), limits=Limits(p95_ms=100)) == "ok", "four times slower, as its publisher says"
     assert code(changed(invoke=took(40)), limits=Limits(p95_ms=25)) == "slow", "twice slower, and not as its publisher says"

@@ -86,11 +86,24 @@ async def scene(tmp_path: Path) -> Scene:
 async def test_from_the_channel_to_confirmed(scene: Scene) -> None:
     async with scene.running():
         await scene.confirmed(A1)
+        await scene.time.run_for(1)
     assert scene.told.states == ["queued", "downloading", "verified", "testing", "trial", "confirmed"]
     assert scene.bench.done == [("probe", "a"), ("swap", "a")]
     assert scene.slot.current is not None
     assert (scene.slot.current.sequence, scene.slot.current.identity) == (1, "identity of a")
-    assert list(scene.inventory.parts.iterdir()) == [] or scene.told.latest().chunks == 1
+    assert list(scene.inventory.parts.iterdir()) == [], "it is unpacked"
+
+
+async def test_how_far_it_agreed_in_the_shadow_is_told_with_its_trial(scene: Scene) -> None:
+    scene.bench.shadows = True
+    async with scene.running():
+        await scene.confirmed(A1)
+    assert scene.bench.done == [("probe", "a"), ("shadow", "a"), ("swap", "a")]
+    assert [(it.state, it.detail) for it in scene.told.statuses if it.state in {"shadow", "trial"}] == [
+        ("shadow", ""),
+        ("shadow", "they agree"),
+        ("trial", "they agree"),
+    ]
 
 
 async def test_a_trial_is_written_down_before_it_serves_and_judged_for_its_window(scene: Scene) -> None:
@@ -152,6 +165,7 @@ async def test_what_is_refused_never_serves(scene: Scene, step: str) -> None:
         await scene.time.run_for(10_000)
     assert scene.serves == "a"
     assert (scene.slot.phase, scene.slot.serves.sequence) == ("settled", 1)
+    assert list(scene.inventory.parts.iterdir()) == []
     assert scene.bench.done.count((step, "b")) == 1
     assert not scene.inventory.has(B2[1].sha256)
 
@@ -388,7 +402,7 @@ async def test_stopped_while_it_is_fetched_what_is_there_stays(scene: Scene) -> 
 
 
 def local(scene: Scene, content: str, *, unsigned: bool) -> Local:
-    blob, signed = scene.disk / "brought", signed_target(content, 1)
+    blob, signed = scene.disk.parent / "brought", signed_target(content, 1)
     blob.write_bytes(blob_of(content))
     return Local(PATH, blob, signed.sha256, signed.length, "mine", unsigned)
 

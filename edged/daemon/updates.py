@@ -1,0 +1,278 @@
+"""Updates of the running daemon: what serves at the start, and the updater of the configuration that serves now.
+
+Rules: what serves does not depend on anything here but its slot; a device that cannot update goes on with what it has, and says
+why.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import platform
+import random
+from collections.abc import AsyncIterator, Coroutine, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from edged import __version__
+from edged.config.schema import Settings
+from edged.core.errors import EdgedError, ModelRejected, UpdateFailed, UpdateRefused
+from edged.core.tasks import run_together
+from edged.daemon.admission import Admission
+from edged.daemon.bench import KIND, DeviceBench, End, Exchange, followed
+from edged.daemon.clock import read_clock
+from edged.daemon.drop import DropFolder
+from edged.daemon.gate import Gate
+from edged.daemon.installed import chosen_bundles, open_inventory
+from edged.daemon.publishing import Publishing
+from edged.daemon.recorder import Recorder
+from edged.daemon.teller import Teller
+from edged.infer.bundle import load_bundle
+from edged.infer.probe.records import Stated
+from edged.mqtt.carrier import MqttCarrier
+from edged.ota.announcement import announced
+from edged.ota.attempt import Kit, failed
+from edged.ota.channel import Trusted
+from edged.ota.download import download
+from edged.ota.local import Local
+from edged.ota.package import pack_directory
+from edged.ota.rollout import Device
+from edged.ota.settings import OtaSettings
+from edged.ota.slots import GoBack
+from edged.ota.topics import UpdateTopics
+from edged.ota.trust.floors import FloorFile
+from edged.ota.trust.keeper import verify
+from edged.ota.trust.records import Verify
+from edged.ota.updater import Updater, Ways
+from edged.vision import ipc
+
+log = logging.getLogger(__name__)
+
+DIRECTORY = "ota"
+
+NOT_SET_UP = UpdateRefused("unknown_id", "updates are not set up here", hint="The configuration needs a table [ota].")
+
+FALL_BACK_S = 30.0
+"""How long a trial that ended the vision process for good may take to be given up."""
+
+
+class Replaced(Exception):
+    """Ends the work of an updater; never leaves this file."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Parts:
+    """Whom updates work with."""
+
+    admission: Admission
+    exchange: Exchange
+    publishing: Publishing
+    recorder: Recorder
+
+
+class Updates:
+    """Made before the first vision process: from then on ``bench.applied`` says what serves. Belongs to the event loop."""
+
+    def __init__(self, settings: Settings, parts: Parts) -> None:
+        self._settings = settings
+        self._directory = settings.device.state_directory / DIRECTORY
+        self._publishing = parts.publishing
+        self.inventory = open_inventory(self._directory) if settings.ota else None
+        self._exchange = parts.exchange
+        self._admission = parts.admission
+        span_s = settings.ota.health_window_s if settings.ota else OtaSettings().health_window_s
+        self.bench = DeviceBench(parts.admission, parts.exchange, lambda: self._settings, self._delegate, span_s)
+        self._gate = Gate()
+        self._teller = Teller(parts.publishing, parts.recorder.put)
+        self._updater: Updater | None = None
+        self._replaced = asyncio.Event()
+        self.bench.serving = chosen_bundles(self.inventory)
+
+    def note(self, stats: ipc.Stats, vision_pid: int | None) -> None:
+        """Take in a heartbeat of the vision process."""
+        self._gate.note(stats)
+        self.bench.note(stats, vision_pid)
+
+    def replace(self, settings: Settings) -> None:
+        """Another configuration serves. Updates that are under way begin anew if it concerns them; what serves stays."""
+        before, self._settings = self._settings, settings
+        if self._facts(before) != self._facts(settings):
+            self._replaced.set()
+
+    async def run(self) -> None:
+        """Follow what the configuration says, for ever."""
+        while True:
+            self._replaced.clear()
+            await self._settle()
+            self._teller.keep({(KIND, path.partition("/")[2]) for path in followed(self._settings)})
+            works = self._works()
+            try:
+                await run_together(self._teller.run(), self._until_replaced(), *works)
+            except Replaced:
+                self._updater = None
+
+    async def install(self, name: str, sha256: str, version: str) -> None:
+        """Install a packed bundle that was left in the inventory, for an id; raises UpdateRefused and UpdateFailed."""
+        updater, ota, inventory = self._updater, self._settings.ota, self.inventory
+        if updater is None or ota is None or inventory is None:
+            raise NOT_SET_UP
+        try:
+            path = await asyncio.to_thread(inventory.take, sha256)
+            try:
+                length = path.stat().st_size
+                await updater.install(Local(f"{KIND}/{name}", path, sha256, length, version, ota.allow_unsigned))
+            finally:
+                path.unlink(missing_ok=True)
+        except OSError as error:
+            raise failed(error) from error
+
+    async def go_back(self, name: str) -> None:
+        """Let what served before serve again; raises UpdateRefused and UpdateFailed."""
+        if self._updater is None:
+            raise NOT_SET_UP
+        await self._updater.go_back(f"{KIND}/{name}")
+
+    def vision_ended(self, how: End) -> None:
+        """A life of the vision process ended."""
+        self._gate.open()
+        self.bench.vision_ended(how)
+
+    async def _install_dropped(self, name: str, directory: Path) -> None:
+        assert self.inventory
+        blob = await asyncio.to_thread(pack_directory, directory)
+        version = (await asyncio.to_thread(load_bundle, directory)).manifest.version
+        sha256 = await asyncio.to_thread(self.inventory.bring, blob)
+        await self.install(name, sha256, version)
+
+    async def fall_back(self, error: EdgedError) -> bool:
+        """The vision process ended for good: whether something else is to serve now, so that another can be started."""
+        if self.inventory is None:
+            return False
+        if any(slot.trial for slot in self.inventory.slots.values()):
+            log.error("the vision process gave up during a trial: %s", error)
+            self.bench.turned.clear()
+            self.bench.vision_ended("crashed")
+            try:
+                async with asyncio.timeout(FALL_BACK_S):
+                    await self.bench.turned.wait()
+            except TimeoutError:
+                return False
+            return True
+        if not isinstance(error, ModelRejected):
+            return False
+        before = self.bench.serving
+        for path, names in followed(self._settings).items():
+            if before.get(path) and not await self._passes(names):  # as after an update of edged itself
+                await asyncio.to_thread(self.inventory.note, path, GoBack("model_refused"))
+        self.bench.serving = await asyncio.to_thread(chosen_bundles, self.inventory)
+        if before == self.bench.serving:
+            return False
+        await self._exchange.exchange_surely()
+        return True
+
+    async def _passes(self, names: Iterable[str]) -> bool:
+        models = self.bench.applied(self._settings.models)
+        try:
+            for name in names:
+                await self._admission.try_out(name, models[name], Stated())
+        except ModelRejected as error:
+            log.error("model %s: its update is refused now: %s", name, error)
+            return False
+        return True
+
+    async def _settle(self) -> None:
+        """See that what the slots say serves: a trial may have been withdrawn, or updates been set up by a reload."""
+        if self.inventory is None and self._settings.ota:
+            self.inventory = await asyncio.to_thread(open_inventory, self._directory)
+        chosen = await asyncio.to_thread(chosen_bundles, self.inventory)
+        before, self.bench.serving = self.bench.serving, chosen
+        if any(before.get(path) != chosen.get(path) for path in {*before, *chosen}):
+            await self._exchange.exchange_surely()
+
+    def _works(self) -> list[Coroutine[Any, Any, None]]:
+        settings, ota = self._settings, self._settings.ota
+        if ota is None or self.inventory is None:
+            return []
+        kit = Kit(self.inventory, self.bench, self._teller, read_clock, asyncio.sleep, ota.health_window_s)
+        works: list[Coroutine[Any, Any, None]] = []
+        ways = Ways(_silence, _unheard, _unheard)
+        if ota.root is not None and settings.mqtt is not None:
+            topics = UpdateTopics(settings.mqtt.topic_prefix, settings.device.fleet)
+            name = f"edged-{settings.device.fleet}-{settings.device.name}"
+            carrier = MqttCarrier(settings.mqtt, name, topics.reply(settings.device.name))
+            fetch = partial(download, carrier, topics, parts=self.inventory.parts, gate=self._gate)
+            ways = Ways(
+                partial(announced, carrier, topics, ota.channel),
+                partial(self._verify, ota.root, settings.device.fleet, ota.channel),
+                lambda signed, progress: fetch(signed, progress=progress),
+            )
+            works.append(carrier.run())
+        self._updater = Updater(followed(settings), ways, kit, self._device, random.random)
+        works.append(self._updater.run())
+        if ota.drop_folder is not None:
+            works.append(DropFolder(ota.drop_folder, self._install_dropped).run())
+        return works
+
+    async def _verify(self, root: Path, fleet: str, channel: str, bundle: bytes) -> Trusted:
+        floors, now = FloorFile(self._directory / "floor"), read_clock()
+        try:
+            given = await asyncio.to_thread(root.read_bytes)
+        except OSError as error:
+            raise UpdateFailed("interrupted", f"{root}: {error.strerror}", hint="[ota] root names it.") from error
+        verified = await verify(
+            Verify(
+                fleet=fleet,
+                channel=channel,
+                root=given,
+                bundle=bundle,
+                floor=await asyncio.to_thread(floors.read, fleet, channel),
+                directory=str(self._directory / "tuf"),
+                clock_unix_s=now.unix_ns // 10**9,
+                synchronised=now.quality == "synchronised",
+            )
+        )
+        await asyncio.to_thread(floors.keep, fleet, channel, verified.floor)
+        return Trusted(verified.targets, verified.expires_unix_s, verified.floor.time_unix_s)
+
+    def _device(self, path: str) -> Device:
+        settings = self._settings
+        assert settings.ota
+        names = followed(settings).get(path, ())
+        return Device(
+            name=settings.device.name,
+            machine=platform.machine(),
+            edged=__version__,
+            groups=frozenset(settings.ota.groups),
+            runtimes=frozenset(settings.models[name].runtime for name in names),
+            accelerators=frozenset(filter(None, map(self._delegate, names))),
+        )
+
+    def _delegate(self, name: str) -> str:
+        """What a model runs on now; empty before it serves."""
+        return next((model.delegate for model in self._publishing.models if model.model_name == name), "")
+
+    def _facts(self, settings: Settings) -> object:
+        """What an updater depends on; it begins anew if that changes."""
+        return settings.ota, settings.mqtt, settings.device, followed(settings)
+
+    async def _until_replaced(self) -> None:
+        await self._replaced.wait()
+        raise Replaced
+
+
+@asynccontextmanager
+async def _silence() -> AsyncIterator[AsyncIterator[bytes]]:
+    """No channel is followed."""
+
+    async def nothing() -> AsyncIterator[bytes]:
+        await asyncio.Event().wait()
+        yield b""
+
+    yield nothing()
+
+
+async def _unheard(*_: object) -> Any:
+    raise AssertionError("nothing comes without a channel")

@@ -1,0 +1,128 @@
+"""A daemon whose model is updated over a real broker by a publisher with real keys; pictures that are white and green by turns."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import paho.mqtt.publish as publish
+from support import Subscriber
+
+from edged.ota.package import pack_directory
+from edged.ota.topics import UpdateTopics
+from edged.ota.upload import Blob
+from edged.testing.candidates import sound, write_candidate
+from edged.testing.repository import Repository
+
+TOPICS = UpdateTopics("edged/v1", "home")
+WHITE, GREEN = (255, 255, 255), (0, 255, 0)
+PICTURES = (WHITE,) * 5 + (GREEN,) * 15 + (WHITE,) * 15
+"""Ten a second. What a hidden fault shows at is there often, and what is seen changes, for longer than the tracker waits."""
+
+WINDOW_S = 5
+ID = "colours"
+
+
+class Publisher:
+    """Signs what it is told to, and pushes it to the broker at ``port``."""
+
+    def __init__(self, directory: Path, port: int) -> None:
+        self._directory = directory
+        self._port = port
+        self.repository = Repository("home", "stable")
+        self.root = directory / "root.json"
+        self.root.write_bytes(self.repository.roots[0])
+        self.sequence = 0
+
+    def push(self, model: bytes, **fields: Any) -> int:
+        """The next sequence of the thing; returns it."""
+        self.sequence += 1
+        bundle = write_candidate(self._directory / f"candidate-{self.sequence}", model, f"{self.sequence}.0")
+        blob = Blob(pack_directory(bundle))
+        self.repository.add(blob.data, id=ID, sequence=self.sequence, **fields)
+        messages = {TOPICS.index(blob.sha256): blob.index}
+        messages |= {TOPICS.chunk(blob.sha256, number): chunk for number, chunk in enumerate(blob.chunks)}
+        self._say(messages | {TOPICS.metadata("stable"): self.repository.publish()})
+        return self.sequence
+
+    def _say(self, messages: dict[str, bytes]) -> None:
+        publish.multiple(
+            [{"topic": topic, "payload": payload, "qos": 1, "retain": True} for topic, payload in messages.items()], port=self._port
+        )
+
+
+def write_config(directory: Path, port: int, ota: str) -> Path:
+    """A model that follows, and a camera that uses it."""
+    bundle, pictures = write_candidate(directory / "factory", sound()), directory / "pictures"
+    pictures.mkdir()
+    for number, colour in enumerate(PICTURES):
+        cv2.imwrite(str(pictures / f"{number:02}.png"), np.full((64, 64, 3), colour, np.uint8))
+    config = directory / "edged.toml"
+    config.write_text(f"""
+        [device]
+        name = "pi"
+        state_directory = "{directory / "state"}"
+        [models.colours]
+        bundle = "{bundle}"
+        follow = "{ID}"
+        [tracking]
+        appear_after_s = 0
+        leave_after_s = 1
+        [cameras.door]
+        model = "colours"
+        file = {{ path = "{pictures}", pace = "realtime", loop = true, pictures_per_s = 10 }}
+        [mqtt]
+        host = "127.0.0.1"
+        port = {port}
+        [ota]
+        health_window_s = {WINDOW_S}
+        {ota}
+    """)
+    return config
+
+
+class Watcher:
+    """What a subscriber hears of updates and of everything else."""
+
+    def __init__(self, subscriber: Subscriber) -> None:
+        self._subscriber = subscriber
+
+    def status(self) -> dict[str, Any]:
+        """The newest retained state of the thing."""
+        for topic, payload in reversed(self._subscriber.messages):
+            if topic.endswith("/ota/status") and payload:
+                (status,) = json.loads(payload)["updates"]
+                return status
+        return {}
+
+    def wait_for(self, state: str, code: str = "ok", sequence: int | None = None) -> dict[str, Any]:
+        """Until the thing stands so."""
+
+        def there() -> bool:
+            status = self.status()
+            return (status.get("state"), status.get("code")) == (state, code) and sequence in {None, status["sequence"]}
+
+        try:
+            self._subscriber.wait_until(there, f"never {state} {code} {sequence}")
+        except AssertionError as error:
+            raise AssertionError(f"{error}; {self.status()}; {self.states()}") from None
+        return self.status()
+
+    def states(self) -> list[str]:
+        """The events of updates, in order."""
+        return [f"{event['sequence']} {event['state']} {event['code']}" for event in self._subscriber.events("update")]
+
+    def flows(self) -> None:
+        """Wait until things are seen that were not seen before."""
+        seen = len(self._subscriber.events("object_appeared"))
+        self._subscriber.wait_until(lambda: len(self._subscriber.events("object_appeared")) > seen + 2, "nothing is seen any more")
+
+    def model(self) -> str:
+        """The version that serves, as the model's retained state says."""
+        for topic, payload in reversed(self._subscriber.messages):
+            if "/model/" in topic and "/event/" not in topic and payload:
+                return str(json.loads(payload)["version"])
+        return ""
