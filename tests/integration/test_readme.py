@@ -63,7 +63,7 @@ def config(desk: Path, broker: Mosquitto) -> Path:
 def run(command: str, desk: Path, *more: str) -> subprocess.CompletedProcess[str]:
     words = shlex.split(command)
     assert words[0] == "edged"
-    environment = {**os.environ, "STATE_DIRECTORY": str(desk / "state")}
+    environment = {**os.environ, "STATE_DIRECTORY": str(desk / "state"), "EDGED_OTA_PASSPHRASE": "correct horse battery"}
     return subprocess.run(
         [sys.executable, "-m", *words, *more],
         cwd=desk,
@@ -146,6 +146,19 @@ def test_daemon_and_tail_speak_to_each_other(desk: Path, config: Path, broker: M
         printed = listener.stdout.read()
         assert listener.wait(PATIENCE_S) == 0
     assert "face" in printed
+
+
+def test_a_model_is_signed_and_pushed(desk: Path, broker: Mosquitto) -> None:
+    def done(command: str) -> str:
+        ran = run(command.replace("broker.local", f"127.0.0.1 --port {broker.port}"), desk)
+        assert ran.returncode == 0, ran.stderr
+        return ran.stdout + ran.stderr
+
+    done("edged ota init publisher --fleet home")
+    assert "faces" in done("edged ota sign publisher ./blazeface-short --id faces")
+    assert (desk / "publisher/channels/stable.root.json").is_file()
+    done("edged ota push publisher --host broker.local")
+    done("edged ota status publisher --host broker.local")
 
 
 def test_example_event_has_the_fields_of_the_schema() -> None:
