@@ -14,6 +14,7 @@ import pytest
 
 from edged.core.errors import ModelRejected
 from edged.daemon.admission import Admission
+from edged.daemon.bench import End
 from edged.daemon.health import Health
 from edged.daemon.supervisor import Supervisor
 from edged.infer.settings import ModelSettings
@@ -61,7 +62,7 @@ class Ear:
             self.reports.append(report)
             self._changed.notify_all()
 
-    async def on_vision_lost(self) -> None:
+    async def on_vision_lost(self, how: End) -> None:
         async with self._changed:
             self.lost += 1
             self._changed.notify_all()
@@ -130,7 +131,8 @@ async def test_an_order_while_the_next_process_is_prepared_waits_for_it_and_is_o
         await bench.admission.asked.acquire()  # the next life begins, by the old settings
         order = asyncio.create_task(bench.supervisor.reconfigure(ordered))
         bench.admission.open.set()
-        assert (await order).opened == ("gate",)
+        async with asyncio.timeout(PATIENCE_S):
+            assert (await order).opened == ("gate",)
         await bench.ear.hear_up("gate")
     assert sorted(bench.ear.up) == ["door", "door", "gate"]
 
