@@ -112,7 +112,8 @@ def show(name: str, outcome: Outcome) -> None:
     for problem in outcome.problems:
         console.print(f"[red]broken promise:[/] {problem}")
     if not outcome.problems:
-        console.print("[green]every promise was kept")
+        mutants = isinstance(outcome, powercut.Mutants)
+        console.print("[green]every mutant was noticed" if mutants else "[green]every promise was kept")
 
 
 sys.exit(main())

@@ -46,7 +46,7 @@ SUBJECTS: dict[str, Subject] = {
 
 @dataclass(frozen=True)
 class Mutant:
-    """One sync that is left out, and whose promise that breaks.
+    """One sync that is left out, and whose promise that breaks; or, with other ``options`` of the mount, all flushes of the disk.
 
     Not every sync is needed on ext4, whose journal keeps the order of names: that of a bundle's name is covered by the next one
     of the slots. ``install_order.py`` asks for those as well.
@@ -54,9 +54,14 @@ class Mutant:
 
     name: str
     subject: str
-    file: str
-    old: str
+    file: str = ""
+    old: str = ""
     new: str = ""
+    options: str = OPTIONS
+
+    def make(self, directory: Path) -> dict[str, str]:
+        """The environment in which a worker is the mutant."""
+        return mutate(directory, self.file, self.old, self.new) if self.file else {}
 
 
 MUTANTS = (
@@ -65,6 +70,7 @@ MUTANTS = (
     Mutant("name of the slots", "install", "core/durable.py", "    sync_directory(path.parent)\n"),
     Mutant("commits", "store", "store/db.py", "PRAGMA synchronous = FULL", "PRAGMA synchronous = NORMAL"),
     Mutant("chunks", "download", "ota/part.py", "            os.fdatasync(fd)\n"),
+    Mutant("what the file system writes", "install", options=f"{OPTIONS},nobarrier"),
 )
 
 
@@ -92,7 +98,7 @@ class Mutants:
 class Bench:
     """One subject's run, and what may be left of it."""
 
-    def __init__(self, subject: Subject, scratch: Path, environment: dict[str, str]) -> None:
+    def __init__(self, subject: Subject, scratch: Path, environment: dict[str, str], options: str = OPTIONS) -> None:
         self._subject = subject
         self._scratch = scratch
         reference = scratch / "reference"
@@ -101,7 +107,7 @@ class Bench:
         disk = scratch / "disk.img"
         format_disk(disk)
         first = [piece for piece in read_pieces(disk) if any(piece.data)]
-        self.entries = record(subject, scratch, disk, environment)
+        self.entries = record(subject, scratch, disk, environment, options)
         before = [Entry(piece.offset, piece.data, flush=False) for piece in first]
         self._pieces, self.moments = follow([*before, Entry(0, b"", flush=True), *self.entries], DISK_BYTES)
         self._formatted = len(first)
@@ -149,8 +155,7 @@ def run_mutants(scratch: Path, every: int, seed: int, on_cut: Callable[[str, int
     outcome = Mutants(seed)
     for number, mutant in enumerate(MUTANTS):
         directory = made(scratch / f"mutant-{number}")
-        environment = mutate(directory / "code", mutant.file, mutant.old, mutant.new)
-        bench = Bench(SUBJECTS[mutant.subject], directory, environment)
+        bench = Bench(SUBJECTS[mutant.subject], directory, mutant.make(directory / "code"), mutant.options)
         title = f"without sync: {mutant.name}"
         for _, problems in looked(bench, every, seed, lambda done, of, title=title: on_cut(title, done, of)):
             if problems:
@@ -188,16 +193,17 @@ def read_pieces(disk: Path) -> Iterator[Piece]:
             yield from split(file.tell() - len(data), data)
 
 
-def record(subject: Subject, scratch: Path, disk: Path, environment: dict[str, str]) -> list[Entry]:
-    """What a worker that does all its steps has the disk do. Its stdout is the end of the same disk, so that what it says takes its
-    place among the writes: after what it had waited for, and before what it does next."""
-    log = scratch / "log"
-    with served(disk, log, scratch / "served") as device, mount(device, scratch / "mounted") as mounted:
+def record(subject: Subject, scratch: Path, disk: Path, environment: dict[str, str], options: str) -> list[Entry]:
+    """What a worker has the disk do that is killed halfway, and begun again for the other steps. Its stdout is the end of the same
+    disk, so that what it says takes its place among the writes: after what it had waited for, and before what it does next."""
+    log, killed = scratch / "log", subject.starts["crashed"]
+    with served(disk, log, scratch / "served") as device, mount(device, scratch / "mounted", options) as mounted:
         said = os.open(device, os.O_WRONLY)
         try:
             os.lseek(said, DISK_BYTES, os.SEEK_SET)
-            command = [sys.executable, "-B", subject.worker, subject.place(mounted), "0", str(subject.steps)]
-            subprocess.run(command, stdout=said, check=True, env={**os.environ, **environment}, cwd=scratch)
+            for first, last, how in ((0, killed, ["die"]), (killed, subject.steps, [])):
+                command = [sys.executable, "-B", subject.worker, subject.place(mounted), str(first), str(last), *how]
+                subprocess.run(command, stdout=said, check=False, env={**os.environ, **environment}, cwd=scratch)
         finally:
             os.close(said)
     with log.open("rb") as file:
@@ -232,9 +238,9 @@ def served(disk: Path, log: Path, at: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def mount(disk: Path, at: Path) -> Iterator[Path]:
+def mount(disk: Path, at: Path, options: str = OPTIONS) -> Iterator[Path]:
     at.mkdir()
-    subprocess.run(["mount", "-t", "ext4", "-o", OPTIONS, disk, at], check=True, capture_output=True, text=True)
+    subprocess.run(["mount", "-t", "ext4", "-o", options, disk, at], check=True, capture_output=True, text=True)
     try:
         yield at
     finally:
