@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import dataclasses
 import json
+import logging
 import secrets
 import sys
 import tempfile
@@ -15,7 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from faults import calls, killed_install, killed_store, kills, transfer
+from faults import calls, killed_install, killed_store, kills, powercut, transfer
 from faults.tally import Tally
 
 
@@ -34,13 +35,16 @@ def main() -> int:
     four.add_argument("--count", type=int, default=100, help="faults, a fifth of them the broker's (default %(default)s)")
     four.add_argument("--bytes", type=int, default=6_000_000, help="size of the update (default %(default)s)")
     four.add_argument("--seed", type=int, help="decides what happens when; one is drawn and printed if none is given")
-    for parser in (one, two, three, four):
+    five = names.add_parser("powercut", help="a power cut at every write to the disk, under updates and the store (as root)")
+    five.add_argument("--every", type=int, default=1, metavar="N", help="only after every N-th write (default %(default)s)")
+    five.add_argument("--mutants", action="store_true", help="leave out one sync after the other; each must be noticed")
+    five.add_argument("--seed", type=int, help="decides what is lost; one is drawn and printed if none is given")
+    for parser in (one, two, three, four, five):
         parser.add_argument("--json", action="store_true", help="one JSON object, nothing else, on stdout")
     arguments = top.parse_args()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     with tempfile.TemporaryDirectory(prefix="edged-faults-") as name, Progress(*columns, console=Console(stderr=True)) as progress:
-        run = {"kills": run_kills, "calls": run_calls, "install": run_calls, "transfer": run_transfer}[arguments.name]
-        outcome = run(arguments, Path(name), progress)
+        outcome = RUNS[arguments.name](arguments, Path(name), progress)
     if arguments.json:
         print(json.dumps(dataclasses.asdict(outcome)))
     else:
@@ -78,7 +82,24 @@ def run_transfer(arguments: argparse.Namespace, directory: Path, progress: Progr
     return asyncio.run(transfer.run(plan, directory, tell))
 
 
-def show(name: str, outcome: kills.Outcome | calls.Outcome | transfer.Outcome) -> None:
+def run_powercut(arguments: argparse.Namespace, directory: Path, progress: Progress) -> powercut.Outcome | powercut.Mutants:
+    seed = secrets.randbelow(1 << 32) if arguments.seed is None else arguments.seed
+    task = progress.add_task("formatting a disk")
+
+    def tell(what: str, done: int, of: int) -> None:
+        progress.update(task, completed=done, total=of, description=f"{what}, seed {seed}")
+
+    logging.disable()  # what is found broken is told as such
+    with powercut.in_memory(directory):
+        return (powercut.run_mutants if arguments.mutants else powercut.run)(directory, arguments.every, seed, tell)
+
+
+RUNS = {"kills": run_kills, "calls": run_calls, "install": run_calls, "transfer": run_transfer, "powercut": run_powercut}
+
+Outcome = kills.Outcome | calls.Outcome | transfer.Outcome | powercut.Outcome | powercut.Mutants
+
+
+def show(name: str, outcome: Outcome) -> None:
     table = Table(title=f"scripts/faults {name}", title_justify="left", show_header=False)
     for field, value in dataclasses.asdict(outcome).items():
         if isinstance(value, dict):
@@ -91,7 +112,8 @@ def show(name: str, outcome: kills.Outcome | calls.Outcome | transfer.Outcome) -
     for problem in outcome.problems:
         console.print(f"[red]broken promise:[/] {problem}")
     if not outcome.problems:
-        console.print("[green]every promise was kept")
+        mutants = isinstance(outcome, powercut.Mutants)
+        console.print("[green]every mutant was noticed" if mutants else "[green]every promise was kept")
 
 
 sys.exit(main())

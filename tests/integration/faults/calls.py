@@ -106,17 +106,8 @@ class Bench:
             inject = f"--inject={point.call}:signal=SIGKILL:when={point.nth}"
             done = self._traced(place, point.start, ["-o", "/dev/null", inject])
             confirmed = [int(line) for line in done.stdout.split()]
-            return done.returncode != 0, [f"{point}: {problem}" for problem in self._examine(place, point.start, confirmed)]
-
-    def _examine(self, place: Path, start: str, confirmed: list[int]) -> Iterator[str]:
-        first = self._subject.starts[start]
-        last = confirmed[-1] if confirmed else first
-        if confirmed != list(range(first + 1, last + 1)):
-            yield f"steps {confirmed} were confirmed"
-        yield from self._subject.damage(place)
-        if self._subject.snapshot(place) not in self._states[last : last + 2]:
-            yield f"neither as before nor as after step {last + 1}"
-        yield from self._subject.go_on(place)
+            problems = examine(self._subject, self._states, place, self._subject.starts[point.start], confirmed)
+            return done.returncode != 0, [f"{point}: {problem}" for problem in problems]
 
     def _observe(self, start: str) -> Counter[str]:
         """How often each call is made where nobody is killed."""
@@ -133,6 +124,17 @@ class Bench:
     def _traced(self, place: Path, start: str, options: list[str]) -> subprocess.CompletedProcess[str]:
         options = [*self._subject.only(place), *options]
         return traced(self._subject, place, self._subject.starts[start], options, self._environment)
+
+
+def examine(subject: Subject, states: Sequence[Snapshot], place: Path, first: int, confirmed: Sequence[int]) -> Iterator[str]:
+    """What is wrong with what is left of a worker that began with step ``first`` and confirmed these."""
+    last = confirmed[-1] if confirmed else first
+    if list(confirmed) != list(range(first + 1, last + 1)):
+        yield f"steps {list(confirmed)} were confirmed"
+    yield from subject.damage(place)
+    if subject.snapshot(place) not in states[last : last + 2]:
+        yield f"neither as before nor as after step {last + 1}"
+    yield from subject.go_on(place)
 
 
 def traced(
