@@ -205,7 +205,8 @@ def test_serves_devices_where_nothing_is_kept(run: Run, home: Path, tmp_path: Pa
                     continue  # it does not serve yet
 
     with Mosquitto(tmp_path, options="retain_available false") as mosquitto:
-        command = [sys.executable, "-m", "edged", "ota", "serve", home, "--host", mosquitto.host, "--port", str(mosquitto.port)]
+        serve = [sys.executable, "-m", "edged", "ota", "serve", home, "--host", mosquitto.host, "--port", str(mosquitto.port)]
+        command = ["env", "--default-signal=INT", *serve]  # a shell that starts tests in the background has it ignored
         with subprocess.Popen(command, stderr=subprocess.PIPE) as serving:
             try:
                 asyncio.run(device(mosquitto.port))

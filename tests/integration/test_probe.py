@@ -325,7 +325,7 @@ async def test_a_candidate_with_a_fault_that_shows_is_refused_for_it(
         assert verdict.refusal is not None
         assert "on average" in verdict.refusal.message
     alone = await prober.probe(request(path, deadline_s=10.0, decoder=None))  # without anything stated
-    names = {"eating": "does not fit memory", "slow": None, "another shape": "golden differs", "other answers": "golden differs"}
+    names = {"eating": "does not fit memory", "slow": None, "another shape": "unfit", "other answers": "golden differs"}
     assert (alone.refusal.fault if alone.refusal else None) == names.get(kind, kind)
 
 

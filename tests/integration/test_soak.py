@@ -14,7 +14,7 @@ from support import require_rtsp_server
 
 def test_trouble_leaves_nothing_behind_and_cameras_share(test_data: Path, tmp_path: Path) -> None:
     require_rtsp_server()
-    plan = Plan(seconds=0, rest_s=2, away_s=0.3, sample_s=0.2)
+    plan = Plan(seconds=0, rest_s=2, away_s=0.3, sample_s=0.2, fps=60)  # more than any machine infers, so that they have to share
     with Scene(plan, tmp_path, test_data, print) as scene:
         record = scene.run()
     findings = judge(record)
