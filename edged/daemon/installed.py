@@ -6,6 +6,7 @@ import logging
 from pathlib import Path
 
 from edged.core.errors import EdgedError
+from edged.daemon import layers
 from edged.infer.bundle import identify
 from edged.ota.inventory import Inventory
 from edged.ota.slots import Installed, Lose
@@ -30,7 +31,7 @@ def chosen_bundles(inventory: Inventory | None) -> dict[str, Path | None]:
     for path, slot in inventory.slots.items() if inventory else ():
         assert inventory
         serves = slot.serves
-        while serves is not None and not _intact(serves, inventory.where(serves.sha256)):
+        while serves is not None and not _intact(path, serves, inventory.where(serves.sha256)):
             log.error("%s: the update %s is damaged on the disk: going back", path, serves.version)
             try:
                 serves = inventory.note(path, Lose()).serves
@@ -42,10 +43,10 @@ def chosen_bundles(inventory: Inventory | None) -> dict[str, Path | None]:
     return chosen
 
 
-def _intact(installed: Installed, bundle: Path) -> bool:
+def _intact(path: str, installed: Installed, bundle: Path) -> bool:
     """Whether a bundle is what passed its probe. Hashes all of it, as each start of the vision process does."""
     try:
-        return identify(bundle) == installed.identity
-    except EdgedError as error:
+        return (layers.identify if path.startswith(f"{layers.KIND}/") else identify)(bundle) == installed.identity
+    except (EdgedError, OSError) as error:
         log.debug("%s: %s", bundle, error)
         return False
