@@ -24,6 +24,7 @@ def register(actions: Verbs) -> None:
     """Add the action."""
     from edged.ota.target import Kind
 
+    kinds = [kind for kind in get_args(Kind) if kind != "config"]
     sign = actions.add_parser("sign", help="publish a bundle, or settings, as the newest of their id")
     sign.add_argument("dir", type=Path, metavar="DIR", help="the publisher's directory")
     what = sign.add_mutually_exclusive_group(required=True)
@@ -32,7 +33,7 @@ def register(actions: Verbs) -> None:
     sign.add_argument("--id", required=True, metavar="ID", help="what devices follow it by")
     sign.add_argument(
         "--kind",
-        choices=[kind for kind in get_args(Kind) if kind != "config"],
+        choices=kinds,
         default="model",
         help="what it is (default: %(default)s)",
     )

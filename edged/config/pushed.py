@@ -18,7 +18,7 @@ DOCUMENT = "config.toml"
 """The one file of a package."""
 
 SECTIONS = {"cameras": 2, "models": 2, "tracking": 1}
-"""What may be pushed, and how many levels of tables are joined: a key of a camera, of a model, of tracking is replaced as a whole."""
+"""What may be pushed, and how many levels are joined: a key of a camera, of a model, of tracking is replaced as a whole."""
 
 MODEL_KEYS = ("threads", "score_threshold", "label_thresholds")
 """The others say which files are read and which native code runs."""

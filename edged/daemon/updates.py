@@ -265,9 +265,11 @@ class Updates:
         if self.inventory is None and self.settings.ota:
             self.inventory = await asyncio.to_thread(open_inventory, self._directory)
         chosen, pushed = _by_kind(await asyncio.to_thread(chosen_bundles, self.inventory))
-        path = config_path(self.settings)
-        if self._layers is not None and path and self._layers.packages.get(path) != pushed.get(path):
-            await self._layers.take_off(path, pushed.get(path))
+        if self._layers is not None:
+            path = config_path(self.settings)
+            self._layers.packages.update({other: package for other, package in pushed.items() if other != path})
+            if path and self._layers.packages.get(path) != pushed.get(path):
+                await self._layers.take_off(path, pushed.get(path))
         before, self.bench.serving = self.bench.serving, chosen
         if any(before.get(path) != chosen.get(path) for path in {*before, *chosen}):
             await self._exchange.exchange_surely()
