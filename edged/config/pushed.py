@@ -17,8 +17,9 @@ from edged.sources.settings import KINDS
 DOCUMENT = "config.toml"
 """The one file of a package."""
 
-SECTIONS = {"cameras": 2, "models": 2, "tracking": 1}
-"""What may be pushed, and how many levels are joined: a key of a camera, of a model, of tracking is replaced as a whole."""
+SECTIONS = {"cameras": 3, "models": 2, "tracking": 1}
+"""What may be pushed, and how many levels are joined: keys of a model and of tracking are replaced, each as a whole, and keys of a
+camera, but for its ``picture``: who pushes a crop does not take away masks by the way."""
 
 MODEL_KEYS = ("threads", "score_threshold", "label_thresholds")
 """The others say which files are read and which native code runs."""
@@ -29,8 +30,9 @@ DEVICE_KEYS: tuple[KeyPath, ...] = (
     ("stream", "password_file"),
     ("stream", "password_credential"),
     ("stream", "ca_file"),
+    ("synthetic", "frames"),
 )
-"""Below a camera: files that are read and written, and secrets."""
+"""Below a camera: files that are read and written, secrets, and what ends, as the daemon does with its last recording."""
 
 DEVICES = ("/dev/video", "/dev/v4l/")
 """How the path of a pushed Video4Linux camera begins: opening any device does something."""

@@ -106,7 +106,7 @@ class Updates:
         self._updater: Updater | None = None
         self._replaced = asyncio.Event()
         self._layers = parts.layers
-        self._config = (
+        self.config_bench = (
             ConfigBench(parts.layers, lambda: self.settings, parts.exchange.delivering, span_s, self.bench.turned)
             if parts.layers
             else None
@@ -149,8 +149,8 @@ class Updates:
         """Take in a heartbeat of the vision process."""
         self._gate.note(stats)
         self.bench.note(stats, vision_pid)
-        if self._config:
-            self._config.note(stats)
+        if self.config_bench:
+            self.config_bench.note(stats)
         self._begin_anew_if_due()
 
     def replace(self, settings: Settings) -> None:
@@ -204,8 +204,8 @@ class Updates:
         """A life of the vision process ended."""
         self._gate.open()
         self.bench.vision_ended(how)
-        if self._config:
-            self._config.vision_ended(how)
+        if self.config_bench:
+            self.config_bench.vision_ended(how)
 
     async def _install_dropped(self, name: str, directory: Path) -> None:
         assert self.inventory
@@ -278,7 +278,7 @@ class Updates:
         settings, ota = self.settings, self.settings.ota
         if ota is None or self.inventory is None:
             return []
-        benches = Benches({KIND: self.bench, **({CONFIG: self._config} if self._config else {})})
+        benches = Benches({KIND: self.bench, **({CONFIG: self.config_bench} if self.config_bench else {})})
         kit = Kit(self.inventory, benches, self._teller, read_clock, asyncio.sleep, ota.health_window_s)
         works: list[Coroutine[Any, Any, None]] = []
         ways = Ways(_silence, _unheard, _unheard)

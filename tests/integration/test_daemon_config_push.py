@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -149,4 +150,23 @@ def test_a_push_that_changes_which_models_are_followed_comes_to_its_end(
         watcher.wait_for("confirmed", sequence=1)
         assert Watcher(subscriber, "model").wait_for("rejected", "unknown_id"), "the model of the new camera is followed now"
         assert watcher.states().count("1 trial ok") == 1
+        assert daemon.stop() == 0
+
+
+def test_a_push_that_the_vision_process_dies_of_is_gone_back_from(tmp_path: Path, broker: Mosquitto, publisher: Publisher) -> None:
+    config = configured(tmp_path, broker, publisher)
+    with subscribed(broker.port) as subscriber, running(config) as daemon:
+        watcher = Watcher(subscriber, "config")
+        watcher.flows()
+        publisher.push_config('[cameras.yard]\nmodel = "colours"\nsynthetic = {}\n')
+        daemon.wait_for("is laid over")
+        vision_pid = daemon.vision_pid
+        assert vision_pid
+        os.kill(vision_pid, signal.SIGKILL)
+        watcher.wait_for("reverted", "crashed", 1)
+        watcher.flows()
+        crop = "picture = { crop = [0.5, 0.5, 0.51, 0.51] }"  # too little is left
+        publisher.push_config(f'[cameras.yard]\nmodel = "colours"\nsynthetic = {{}}\n{crop}\n')
+        watcher.wait_for("reverted", "config_refused", 2)
+        watcher.flows()
         assert daemon.stop() == 0

@@ -80,6 +80,13 @@ def test_a_camera_gets_another_source_as_a_whole_and_no_login_goes_to_it(settled
     assert "password" in found[0], "the password of the old address is not there any more"
 
 
+def test_masks_are_not_taken_away_by_the_way(settled: Any) -> None:
+    local = LOCAL.replace("[cameras.yard]", "[cameras.yard]\npicture = { masks = [[[0, 0], [1, 0], [1, 1]]], rotate = 90 }")
+    after = settled("[cameras.yard]\nsynthetic = {}\npicture = { rotate = 180, max_fps = 5 }\n", local).cameras["yard"]
+    assert (len(after.picture.masks), after.picture.rotate, after.picture.max_fps) == (1, 180, 5)
+    assert settled("[cameras.yard]\npicture = { masks = [] }\n", local).cameras["yard"].picture.masks == ()
+
+
 def test_cameras_are_added(settled: Any) -> None:
     after = settled('[cameras.new]\nmodel = "m"\nsynthetic = {}\n')
     assert set(after.cameras) == {"door", "yard", "new"}
@@ -115,6 +122,7 @@ def test_neither_document_is_changed() -> None:
         ('[cameras.door.stream]\npassword_file = "/etc/shadow"\n', "cameras.door.stream.password_file"),
         ('[cameras.door.stream]\npassword_credential = "x"\n', "cameras.door.stream.password_credential"),
         ('[cameras.door.stream]\nca_file = "x"\n', "cameras.door.stream.ca_file"),
+        ("[cameras.door]\nsynthetic = { frames = 9 }\n", "cameras.door.synthetic.frames"),
         ('[cameras.yard]\nv4l2 = { device = "/dev/watchdog" }\n', "cameras.yard.v4l2.device"),
         ('[cameras.yard]\nv4l2 = { device = "/dev/v4l/../sda" }\n', "cameras.yard.v4l2.device"),
     ],

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edged.config.schema import Settings
-from edged.core.errors import ConfigInvalid, EdgedError, ModelRejected, UpdateRefused
+from edged.core.errors import ConfigInvalid, EdgedError, ModelRejected, UpdateRefused, VisionFailed
 from edged.daemon.config_bench import ConfigBench
 from edged.daemon.layers import Layers, identify
 from edged.daemon.publishing import Publishing
@@ -261,3 +261,18 @@ async def test_a_push_that_the_vision_process_refuses_at_a_later_start_does_not_
     assert await updates.fall_back(ModelRejected("no such label"))
     assert (daemon.threads, daemon.surely) == (None, 1)
     assert not await updates.fall_back(ModelRejected("no such label")), "the file itself is what is wrong"
+
+
+async def test_an_end_during_the_trial_of_a_push_waits_for_going_back(daemon: Daemon, tmp_path: Path) -> None:
+    (tmp_path / "ota").mkdir()
+    package = install(Inventory(tmp_path / "ota"), 1, THREADS.format(1))
+    updates = daemon.start()
+    assert updates.inventory
+    assert updates.config_bench
+    updates.inventory.note(PATH, Install(Installed("2" * 64, 2, "2")))
+    await updates.config_bench.swap(PATH, package)
+    falling = asyncio.create_task(updates.fall_back(VisionFailed("no camera is left")))
+    await asyncio.sleep(0)
+    assert (falling.done(), updates.config_bench.trial(PATH).crashes) == (False, 1)
+    await updates.config_bench.go_back(PATH, package)
+    assert await falling
