@@ -19,7 +19,7 @@ from typing import Any, Protocol
 
 from edged import __version__
 from edged.config.schema import Settings, config_path
-from edged.core.errors import ConfigInvalid, EdgedError, ModelRejected, UpdateFailed, UpdateRefused
+from edged.core.errors import EdgedError, ModelRejected, UpdateFailed, UpdateRefused
 from edged.core.tasks import run_together
 from edged.daemon.admission import Admission
 from edged.daemon.bench import KIND, DeviceBench, End, Exchange, followed
@@ -28,7 +28,7 @@ from edged.daemon.clock import read_clock
 from edged.daemon.config_bench import ConfigBench
 from edged.daemon.drop import DropFolder
 from edged.daemon.gate import Gate
-from edged.daemon.installed import chosen_bundles, open_inventory
+from edged.daemon.installed import begin, by_kind, chosen_bundles, open_inventory, without
 from edged.daemon.layers import KIND as CONFIG
 from edged.daemon.layers import Layers
 from edged.daemon.publishing import Publishing
@@ -58,9 +58,6 @@ log = logging.getLogger(__name__)
 DIRECTORY = "ota"
 
 NOT_SET_UP = UpdateRefused("unknown_id", "updates are not set up here", hint="The configuration needs a table [ota].")
-
-Chosen = dict[str, Path | None]
-"""By ``<kind>/<id>``: where what serves lies, ``None`` for what the configuration began with."""
 
 FALL_BACK_S = 30.0
 """How long a trial that ended the vision process for good may take to be given up."""
@@ -115,35 +112,11 @@ class Updates:
         self._worked_with = self.settings
 
     def _begin(self) -> None:
-        """What the slots say is to serve, down to the file alone: what was pushed and does not fit any more is given up."""
-        self.bench.serving, pushed = _by_kind(chosen_bundles(self.inventory))
+        """What the slots say is to serve."""
+        self.bench.serving, pushed = by_kind(chosen_bundles(self.inventory))
         path = config_path(self.settings)
-        if self._layers is None or self.inventory is None or path is None:
-            return
-        while pushed.get(path):
-            try:
-                self.settings = self._layers.start(pushed)
-            except ConfigInvalid as error:
-                log.error("%s: refused now, and given up: %s", path, "; ".join(error.problems) or error.message)
-                pushed = self._without(path, pushed)
-            else:
-                log.info("%s %s is laid over the configuration", path, self._version(path))
-                return
-        self.settings = self._layers.start(pushed)
-
-    def _without(self, path: str, pushed: Chosen) -> Chosen:
-        """What was pushed before it, if the slots can say so."""
-        assert self.inventory
-        try:
-            self.inventory.note(path, GoBack("config_refused"))
-        except OSError as error:
-            log.error("%s: that cannot be written down: %s", path, error.strerror)
-            return {**pushed, path: None}
-        return _by_kind(chosen_bundles(self.inventory))[1]
-
-    def _version(self, path: str) -> str:
-        serves = self.inventory.slot(path).serves if self.inventory else None
-        return serves.version if serves else ""
+        if self._layers and self.inventory and path:
+            self.settings = begin(self._layers, self.inventory, path, pushed)
 
     def note(self, stats: ipc.Stats, vision_pid: int | None) -> None:
         """Take in a heartbeat of the vision process."""
@@ -234,7 +207,7 @@ class Updates:
         for path, names in followed(self.settings).items():
             if before.get(path) and not await self._passes(names):  # as after an update of edged itself
                 await asyncio.to_thread(self.inventory.note, path, GoBack("model_refused"))
-        self.bench.serving = _by_kind(await asyncio.to_thread(chosen_bundles, self.inventory))[0]
+        self.bench.serving = by_kind(await asyncio.to_thread(chosen_bundles, self.inventory))[0]
         if before == self.bench.serving:
             return await self._take_off()
         await self._exchange.exchange_surely()
@@ -243,10 +216,10 @@ class Updates:
     async def _take_off(self) -> bool:
         """No model is to blame by itself: whether something was pushed, as a threshold for a label that is not there any more."""
         path = config_path(self.settings)
-        if self._layers is None or path is None or not (before := self._layers.packages.get(path)):
+        if not self._layers or not self.inventory or not path or not (before := self._layers.packages.get(path)):
             return False
-        log.error("%s %s: refused now, and given up", path, self._version(path))
-        pushed = await asyncio.to_thread(self._without, path, self._layers.packages)
+        log.error("%s: refused now, and given up", path)
+        pushed = await asyncio.to_thread(without, self.inventory, path, self._layers.packages)
         await self._layers.take_off(path, pushed.get(path))
         return pushed.get(path) != before
 
@@ -264,7 +237,7 @@ class Updates:
         """See that what the slots say serves: a trial may have been withdrawn, or updates been set up by a reload."""
         if self.inventory is None and self.settings.ota:
             self.inventory = await asyncio.to_thread(open_inventory, self._directory)
-        chosen, pushed = _by_kind(await asyncio.to_thread(chosen_bundles, self.inventory))
+        chosen, pushed = by_kind(await asyncio.to_thread(chosen_bundles, self.inventory))
         if self._layers is not None:
             path = config_path(self.settings)
             self._layers.packages.update({other: package for other, package in pushed.items() if other != path})
@@ -345,12 +318,6 @@ class Updates:
     async def _until_replaced(self) -> None:
         await self._replaced.wait()
         raise Replaced
-
-
-def _by_kind(chosen: Chosen) -> tuple[Chosen, Chosen]:
-    """Models, and what was pushed of the configuration."""
-    pushed = {path: package for path, package in chosen.items() if path.startswith(f"{CONFIG}/")}
-    return {path: bundle for path, bundle in chosen.items() if path not in pushed}, pushed
 
 
 def _ways(settings: Settings) -> object:

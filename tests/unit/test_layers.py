@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -51,13 +52,16 @@ class Daemon:
         self.error: EdgedError | None = None
         self.taken: list[Settings] = []
         self.surely = 0
-        self.gate = asyncio.Event()
+        self.asked, self.gate = asyncio.Event(), asyncio.Event()
         self.gate.set()
         self.online = {"door"}
         self.layers = Layers(self.config, self.take_on, self.take_on_surely)
 
     async def take_on(self, settings: Settings) -> tuple[str, ...]:
+        assert not self.asked.is_set(), "one after the other"
+        self.asked.set()
         await self.gate.wait()
+        self.asked.clear()
         if self.error:
             raise self.error
         self.taken.append(settings)
@@ -143,8 +147,12 @@ async def test_what_is_refused_leaves_what_was_there(daemon: Daemon, tmp_path: P
 async def test_a_reload_that_begins_before_a_push_does_not_undo_it(daemon: Daemon, tmp_path: Path) -> None:
     daemon.layers.start({})
     daemon.gate.clear()
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
     reload = asyncio.create_task(daemon.layers.reload())
+    await daemon.asked.wait()
     push = asyncio.create_task(daemon.layers.lay(PATH, package(tmp_path, THREADS.format(2))))
+    for _ in range(5):  # the push gets as far as it can meanwhile: what it asks the only thread for is done before this is
+        await asyncio.to_thread(int)
     daemon.gate.set()
     await asyncio.gather(reload, push)
     assert daemon.threads == 2
