@@ -24,11 +24,19 @@ def register(actions: Verbs) -> None:
     """Add the action."""
     from edged.ota.target import Kind
 
-    sign = actions.add_parser("sign", help="publish a bundle as the newest of its id")
+    kinds = [kind for kind in get_args(Kind) if kind != "config"]
+    sign = actions.add_parser("sign", help="publish a bundle, or settings, as the newest of their id")
     sign.add_argument("dir", type=Path, metavar="DIR", help="the publisher's directory")
-    sign.add_argument("bundle", type=Path, metavar="BUNDLE", help="a directory: of a model, the one with its model.toml")
+    what = sign.add_mutually_exclusive_group(required=True)
+    what.add_argument("bundle", type=Path, nargs="?", metavar="BUNDLE", help="a directory: of a model, the one with its model.toml")
+    what.add_argument("--config", type=Path, metavar="FILE", help="settings to lay over the file of devices (kind config)")
     sign.add_argument("--id", required=True, metavar="ID", help="what devices follow it by")
-    sign.add_argument("--kind", choices=get_args(Kind), default="model", help="what it is (default: %(default)s)")
+    sign.add_argument(
+        "--kind",
+        choices=kinds,
+        default="model",
+        help="what it is (default: %(default)s)",
+    )
     sign.add_argument("--version", metavar="TEXT", help="for people (default: that of the model)")
     model = sign.add_argument_group("of a model")
     model.add_argument("--picture", action="append", default=[], type=Path, metavar="FILE", help="compare answers to this one too")
@@ -55,12 +63,12 @@ def run_sign(arguments: argparse.Namespace) -> int:
     """Publish a bundle."""
     from edged.infer.encryption import read_key
     from edged.ota.target import Constraints, Limits
-    from edged.tooling.article import Wish, make_article
+    from edged.tooling.article import Wish, make_article, make_config_article
 
     publisher = open_publisher(arguments)
     channel = channel_of(publisher, arguments)
     wish = Wish(
-        kind=arguments.kind,
+        kind="config" if arguments.config else arguments.kind,
         id=arguments.id,
         version=arguments.version,
         constraints=Constraints(
@@ -73,6 +81,8 @@ def run_sign(arguments: argparse.Namespace) -> int:
         limits=Limits(memory_mb=arguments.memory_mb, p95_ms=arguments.p95_ms),
         key=read_key(arguments.model_key, None),
     )
+    if arguments.config:
+        return say(channel, publisher.sign(channel, make_config_article(arguments.config, wish), change_of(arguments)))
     golden = None if arguments.no_golden else _golden(arguments, wish.key)
     return say(channel, publisher.sign(channel, make_article(arguments.bundle, wish, golden), change_of(arguments)))
 

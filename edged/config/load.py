@@ -10,8 +10,9 @@ import dataclasses
 import json
 import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, cast
 
 from pydantic import ValidationError
@@ -19,34 +20,82 @@ from pydantic import ValidationError
 from edged.config.consistency import inconsistencies
 from edged.config.lines import KeyPath, key_lines
 from edged.config.problems import Problem, problems_of
-from edged.config.schema import Settings, validator
+from edged.config.pushed import laid_over, not_there, not_to_be_pushed, stood_in
+from edged.config.schema import Settings, config_path, validator
 from edged.core.errors import ConfigInvalid
 from edged.infer.settings import ModelSettings, is_path
 
 MAX_BYTES = 1 << 20
 HINT = "`edged config schema` prints every key with its meaning"
 
+NOTHING: Mapping[str, Path | None] = MappingProxyType({})
 
-def load(path: Path) -> Settings:
-    """Read and check the configuration at ``path``; raises ConfigInvalid with all its problems."""
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Document:
+    """A text that was read and is valid TOML; ``name`` is how it is called in front of a line number."""
+
+    path: Path
+    name: str
+    text: str
+    data: dict[str, Any]
+
+
+def read(path: Path, name: str = "") -> Document:
+    """Raises ConfigInvalid."""
     text = _read(path)
     try:
         data = tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # also for numbers of thousands of digits, and brackets as deep
-        raise ConfigInvalid(f"{path} is no valid TOML", (_syntax_problem(path, error),)) from error
-    settings, problems = _check(data, path.absolute().parent)
+        name = name or str(path)
+        raise ConfigInvalid(f"{name} is no valid TOML", (_syntax_problem(name, error),)) from error
+    return Document(path, name or str(path), text, data)
+
+
+def load(path: Path) -> Settings:
+    """Read and check the configuration at ``path``; raises ConfigInvalid with all its problems."""
+    return settle(read(path))
+
+
+def settle(local: Document, pushed: Mapping[str, Path | None] = NOTHING) -> Settings:
+    """The settings of a device's file, and of what was pushed over it; raises ConfigInvalid with all problems.
+
+    ``pushed`` are documents by ``config/<id>``, of which that counts which the file follows. The file has to be sound by itself,
+    since it is what serves once the document is given up.
+    """
+    settings, problems = _check(local.data, local.path.absolute().parent)
     if problems:
-        raise ConfigInvalid(f"{path} cannot be used", _told(path, problems, key_lines(text)), hint=HINT)
+        raise ConfigInvalid(f"{local.name} cannot be used", _told(problems, local), hint=HINT)
+    followed = config_path(settings)
+    document = pushed.get(followed) if followed else None
+    if followed is None or document is None:
+        return settings
+    above = read(document, followed)
+    problems = [*not_to_be_pushed(above.data), *not_there(local.data, above.data)]
+    if not problems:
+        settings, problems = _check(laid_over(local.data, above.data), local.path.absolute().parent)
+    if problems:
+        raise ConfigInvalid(f"{above.name} cannot be laid over {local.name}", _told(problems, local, above), hint=HINT)
     return settings
+
+
+def check_pushed(path: Path) -> None:
+    """Check what can be said of a document without the device that it is for; raises ConfigInvalid with all its problems."""
+    document = read(path)
+    problems = list(not_to_be_pushed(document.data))
+    if not problems:
+        problems = _check(stood_in(document.data), path.absolute().parent)[1]
+    if problems:
+        raise ConfigInvalid(f"{path} cannot be pushed", _told(problems, document), hint=HINT)
 
 
 def explain(path: Path, problems: Iterable[Problem]) -> tuple[str, ...]:
     """Problems that showed only in use, one line of text each, placed by the text that ``path`` holds now."""
     try:
-        lines = key_lines(_read(path))
+        document = Document(path, str(path), _read(path), {})
     except ConfigInvalid:  # gone or replaced meanwhile: the keys still say what is meant
-        lines = {}
-    return _told(path, problems, lines)
+        document = Document(path, str(path), "", {})
+    return _told(problems, document)
 
 
 def _read(path: Path) -> str:
@@ -60,12 +109,12 @@ def _read(path: Path) -> str:
         raise ConfigInvalid(f"{path} is no UTF-8 text: byte {error.start} is {error.object[error.start]:#04x}", ()) from error
 
 
-def _syntax_problem(path: Path, error: Exception) -> str:
+def _syntax_problem(name: str, error: Exception) -> str:
     message = str(error)
     if place := re.fullmatch(r"(.*) \(at line (\d+), column (\d+)\)", message, re.DOTALL):
         what, line, column = place.groups()
-        return f"{path}:{line}:{column}: {what}"
-    return f"{path}: {message}"
+        return f"{name}:{line}:{column}: {what}"
+    return f"{name}: {message}"
 
 
 def _check(data: dict[str, Any], base: Path) -> tuple[Settings, list[Problem]]:
@@ -134,14 +183,20 @@ def _expanded(path: Path) -> Path:
         raise ConfigInvalid(f"{path}: this system does not know whose home that is", (), hint="write the whole path") from error
 
 
-def _told(path: Path, problems: Iterable[Problem], lines: dict[KeyPath, int]) -> tuple[str, ...]:
-    """One line of text for each problem, in the order of the file; a key that is not there is placed at its table."""
+def _told(problems: Iterable[Problem], *documents: Document) -> tuple[str, ...]:
+    """One line of text for each problem, in the order of the file; a key that is not there is placed at its table.
+
+    Of several documents it is placed in the one that says most of the key, the last if they say as much.
+    """
+    lines = [key_lines(document.text) for document in documents]
     told = []
     for problem in problems:
-        at = problem.path
-        while at and at not in lines:
-            at = at[:-1]
-        number = lines.get(at, 0)
-        place = f"{path}:{number}" if number else str(path)
-        told.append((number, ": ".join(filter(None, (place, ".".join(problem.path), problem.text)))))
-    return tuple(text for _, text in sorted(told, key=lambda item: item[0]))
+        depth, which = max((_depth(problem.path, known), which) for which, known in enumerate(lines))
+        number = lines[which].get(problem.path[:depth], 0)
+        place = f"{documents[which].name}:{number}" if number else documents[which].name
+        told.append((which, number, ": ".join(filter(None, (place, ".".join(problem.path), problem.text)))))
+    return tuple(text for *_, text in sorted(told, key=lambda item: item[:2]))
+
+
+def _depth(path: KeyPath, lines: dict[KeyPath, int]) -> int:
+    return next((depth for depth in range(len(path), 0, -1) if path[:depth] in lines), 0)

@@ -110,6 +110,11 @@ class Settings:
     """Where events go besides the broker."""
 
 
+def config_path(settings: Settings) -> str | None:
+    """What is followed to be laid over the file, as ``<kind>/<id>``."""
+    return f"config/{settings.ota.follow_config}" if settings.ota and settings.ota.follow_config else None
+
+
 @cache
 def validator() -> TypeAdapter[Settings]:
     """Built once, and only by those who validate: it takes a while on a Pi."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import logging
 import signal
 import time
@@ -24,6 +25,7 @@ from edged.daemon.cameras import Cameras
 from edged.daemon.clock import read_clock
 from edged.daemon.control import Control, Done, Install, Look, Refused, Reload, Reply, Request, Seen
 from edged.daemon.health import Health
+from edged.daemon.layers import Layers
 from edged.daemon.models import Models, describe
 from edged.daemon.observation import Observer, Parts
 from edged.daemon.outputs import MakeViews, Outputs
@@ -72,21 +74,24 @@ class Daemon:
     ) -> None:
         self._store = store
         self._make_views = make_views
-        self._outputs = Outputs.make(settings, store, make_views)
+        outputs = Outputs.make(settings, store, make_views)
         self._coming: Outputs | None = None
-        self._publishing = Publishing(self._outputs.publisher)
-        self._health = Health(_required(settings))
-        self._cameras = Cameras(settings.cameras, time.monotonic_ns())
-        self._recorder = Recorder(store, self._outputs.sinks)
+        self._publishing = Publishing(outputs.publisher)
+        self._recorder = Recorder(store, outputs.sinks)
         self._models = Models({})
         self._notifier = Notifier()
-        self.reloader = Reloader(config, self.reconfigure, self._notifier) if config else None
+        layers = Layers(config, self.reconfigure, self.reconfigure_surely) if config else None
+        self.reloader = Reloader(config, layers.reload, self._notifier) if config and layers else None
         self._ready = self._stopping = False
         self._deadline = asyncio.timeout(None)  # runs once the daemon is to leave
         self._admission = admission
         self._root = root
         self._turn = asyncio.Lock()  # one order to the vision process at a time
-        self.updates = Updates(settings, UpdateParts(admission, self, self._publishing, self._recorder))
+        self.updates = Updates(settings, UpdateParts(admission, self, self._publishing, self._recorder, layers))
+        settings = self.updates.settings  # with what was pushed
+        self._outputs = dataclasses.replace(outputs, settings=settings)
+        self._health = Health(_required(settings))
+        self._cameras = Cameras(settings.cameras, time.monotonic_ns())
         self._supervisor = Supervisor(self._for_vision(settings), admission, self._health, self)
         directory = settings.device.state_directory
         parts = Parts(
@@ -163,6 +168,24 @@ class Daemon:
         changed = {change.key for change in changes}
         loaded = [name for name in settings.models if name in report.loaded and ("models", name) not in changed]
         return (*map(str, changes), *(f"models.{name} loaded" for name in loaded))
+
+    async def reconfigure_surely(self, settings: Settings) -> None:
+        """The same, by another vision process if need be, for settings that differ in nothing else than what it looks at."""
+        if self._supervisor.beats:
+            try:
+                await self.reconfigure(settings)
+            except EdgedError as error:
+                log.error("other settings are not taken on by the vision process (%s): starting it anew", error)
+            else:
+                return
+        async with self._turn:
+            self._coming = Outputs.make(settings, self._store, self._make_views, self._outputs)
+            self._on_reconfigured(ipc.Reconfigured(tuple(settings.cameras), ()))
+            await self._supervisor.renew(self._for_vision(settings))
+
+    def delivering(self) -> frozenset[str]:
+        """The cameras that deliver frames, or did until their recording ended."""
+        return frozenset(it.camera for it in self._cameras if it.state in {"online", "ended"})
 
     async def exchange(self) -> None:
         """Let the vision process serve what ``updates`` say now; raises EdgedError, upon which nothing has changed."""

@@ -122,8 +122,7 @@ class DeviceBench:
                 raise UpdateFailed("interrupted", error.message, hint=error.hint) from error
         return identity
 
-    @property
-    def shadows(self) -> bool:
+    def wants_shadow(self, path: str) -> bool:
         """Whether the configuration wants it."""
         return self._shadow is not None
 
@@ -167,7 +166,7 @@ class DeviceBench:
             self.serving[path] = before
             self._performance(path).went_back()
             self.turned.set()
-            raise _translated(error) from error
+            raise translated(error, "model_refused") from error
 
     async def go_back(self, path: str, bundle: Path | None) -> None:
         """Between two frames, or by a new process if this one is not able to."""
@@ -224,13 +223,13 @@ def _forms(tensors: tuple[Tensor, ...]) -> tuple[Form, ...] | None:
     return tuple(Form(tensor.shape, tensor.dtype) for tensor in tensors) or None
 
 
-def _translated(error: EdgedError) -> UpdateRefused | UpdateFailed:
-    """A refusal that names a model or camera is the new bundle's fault, since all of them served with the old one."""
+def translated(error: EdgedError, code: UpdateCode) -> UpdateRefused | UpdateFailed:
+    """A refusal that names a model or camera is the fault of what is new (``code``), since all of them served before."""
     if not isinstance(error, SettingsRefused):
         return UpdateFailed("interrupted", error.message, hint=error.hint)
     told = "; ".join(problem.text for problem in error.problems) or error.message
     if error.died:
         return UpdateRefused("crashed", told, hint=error.hint)
     if any(problem.path for problem in error.problems):
-        return UpdateRefused("model_refused", told, hint=error.hint)
+        return UpdateRefused(code, told, hint=error.hint)
     return UpdateFailed("interrupted", told, hint=error.hint)

@@ -11,9 +11,8 @@ import logging
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from edged.config.load import explain, load
+from edged.config.load import explain
 from edged.config.problems import Problem
-from edged.config.schema import Settings
 from edged.core.errors import ConfigInvalid, EdgedError, StoreFailed
 from edged.daemon.control import Refused, Reload, Reloaded, Reply
 from edged.daemon.systemd import Notifier
@@ -33,11 +32,11 @@ class SettingsRefused(EdgedError):
 
 
 class Reloader:
-    """``take_on`` makes the daemon go on with other settings and returns what changed; it raises EdgedError if nothing has."""
+    """``reload`` reads ``config``, makes the daemon go on with it and returns what changed; it raises EdgedError if nothing has."""
 
-    def __init__(self, config: Path, take_on: Callable[[Settings], Awaitable[tuple[str, ...]]], notifier: Notifier) -> None:
+    def __init__(self, config: Path, reload: Callable[[], Awaitable[tuple[str, ...]]], notifier: Notifier) -> None:
         self._config = config
-        self._take_on = take_on
+        self._take_on_file = reload
         self._notifier = notifier
         self._running: asyncio.Future[Reply] | None = None
         self._waiting: asyncio.Future[Reply] | None = None
@@ -108,8 +107,7 @@ class Reloader:
 
     async def _attempt(self) -> Reloaded | Refused:
         try:
-            settings = await asyncio.to_thread(load, self._config)
-            return Reloaded(await self._take_on(settings))
+            return Reloaded(await self._take_on_file())
         except StoreFailed:
             raise
         except SettingsRefused as error:

@@ -15,18 +15,22 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from edged import __version__
-from edged.config.schema import Settings
+from edged.config.schema import Settings, config_path
 from edged.core.errors import EdgedError, ModelRejected, UpdateFailed, UpdateRefused
 from edged.core.tasks import run_together
 from edged.daemon.admission import Admission
 from edged.daemon.bench import KIND, DeviceBench, End, Exchange, followed
+from edged.daemon.benches import Benches
 from edged.daemon.clock import read_clock
+from edged.daemon.config_bench import ConfigBench
 from edged.daemon.drop import DropFolder
 from edged.daemon.gate import Gate
-from edged.daemon.installed import chosen_bundles, open_inventory
+from edged.daemon.installed import begin, by_kind, chosen_bundles, open_inventory, without
+from edged.daemon.layers import KIND as CONFIG
+from edged.daemon.layers import Layers
 from edged.daemon.publishing import Publishing
 from edged.daemon.recorder import Recorder
 from edged.daemon.teller import Teller
@@ -59,47 +63,80 @@ FALL_BACK_S = 30.0
 """How long a trial that ended the vision process for good may take to be given up."""
 
 
+class Daemon(Exchange, Protocol):
+    """Who serves."""
+
+    def delivering(self) -> frozenset[str]:
+        """The cameras that deliver frames, or did until their recording ended."""
+
+
 class Replaced(Exception):
     """Ends the work of an updater; never leaves this file."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Parts:
-    """Whom updates work with."""
+    """Whom updates work with; without ``layers`` there is no file that anything could be laid over."""
 
     admission: Admission
-    exchange: Exchange
+    exchange: Daemon
     publishing: Publishing
     recorder: Recorder
+    layers: Layers | None = None
 
 
 class Updates:
-    """Made before the first vision process: from then on ``bench.applied`` says what serves. Belongs to the event loop."""
+    """Made before the first vision process: from then on ``settings`` are those with what was pushed, and ``bench.applied`` says
+    which models serve. Belongs to the event loop; being made blocks."""
 
     def __init__(self, settings: Settings, parts: Parts) -> None:
-        self._settings = settings
+        self.settings = settings
         self._directory = settings.device.state_directory / DIRECTORY
         self._publishing = parts.publishing
         self.inventory = open_inventory(self._directory) if settings.ota else None
         self._exchange = parts.exchange
         self._admission = parts.admission
         span_s = settings.ota.health_window_s if settings.ota else OtaSettings().health_window_s
-        self.bench = DeviceBench(parts.admission, parts.exchange, lambda: self._settings, self._delegate, span_s)
+        self.bench = DeviceBench(parts.admission, parts.exchange, lambda: self.settings, self._delegate, span_s)
         self._gate = Gate()
         self._teller = Teller(parts.publishing, parts.recorder.put)
         self._updater: Updater | None = None
         self._replaced = asyncio.Event()
-        self.bench.serving = chosen_bundles(self.inventory)
+        self._layers = parts.layers
+        self.config_bench = (
+            ConfigBench(parts.layers, lambda: self.settings, parts.exchange.delivering, span_s, self.bench.turned)
+            if parts.layers
+            else None
+        )
+        self._begin()
+        self._worked_with = self.settings
+
+    def _begin(self) -> None:
+        """What the slots say is to serve."""
+        self.bench.serving, pushed = by_kind(chosen_bundles(self.inventory))
+        path = config_path(self.settings)
+        if self._layers and self.inventory and path:
+            self.settings = begin(self._layers, self.inventory, path, pushed)
 
     def note(self, stats: ipc.Stats, vision_pid: int | None) -> None:
         """Take in a heartbeat of the vision process."""
         self._gate.note(stats)
         self.bench.note(stats, vision_pid)
+        if self.config_bench:
+            self.config_bench.note(stats)
+        self._begin_anew_if_due()
 
     def replace(self, settings: Settings) -> None:
         """Another configuration serves. Updates that are under way begin anew if it concerns them; what serves stays."""
-        before, self._settings = self._settings, settings
-        if self._facts(before) != self._facts(settings):
+        self.settings = settings
+        self._begin_anew_if_due()
+
+    def _begin_anew_if_due(self) -> None:
+        """A pushed configuration may change which models are followed; its own trial comes to an end before that counts."""
+        before, now = self._worked_with, self.settings
+        path = config_path(now)
+        on_trial = path is not None and self.inventory is not None and self.inventory.slot(path).phase == "trial"
+        if _ways(before) != _ways(now) or (not on_trial and followed(before) != followed(now)):
             self._replaced.set()
 
     async def run(self) -> None:
@@ -107,7 +144,8 @@ class Updates:
         while True:
             self._replaced.clear()
             await self._settle()
-            self._teller.keep({(KIND, path.partition("/")[2]) for path in followed(self._settings)})
+            self._worked_with = self.settings
+            self._teller.keep({(kind, name) for kind, _, name in (path.partition("/") for path in self._things())})
             works = self._works()
             try:
                 await run_together(self._teller.run(), self._until_replaced(), *works)
@@ -116,7 +154,7 @@ class Updates:
 
     async def install(self, name: str, sha256: str, version: str) -> None:
         """Install a packed bundle that was left in the inventory, for an id; raises UpdateRefused and UpdateFailed."""
-        updater, ota, inventory = self._updater, self._settings.ota, self.inventory
+        updater, ota, inventory = self._updater, self.settings.ota, self.inventory
         if updater is None or ota is None or inventory is None:
             raise NOT_SET_UP
         try:
@@ -139,6 +177,8 @@ class Updates:
         """A life of the vision process ended."""
         self._gate.open()
         self.bench.vision_ended(how)
+        if self.config_bench:
+            self.config_bench.vision_ended(how)
 
     async def _install_dropped(self, name: str, directory: Path) -> None:
         assert self.inventory
@@ -154,7 +194,7 @@ class Updates:
         if any(slot.trial for slot in self.inventory.slots.values()):
             log.error("the vision process gave up during a trial: %s", error)
             self.bench.turned.clear()
-            self.bench.vision_ended("crashed")
+            self.vision_ended("crashed")
             try:
                 async with asyncio.timeout(FALL_BACK_S):
                     await self.bench.turned.wait()
@@ -164,17 +204,27 @@ class Updates:
         if not isinstance(error, ModelRejected):
             return False
         before = self.bench.serving
-        for path, names in followed(self._settings).items():
+        for path, names in followed(self.settings).items():
             if before.get(path) and not await self._passes(names):  # as after an update of edged itself
                 await asyncio.to_thread(self.inventory.note, path, GoBack("model_refused"))
-        self.bench.serving = await asyncio.to_thread(chosen_bundles, self.inventory)
+        self.bench.serving = by_kind(await asyncio.to_thread(chosen_bundles, self.inventory))[0]
         if before == self.bench.serving:
-            return False
+            return await self._take_off()
         await self._exchange.exchange_surely()
         return True
 
+    async def _take_off(self) -> bool:
+        """No model is to blame by itself: whether something was pushed, as a threshold for a label that is not there any more."""
+        path = config_path(self.settings)
+        if not self._layers or not self.inventory or not path or not (before := self._layers.packages.get(path)):
+            return False
+        log.error("%s: refused now, and given up", path)
+        pushed = await asyncio.to_thread(without, self.inventory, path, self._layers.packages)
+        await self._layers.take_off(path, pushed.get(path))
+        return pushed.get(path) != before
+
     async def _passes(self, names: Iterable[str]) -> bool:
-        models = self.bench.applied(self._settings.models)
+        models = self.bench.applied(self.settings.models)
         try:
             for name in names:
                 await self._admission.try_out(name, models[name], Stated())
@@ -185,18 +235,24 @@ class Updates:
 
     async def _settle(self) -> None:
         """See that what the slots say serves: a trial may have been withdrawn, or updates been set up by a reload."""
-        if self.inventory is None and self._settings.ota:
+        if self.inventory is None and self.settings.ota:
             self.inventory = await asyncio.to_thread(open_inventory, self._directory)
-        chosen = await asyncio.to_thread(chosen_bundles, self.inventory)
+        chosen, pushed = by_kind(await asyncio.to_thread(chosen_bundles, self.inventory))
+        if self._layers is not None:
+            path = config_path(self.settings)
+            self._layers.packages.update({other: package for other, package in pushed.items() if other != path})
+            if path and self._layers.packages.get(path) != pushed.get(path):
+                await self._layers.take_off(path, pushed.get(path))
         before, self.bench.serving = self.bench.serving, chosen
         if any(before.get(path) != chosen.get(path) for path in {*before, *chosen}):
             await self._exchange.exchange_surely()
 
     def _works(self) -> list[Coroutine[Any, Any, None]]:
-        settings, ota = self._settings, self._settings.ota
+        settings, ota = self.settings, self.settings.ota
         if ota is None or self.inventory is None:
             return []
-        kit = Kit(self.inventory, self.bench, self._teller, read_clock, asyncio.sleep, ota.health_window_s)
+        benches = Benches({KIND: self.bench, **({CONFIG: self.config_bench} if self.config_bench else {})})
+        kit = Kit(self.inventory, benches, self._teller, read_clock, asyncio.sleep, ota.health_window_s)
         works: list[Coroutine[Any, Any, None]] = []
         ways = Ways(_silence, _unheard, _unheard)
         if ota.root is not None and settings.mqtt is not None:
@@ -210,7 +266,7 @@ class Updates:
                 lambda signed, progress: fetch(signed, progress=progress),
             )
             works.append(carrier.run())
-        self._updater = Updater(followed(settings), ways, kit, self._device, random.random)
+        self._updater = Updater(self._things(), ways, kit, self._device, random.random)
         works.append(self._updater.run())
         if ota.drop_folder is not None:
             works.append(DropFolder(ota.drop_folder, self._install_dropped).run())
@@ -238,7 +294,7 @@ class Updates:
         return Trusted(verified.targets, verified.expires_unix_s, verified.floor.time_unix_s)
 
     def _device(self, path: str) -> Device:
-        settings = self._settings
+        settings = self.settings
         assert settings.ota
         names = followed(settings).get(path, ())
         return Device(
@@ -254,13 +310,19 @@ class Updates:
         """What a model runs on now; empty before it serves."""
         return next((model.delegate for model in self._publishing.models if model.model_name == name), "")
 
-    def _facts(self, settings: Settings) -> object:
-        """What an updater depends on; it begins anew if that changes."""
-        return settings.ota, settings.mqtt, settings.device, followed(settings)
+    def _things(self) -> tuple[str, ...]:
+        """What is followed, the configuration first: models may come into use by it."""
+        path = config_path(self.settings) if self._layers else None
+        return (*([path] if path else []), *followed(self.settings))
 
     async def _until_replaced(self) -> None:
         await self._replaced.wait()
         raise Replaced
+
+
+def _ways(settings: Settings) -> object:
+    """What an updater depends on besides what it follows."""
+    return settings.ota, settings.mqtt, settings.device
 
 
 @asynccontextmanager

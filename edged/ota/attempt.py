@@ -131,7 +131,7 @@ class Attempt:
         bundle = await self._have()
         self._say("testing")
         identity = await self._kit.bench.probe(self.signed, bundle)
-        if self._kit.bench.shadows:
+        if self._kit.bench.wants_shadow(self.signed.path):
             self._say("shadow")
             await self._kit.bench.shadow(self.signed, bundle, self._on_shadow)
         target = self.signed.target

@@ -35,8 +35,7 @@ class Bench(Protocol):
     def trial(self, path: str) -> Seen:
         """What that which serves did since the last ``swap``."""
 
-    @property
-    def shadows(self) -> bool:
+    def wants_shadow(self, path: str) -> bool:
         """Whether ``shadow`` is wanted."""
 
 

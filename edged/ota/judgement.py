@@ -59,7 +59,8 @@ class Seen:
     """What a model did over a span, on all its cameras together.
 
     ``span_s`` runs from its first frame. ``not_finite`` counts frames whose outputs hold what is no number; ``rss_bytes`` is the
-    process's memory at the end, ``grown_bytes`` how much of it came since the tenth frame.
+    process's memory at the end, ``grown_bytes`` how much of it came since the tenth frame. ``silent`` are cameras that
+    are to deliver and do not (yet).
     """
 
     span_s: float = 0.0
@@ -71,6 +72,7 @@ class Seen:
     rss_bytes: int = 0
     grown_bytes: int = 0
     invoke: Latency = NO_LATENCY
+    silent: tuple[str, ...] = ()
 
     @property
     def rate(self) -> float:
@@ -90,7 +92,11 @@ def judge(trial: Seen, before: Sequence[Seen], limits: Limits, window_s: float) 
     """The verdict on a trial, ``None`` to go on. ``before`` are spans of the old model, each about as long as ``window_s``."""
     if found := next(_faults(trial, before, limits), None):
         return found
-    if trial.span_s < min(window_s, MAX_WINDOW_S) or trial.frames < MIN_CONFIRM_FRAMES:
+    if trial.span_s < min(window_s, MAX_WINDOW_S):
+        return None
+    if trial.silent:  # whether or not others deliver
+        return Verdict("config_refused", f"after {trial.span_s:.0f} s nothing came from {', '.join(trial.silent)}")
+    if trial.frames < MIN_CONFIRM_FRAMES:
         return None
     for found in (*_slowness(trial, before, limits, MIN_FRAMES), *_differences(trial, before)):
         return found

@@ -42,6 +42,10 @@ class OtaSettings:
     channel: str = "stable"
     """The channel of the publisher that is followed."""
 
+    follow_config: str | None = None
+    """The id under which the publisher signs settings for this device (cameras, thresholds, tracking), which are laid over this
+    file."""
+
     groups: tuple[Annotated[str, MinLen(1), MaxLen(64)], ...] = ()
     """Groups that this device is in: a rollout may name some to be the first."""
 
@@ -62,6 +66,10 @@ def ota_problems(ota: OtaSettings, *, broker: bool) -> Iterator[tuple[tuple[str,
     """What is wrong with the settings besides the types, each with its key below the table; ``broker`` tells if there is one."""
     if not re.fullmatch(NAME, ota.channel):
         yield ("channel",), f'got "{ota.channel}", expected up to 32 of a-z, 0-9, "_" and "-"'
+    if ota.follow_config is not None and not re.fullmatch(NAME, ota.follow_config):
+        yield ("follow_config",), f'got "{ota.follow_config}", expected up to 32 of a-z, 0-9, "_" and "-"'
+    if ota.follow_config is not None and ota.root is None:
+        yield ("follow_config",), "only what is signed is laid over this file, expected root as well"
     if ota.root is not None and not broker:
         yield ("root",), "updates come over the broker, expected a table [mqtt] as well"
     if ota.root is None and not ota.allow_unsigned:

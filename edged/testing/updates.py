@@ -126,6 +126,10 @@ class ScriptedBench:
         """Notes it."""
         self.serves[path] = self._step("go_back", bundle)
 
+    def wants_shadow(self, path: str) -> bool:
+        """As scripted."""
+        return self.shadows
+
     def usual(self, path: str) -> tuple[Seen, ...]:
         """As scripted."""
         return self.windows

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from edged.config.load import check_pushed
+from edged.config.pushed import DOCUMENT
 from edged.core.errors import PublisherFailed, UpdateRefused
 from edged.infer.bundle import Bundle, load_bundle
 from edged.infer.encryption import Key
@@ -45,6 +47,21 @@ def make_article(directory: Path, wish: Wish, golden: MakeGolden | None) -> Arti
         raise PublisherFailed("this has no version of its own", hint="Give it one: --version.")
     return Article(
         kind=wish.kind, id=wish.id, version=wish.version, files=_files(directory), constraints=wish.constraints, limits=wish.limits
+    )
+
+
+def make_config_article(file: Path, wish: Wish) -> Article:
+    """Read settings that are to be published, and check what needs no device; raises ConfigInvalid, PublisherFailed."""
+    check_pushed(file)
+    if wish.version is None:
+        raise PublisherFailed("settings have no version of their own", hint="Give them one: --version.")
+    return Article(
+        kind="config",
+        id=wish.id,
+        version=wish.version,
+        files={DOCUMENT: file.read_bytes()},
+        constraints=wish.constraints,
+        limits=wish.limits,
     )
 
 

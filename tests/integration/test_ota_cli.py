@@ -124,12 +124,33 @@ def test_signs_what_goes_in_and_out(run: Run, home: Path, bundle: Path) -> None:
 
 
 def test_other_kinds_have_no_version_of_their_own(run: Run, home: Path, tmp_path: Path) -> None:
-    (tmp_path / "site").mkdir()
-    (tmp_path / "site" / "edged.toml").write_text("")
-    status, _, complaint = run("sign", home, tmp_path / "site", "--kind", "config", "--id", "site")
+    (tmp_path / "board").mkdir()
+    (tmp_path / "board" / "firmware.bin").write_text("")
+    words = ("sign", home, tmp_path / "board", "--kind", "mcu-firmware", "--id", "board")
+    status, _, complaint = run(*words)
     assert (status, "--version" in complaint) == (1, True)
-    assert run("sign", home, tmp_path / "site", "--kind", "config", "--id", "site", "--version", "2026-11")[0] == 0
-    assert run("rollout", home, "config/site", "--percent", "1")[0] == 0
+    assert run(*words, "--version", "2026-11")[0] == 0
+    assert run("rollout", home, "mcu-firmware/board", "--percent", "1")[0] == 0
+
+
+def test_settings_are_checked_and_signed(run: Run, home: Path, tmp_path: Path) -> None:
+    settings = tmp_path / "site.toml"
+    settings.write_text("[mqtt]\nhost = 'elsewhere'\n[stor]\n")
+    words = ("sign", home, "--config", settings, "--id", "site")
+    status, _, complaint = run(*words, "--version", "1")
+    assert (status, "site.toml:1: mqtt: is the device's own" in complaint, "site.toml:3: stor" in complaint) == (1, True, True)
+    settings.write_text("[models.ssd]\nscore_threshold = 0.4\n")
+    status, _, complaint = run(*words)
+    assert (status, "--version" in complaint) == (1, True)
+    assert run(*words, "--version", "1", "--percent", "10")[0] == 0
+    (target,) = listed(run, home)["stable"]["targets"]
+    assert target["target"]["kind"] == "config"
+    unpack(home / "blobs" / f"{target['sha256']}.tar", tmp_path / "into")
+    assert (tmp_path / "into" / "config.toml").read_text() == settings.read_text()
+    settings.write_text("[models.ssd]\nscore_threshold = 0.5\n")
+    assert run(*words, "--version", "2")[0] == 0
+    assert run("rollback", home, "config/site", "1")[0] == 0
+    assert run("revoke", home, "config/site", "2")[0] == 0
 
 
 @pytest.mark.parametrize(

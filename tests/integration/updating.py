@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ import numpy as np
 import paho.mqtt.publish as publish
 from support import Subscriber
 
-from edged.ota.package import pack_directory
+from edged.config.pushed import DOCUMENT
+from edged.ota.package import pack, pack_directory
+from edged.ota.target import Kind
 from edged.ota.topics import UpdateTopics
 from edged.ota.upload import Blob
 from edged.testing.candidates import sound, write_candidate
@@ -39,10 +42,17 @@ class Publisher:
 
     def push(self, model: bytes, **fields: Any) -> int:
         """The next sequence of the thing; returns it."""
+        bundle = write_candidate(self._directory / f"candidate-{self.sequence + 1}", model, f"{self.sequence + 1}.0")
+        return self._push(pack_directory(bundle), "model", **fields)
+
+    def push_config(self, text: str) -> int:
+        """The same of settings."""
+        return self._push(pack({DOCUMENT: text.encode()}), "config")
+
+    def _push(self, packed: bytes, kind: Kind, **fields: Any) -> int:
         self.sequence += 1
-        bundle = write_candidate(self._directory / f"candidate-{self.sequence}", model, f"{self.sequence}.0")
-        blob = Blob(pack_directory(bundle))
-        self.repository.add(blob.data, id=ID, sequence=self.sequence, **fields)
+        blob = Blob(packed)
+        self.repository.add(blob.data, kind=kind, id=ID, sequence=self.sequence, **fields)
         messages = {TOPICS.index(blob.sha256): blob.index}
         messages |= {TOPICS.chunk(blob.sha256, number): chunk for number, chunk in enumerate(blob.chunks)}
         self._say(messages | {TOPICS.metadata("stable"): self.repository.publish()})
@@ -54,11 +64,11 @@ class Publisher:
         )
 
 
-def write_config(directory: Path, port: int, ota: str) -> Path:
-    """A model that follows, and a camera that uses it."""
+def write_config(directory: Path, port: int, ota: str, colours: Sequence[tuple[int, int, int]] = PICTURES) -> Path:
+    """A model that follows, and a camera that uses it, which sees ``colours``."""
     bundle, pictures = write_candidate(directory / "factory", sound()), directory / "pictures"
     pictures.mkdir()
-    for number, colour in enumerate(PICTURES):
+    for number, colour in enumerate(colours):
         cv2.imwrite(str(pictures / f"{number:02}.png"), np.full((64, 64, 3), colour, np.uint8))
     config = directory / "edged.toml"
     config.write_text(f"""
@@ -87,15 +97,15 @@ def write_config(directory: Path, port: int, ota: str) -> Path:
 class Watcher:
     """What a subscriber hears of updates and of everything else."""
 
-    def __init__(self, subscriber: Subscriber) -> None:
+    def __init__(self, subscriber: Subscriber, kind: str = "model") -> None:
         self._subscriber = subscriber
+        self._kind = kind
 
     def status(self) -> dict[str, Any]:
         """The newest retained state of the thing."""
         for topic, payload in reversed(self._subscriber.messages):
             if topic.endswith("/ota/status") and payload:
-                (status,) = json.loads(payload)["updates"]
-                return status
+                return next((it for it in json.loads(payload)["updates"] if it["target_kind"] == self._kind), {})
         return {}
 
     def wait_for(self, state: str, code: str = "ok", sequence: int | None = None) -> dict[str, Any]:
@@ -103,7 +113,7 @@ class Watcher:
 
         def there() -> bool:
             status = self.status()
-            return (status.get("state"), status.get("code")) == (state, code) and sequence in {None, status["sequence"]}
+            return (status.get("state"), status.get("code")) == (state, code) and sequence in {None, status.get("sequence")}
 
         try:
             self._subscriber.wait_until(there, f"never {state} {code} {sequence}")
@@ -113,7 +123,8 @@ class Watcher:
 
     def states(self) -> list[str]:
         """The events of updates, in order."""
-        return [f"{event['sequence']} {event['state']} {event['code']}" for event in self._subscriber.events("update")]
+        events = [event for event in self._subscriber.events("update") if event["target_kind"] == self._kind]
+        return [f"{event['sequence']} {event['state']} {event['code']}" for event in events]
 
     def flows(self) -> None:
         """Wait until things are seen that were not seen before."""

@@ -14,6 +14,7 @@ from edged.config.problems import Problem
 from edged.config.schema import Settings
 from edged.core.errors import OutputUnwritable, StoreFailed
 from edged.daemon.control import Refused, Reload, Reloaded
+from edged.daemon.layers import Layers
 from edged.daemon.reload import LEAVING, Reloader, SettingsRefused
 from edged.daemon.systemd import Notifier
 
@@ -37,12 +38,15 @@ class Whole:
         self.taken.append(settings.store.max_events)
         return ("store changed",)
 
+    async def surely(self, settings: Settings) -> None:
+        raise NotImplementedError
+
 
 @asynccontextmanager
 async def reloading(path: Path) -> AsyncIterator[tuple[Reloader, Whole]]:
     path.write_text(CONFIG)
     whole = Whole()
-    reloader = Reloader(path, whole.take_on, Notifier({}))
+    reloader = Reloader(path, Layers(path, whole.take_on, whole.surely).reload, Notifier({}))
     task = asyncio.create_task(reloader.run())
     yield reloader, whole
     task.cancel()
@@ -131,7 +135,7 @@ async def test_failing_store_is_no_refusal(path: Path) -> None:
     whole = Whole()
     whole.gate.release()
     whole.fault = StoreFailed("disk gone")
-    reloader = Reloader(path, whole.take_on, Notifier({}))
+    reloader = Reloader(path, Layers(path, whole.take_on, whole.surely).reload, Notifier({}))
     asked = reloader.request()
     with pytest.raises(StoreFailed, match="disk gone"):
         await reloader.run()

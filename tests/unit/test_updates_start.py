@@ -53,6 +53,9 @@ class Exchange:
     async def exchange_surely(self) -> None:
         self.surely += 1
 
+    def delivering(self) -> frozenset[str]:
+        return frozenset()
+
     async def shadow(self, order: ipc.Shadow) -> ipc.Agreement:
         raise NotImplementedError
 
