@@ -225,12 +225,17 @@ def _forms(tensors: tuple[Tensor, ...]) -> tuple[Form, ...] | None:
 
 
 def _translated(error: EdgedError) -> UpdateRefused | UpdateFailed:
-    """A refusal that names a model or camera is the new bundle's fault, since all of them served with the old one."""
+    """A refusal that names a model or camera is the new bundle's fault, since all of them served with the old one.
+
+    Memory is not: how much is free depends on what else runs, as with a disk.
+    """
     if not isinstance(error, SettingsRefused):
         return UpdateFailed("interrupted", error.message, hint=error.hint)
     told = "; ".join(problem.text for problem in error.problems) or error.message
     if error.died:
         return UpdateRefused("crashed", told, hint=error.hint)
+    if error.no_room:
+        return UpdateFailed("does_not_fit_beside", told, hint=error.hint)
     if any(problem.path for problem in error.problems):
         return UpdateRefused("model_refused", told, hint=error.hint)
     return UpdateFailed("interrupted", told, hint=error.hint)

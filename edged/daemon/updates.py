@@ -235,7 +235,7 @@ class Updates:
             )
         )
         await asyncio.to_thread(floors.keep, fleet, channel, verified.floor)
-        return Trusted(verified.targets, verified.expires_unix_s, verified.floor.time_unix_s)
+        return Trusted(verified.targets, verified.expires_unix_s, verified.floor.time_unix_s, verified.numbering)
 
     def _device(self, path: str) -> Device:
         settings = self._settings

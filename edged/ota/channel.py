@@ -17,6 +17,7 @@ from edged.core.backoff import Backoff
 from edged.core.clock import ClockReading
 from edged.core.errors import BrokerRefused, BrokerUnreachable, UpdateFailed, UpdateRefused
 from edged.core.tasks import first_of, run_together
+from edged.ota.numbering import Numbering
 from edged.ota.target import SignedTarget
 
 log = logging.getLogger(__name__)
@@ -41,6 +42,7 @@ class Trusted:
     targets: tuple[SignedTarget, ...]
     expires_unix_s: int
     floor_unix_s: int
+    numbering: Numbering
 
     def newest(self, path: str) -> SignedTarget | None:
         """What the channel has under ``<kind>/<id>``."""

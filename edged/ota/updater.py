@@ -21,7 +21,7 @@ from edged.ota import rollout
 from edged.ota.attempt import Attempt, Kit, Progress, failed, undisturbed
 from edged.ota.channel import Channel, Verify, Watch
 from edged.ota.local import Local, as_signed, chosen
-from edged.ota.slots import GoBack, MarkBad, Renew, Revoke, advance, offer
+from edged.ota.slots import Follow, GoBack, MarkBad, Renew, Revoke, advance, offer
 from edged.ota.status import State
 from edged.ota.target import SignedTarget
 
@@ -154,14 +154,16 @@ class Updater:
 
     async def _follow(self, path: str) -> float | None:
         """Do what there is to do about one thing; in how many seconds to look again, ``None`` if only something new can help."""
-        if self._channel.trusted is None:
+        trusted = self._channel.trusted
+        if trusted is None:
             return None
-        signed = self._newest(path)
+        signed = trusted.newest(path)
         if signed is None:
             serves = self._kit.inventory.slot(path).current
             self._kit.say(as_signed(path, serves), "rejected", "unknown_id", "the channel has nothing of this name")
             return None
         await self._heed_revoked(signed)
+        await self._kit.note(path, Follow(trusted.numbering, signed.target.sequence))
         if not await self._is_wanted(signed):
             return None
         if (wait_s := self._hindered(signed)) is not None:

@@ -19,6 +19,7 @@ from edged.ota.attempt import Kit
 from edged.ota.inventory import Inventory
 from edged.ota.judgement import Seen
 from edged.ota.local import Local
+from edged.ota.numbering import Numbering
 from edged.ota.rollout import Device
 from edged.ota.slots import Slot
 from edged.ota.target import Rollout, SignedTarget
@@ -269,6 +270,20 @@ async def test_an_old_blob_signed_again_needs_no_trial_where_it_serves(scene: Sc
         assert len(scene.bench.done) == steps
         scene.ways.publish(B2)
         await scene.time.run_until(lambda: scene.told.says("rejected", "rolled_back"))
+
+
+@pytest.mark.parametrize(
+    "numbering",
+    [pytest.param(Numbering("home/beta", ("key",)), id="channel"), pytest.param(Numbering("home/stable", ("new",)), id="keys")],
+)
+async def test_what_another_channel_or_other_keys_number_lower_is_taken(scene: Scene, numbering: Numbering) -> None:
+    async with scene.running():
+        await scene.confirmed(A1, B2)
+        scene.ways.publish(("c", signed_target("c", 1)))
+        await scene.time.run_until(lambda: scene.told.says("rejected", "rolled_back"))
+        scene.ways.numbering = numbering
+        await scene.confirmed(("c", signed_target("c", 1)))
+    assert scene.serves == "c"
 
 
 async def test_expired_metadata_stops_updates_and_nothing_else(scene: Scene) -> None:
