@@ -1,8 +1,9 @@
 """Who may publish anything attacks a device: each attack is refused with its code, and what serves is not touched.
 
-One broker and one daemon for all of them. At lower levels, and not again here: every document forged, mixed or expired by itself, and
-whatever bytes there are (tests/unit/test_ota_trust.py); poisoned indexes, chunks too large, packets without an end
-(test_update_transfer.py); models that hang, eat memory or show their faults on live frames only (test_daemon_updates.py, test_probe.py).
+One broker and one daemon for all of them. At lower levels, and not again here: every document forged, mixed or expired by itself,
+and whatever bytes there are (tests/unit/test_ota_trust.py); poisoned indexes, chunks too large, packets without an end
+(test_update_transfer.py); models that hang, eat memory or show their faults on live frames only (test_daemon_updates.py,
+test_probe.py).
 """
 
 from __future__ import annotations

@@ -27,7 +27,8 @@ class Floor(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     ``trusted_root`` is the newest root that was verified and ``root`` its version; verification starts there, and not from the root
     that the device was given, as long as ``given_sha256`` is that of the latter. ``keys`` are the key ids of each role, on which it
-    depends whether a version binds (``numbering.binding``). ``sequences`` has the highest of each ``<kind>/<id>``.
+    depends whether a version binds (``numbering.binding``). ``expires_unix_s`` is when what was believed expires. ``sequences`` has
+    the highest of each ``<kind>/<id>``.
     """
 
     root: Version = 0
@@ -35,6 +36,7 @@ class Floor(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     snapshot: Version = 0
     targets: Version = 0
     time_unix_s: Version = 0
+    expires_unix_s: Version = 0
     sequences: dict[str, Version] = {}
     keys: dict[str, tuple[str, ...]] = {}
     trusted_root: bytes = b""

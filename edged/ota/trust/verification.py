@@ -52,6 +52,7 @@ def verify(request: Verify) -> Verified:
     signed = signed_targets(targets)
     sequences = _sequences(signed, floor.sequences if Targets.type in bound else {})
     now_unix_s = max(request.clock_unix_s, floor.time_unix_s)
+    expires_unix_s = _expiry(trusted, now_unix_s)
     return Verified(
         floor=Floor(
             root=root.version,
@@ -59,12 +60,13 @@ def verify(request: Verify) -> Verified:
             snapshot=trusted[Snapshot.type].version,
             targets=targets.version,
             time_unix_s=now_unix_s if request.synchronised else floor.time_unix_s,
+            expires_unix_s=expires_unix_s,
             sequences=sequences,
             keys=keys,
             trusted_root=(directory / "root.json").read_bytes(),
             given_sha256=_sha256(request.root),
         ),
-        expires_unix_s=_expiry(trusted, now_unix_s),
+        expires_unix_s=expires_unix_s,
         numbering=Numbering(f"{scope.fleet}/{scope.channel}", keys[Targets.type]),
         targets=signed,
     )
