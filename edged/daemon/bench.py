@@ -224,12 +224,17 @@ def _forms(tensors: tuple[Tensor, ...]) -> tuple[Form, ...] | None:
 
 
 def translated(error: EdgedError, code: UpdateCode) -> UpdateRefused | UpdateFailed:
-    """A refusal that names a model or camera is the fault of what is new (``code``), since all of them served before."""
+    """A refusal that names a model or camera is the fault of what is new (``code``), since all of them served before.
+
+    Memory is not: how much is free depends on what else runs, as with a disk.
+    """
     if not isinstance(error, SettingsRefused):
         return UpdateFailed("interrupted", error.message, hint=error.hint)
     told = "; ".join(problem.text for problem in error.problems) or error.message
     if error.died:
         return UpdateRefused("crashed", told, hint=error.hint)
+    if error.no_room:
+        return UpdateFailed("does_not_fit_beside", told, hint=error.hint)
     if any(problem.path for problem in error.problems):
         return UpdateRefused(code, told, hint=error.hint)
     return UpdateFailed("interrupted", told, hint=error.hint)

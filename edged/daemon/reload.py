@@ -23,12 +23,18 @@ LEAVING = Refused("edged is stopping", (), "")
 
 
 class SettingsRefused(EdgedError):
-    """A valid configuration that the running daemon cannot take on; ``died`` tells whether the vision process did over it."""
+    """A valid configuration that the running daemon cannot take on.
 
-    def __init__(self, message: str, problems: tuple[Problem, ...] = (), *, hint: str = "", died: bool = False) -> None:
+    ``died`` tells whether the vision process did over it, ``no_room`` whether memory is short of what a model needs.
+    """
+
+    def __init__(
+        self, message: str, problems: tuple[Problem, ...] = (), *, hint: str = "", died: bool = False, no_room: bool = False
+    ) -> None:
         super().__init__(message, hint=hint)
         self.problems = problems
         self.died = died
+        self.no_room = no_room
 
 
 class Reloader:

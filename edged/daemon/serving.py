@@ -81,7 +81,8 @@ class Serving:
     def refuse(self, report: ipc.Refused) -> None:
         """The order is refused; raises ProtocolViolated if there was none."""
         problems = tuple(Problem(problem.key, problem.text) for problem in report.problems)
-        _fail(self._settle(), SettingsRefused("the vision process cannot serve it", problems))
+        no_room = any(problem.fault == "does not fit memory" for problem in report.problems)
+        _fail(self._settle(), SettingsRefused("the vision process cannot serve it", problems, no_room=no_room))
 
     def on_death(self, reason: str) -> None:
         """The process died. An order that it had is refused: it may be the cause."""

@@ -34,6 +34,7 @@ from edged.daemon.layers import Layers
 from edged.daemon.publishing import Publishing
 from edged.daemon.recorder import Recorder
 from edged.daemon.teller import Teller
+from edged.daemon.time_floor import keep_time
 from edged.infer.bundle import load_bundle
 from edged.infer.probe.records import Stated
 from edged.mqtt.carrier import MqttCarrier
@@ -98,6 +99,7 @@ class Updates:
         self._admission = parts.admission
         span_s = settings.ota.health_window_s if settings.ota else OtaSettings().health_window_s
         self.bench = DeviceBench(parts.admission, parts.exchange, lambda: self.settings, self._delegate, span_s)
+        self._floors = FloorFile(self._directory / "floor")
         self._gate = Gate()
         self._teller = Teller(parts.publishing, parts.recorder.put)
         self._updater: Updater | None = None
@@ -265,7 +267,7 @@ class Updates:
                 partial(self._verify, ota.root, settings.device.fleet, ota.channel),
                 lambda signed, progress: fetch(signed, progress=progress),
             )
-            works.append(carrier.run())
+            works += [carrier.run(), keep_time(self._floors, settings.device.fleet, ota.channel, read_clock, asyncio.sleep)]
         self._updater = Updater(self._things(), ways, kit, self._device, random.random)
         works.append(self._updater.run())
         if ota.drop_folder is not None:
@@ -273,7 +275,7 @@ class Updates:
         return works
 
     async def _verify(self, root: Path, fleet: str, channel: str, bundle: bytes) -> Trusted:
-        floors, now = FloorFile(self._directory / "floor"), read_clock()
+        now = read_clock()
         try:
             given = await asyncio.to_thread(root.read_bytes)
         except OSError as error:
@@ -284,14 +286,14 @@ class Updates:
                 channel=channel,
                 root=given,
                 bundle=bundle,
-                floor=await asyncio.to_thread(floors.read, fleet, channel),
+                floor=await asyncio.to_thread(self._floors.read, fleet, channel),
                 directory=str(self._directory / "tuf"),
                 clock_unix_s=now.unix_ns // 10**9,
                 synchronised=now.quality == "synchronised",
             )
         )
-        await asyncio.to_thread(floors.keep, fleet, channel, verified.floor)
-        return Trusted(verified.targets, verified.expires_unix_s, verified.floor.time_unix_s)
+        await asyncio.to_thread(self._floors.keep, fleet, channel, verified.floor)
+        return Trusted(verified.targets, verified.expires_unix_s, verified.floor.time_unix_s, verified.numbering)
 
     def _device(self, path: str) -> Device:
         settings = self.settings

@@ -5,7 +5,7 @@ Pure: no file, no clock. The rules that hold in every state and over every trans
 - there is always something to serve: the trial, else what was confirmed, else (``None``) the factory bundle of the configuration;
 - what is bad under a sequence is not offered again under that sequence;
 - a trial that nobody confirmed is over at the next start;
-- the sequence floor never falls.
+- the sequence floor never falls, as long as the channel numbers on (``numbering``).
 
 ``Install`` is written down before anything new serves, and whatever ends a trial after the old serves again: whenever power goes,
 the record that is found leads back to what served before, or names what was confirmed.
@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from edged.core.errors import EdgedError
+from edged.ota.numbering import Numbering
 from edged.ota.status import Code
 from edged.ota.target import SignedTarget
 
@@ -74,6 +75,8 @@ class Slot:
     interrupted: Interrupted | None = None
     sequence: int = 0
     """The floor: the highest sequence that was tried or found bad here."""
+    numbering: Numbering | None = None
+    """Where the sequences were counted that stand here; ``None`` before any channel was followed."""
 
     @property
     def phase(self) -> Phase:
@@ -162,15 +165,23 @@ class GoBack:
 
 
 @dataclass(frozen=True, slots=True)
+class Follow:
+    """The channel that is followed has this sequence now. If it does not number on what was counted before, that binds no more."""
+
+    numbering: Numbering
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
 class Lose:
     """The bundle that is confirmed is damaged on the disk. Nothing is held against it: it may be had again."""
 
 
-Event = Install | Confirm | Revert | Withdraw | Start | MarkBad | Revoke | Renew | GoBack | Lose
+Event = Install | Confirm | Revert | Withdraw | Start | MarkBad | Revoke | Renew | GoBack | Follow | Lose
 
 TRANSITIONS: dict[Phase, dict[type[Event], Phase]] = {
     "settled": {
-        **dict.fromkeys((Start, MarkBad, Revoke, Renew, GoBack, Lose), "settled"),
+        **dict.fromkeys((Start, MarkBad, Revoke, Renew, GoBack, Follow, Lose), "settled"),
         Install: "trial",
     },
     "trial": {Confirm: "settled", Revert: "settled", Withdraw: "settled", Start: "settled"},
@@ -210,6 +221,9 @@ def _after(slot: Slot, event: Event) -> Slot:  # noqa: PLR0911 - one for each ev
             assert slot.current
             renewed = replace(slot.current, sequence=sequence, version=version)
             return replace(slot, current=renewed, sequence=max(slot.sequence, sequence))
+        case Follow(numbering, sequence):
+            counts_on = slot.numbering is None or numbering.continues(slot.numbering)
+            return replace(slot if counts_on else _lowered(slot, sequence), numbering=numbering)
         case Lose():
             return replace(slot, current=slot.previous, previous=None)
         case GoBack(code):
@@ -239,6 +253,15 @@ def _gone_back(slot: Slot, code: Code) -> Slot:
     assert slot.current
     gone = slot.current
     return _with_bad(replace(slot, current=slot.previous, previous=None), gone.sha256, slot.sequence, code)
+
+
+def _lowered(slot: Slot, sequence: int) -> Slot:
+    """So that what has this sequence is the newest, unless what serves has it too: as a person's own bundle may."""
+
+    def older(it: Installed | None) -> Installed | None:
+        return replace(it, sequence=sequence - 1) if it and it.sequence > sequence else it
+
+    return replace(slot, sequence=min(slot.sequence, sequence), current=older(slot.current), previous=older(slot.previous))
 
 
 def _revoked(slot: Slot, revoked: Collection[str]) -> Slot:

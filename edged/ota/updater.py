@@ -16,12 +16,12 @@ from pathlib import Path
 
 from edged.core.backoff import Backoff
 from edged.core.errors import BrokerRefused, BrokerUnreachable, EdgedError, UpdateFailed, UpdateRefused
-from edged.core.tasks import run_together
+from edged.core.tasks import first_of, run_together
 from edged.ota import rollout
 from edged.ota.attempt import Attempt, Kit, Progress, failed, undisturbed
 from edged.ota.channel import Channel, Verify, Watch
 from edged.ota.local import Local, as_signed, chosen
-from edged.ota.slots import GoBack, MarkBad, Renew, Revoke, advance, offer
+from edged.ota.slots import Follow, GoBack, MarkBad, Renew, Revoke, advance, offer
 from edged.ota.status import State
 from edged.ota.target import SignedTarget
 
@@ -61,7 +61,7 @@ class Updater:
         self._device = device
         self._random = random
         self._channel = Channel(
-            *(ways.watch, ways.verify, kit.sleep, random), on_trusted=self._on_trusted, on_distrusted=self._on_distrusted
+            *(ways.watch, ways.verify, kit.clock, kit.sleep, random), on_trusted=self._on_trusted, on_distrusted=self._on_distrusted
         )
         self._wake = asyncio.Event()
         self._job: tuple[Attempt, asyncio.Task[None]] | None = None
@@ -135,15 +135,7 @@ class Updater:
 
     async def _rest(self, wait_s: float | None) -> None:
         """Until something happens, or for so long."""
-        tasks = [asyncio.ensure_future(self._wake.wait())]
-        if wait_s is not None:
-            tasks.append(asyncio.ensure_future(self._kit.sleep(wait_s)))  # type: ignore[arg-type]
-        try:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.wait(tasks)
+        await first_of(self._wake.wait(), *([self._kit.sleep(wait_s)] if wait_s is not None else []))
 
     async def _drop_parts(self) -> None:
         if self._channel.trusted is None:  # what is there may be of the target that comes
@@ -162,14 +154,16 @@ class Updater:
 
     async def _follow(self, path: str) -> float | None:
         """Do what there is to do about one thing; in how many seconds to look again, ``None`` if only something new can help."""
-        if self._channel.trusted is None:
+        trusted = self._channel.trusted
+        if trusted is None:
             return None
-        signed = self._newest(path)
+        signed = trusted.newest(path)
         if signed is None:
             serves = self._kit.inventory.slot(path).current
             self._kit.say(as_signed(path, serves), "rejected", "unknown_id", "the channel has nothing of this name")
             return None
         await self._heed_revoked(signed)
+        await self._kit.note(path, Follow(trusted.numbering, signed.target.sequence))
         if not await self._is_wanted(signed):
             return None
         if (wait_s := self._hindered(signed)) is not None:
@@ -227,7 +221,7 @@ class Updater:
             return answer.again_s or 0.0
         if max(now.unix_ns // 10**9, self._channel.trusted.floor_unix_s) >= self._channel.trusted.expires_unix_s:
             self._kit.say(signed, "failed", "expired", "what says that it is the newest has expired")
-            return 0.0
+            return rollout.CLOCK_AGAIN_S  # which may be ahead, and be set
         failed_one, again_ns = self._again_ns.get(signed.path, (None, 0))
         if failed_one == signed and again_ns > now.monotonic_ns:
             return (again_ns - now.monotonic_ns) / 1e9

@@ -14,6 +14,7 @@ from edged.core.errors import UpdateFailed, UpdateRefused
 from edged.ota.attempt import Progress
 from edged.ota.channel import Trusted
 from edged.ota.judgement import Seen
+from edged.ota.numbering import Numbering
 from edged.ota.package import pack
 from edged.ota.status import UpdateStatus
 from edged.ota.target import Chunks, SignedTarget, Target
@@ -52,6 +53,7 @@ class ScriptedWays:
         self.downloads: list[str] = []
         self.verified = 0
         self.floor_unix_s = 0
+        self.numbering = Numbering("home/stable", ("key",))
         self._parts = parts
         self._blobs: dict[str, bytes] = {}
         self._bundles: dict[bytes, Trusted] = {}
@@ -62,7 +64,8 @@ class ScriptedWays:
         for content, signed in contents_of:
             self._blobs[signed.sha256] = blob_of(content)
         payload = str(len(self._bundles)).encode()
-        self._bundles[payload] = Trusted(tuple(signed for _, signed in contents_of), expires_unix_s, self.floor_unix_s)
+        targets = tuple(signed for _, signed in contents_of)
+        self._bundles[payload] = Trusted(targets, expires_unix_s, self.floor_unix_s, self.numbering)
         self._payloads.put_nowait(payload)
 
     def repeat(self) -> None:

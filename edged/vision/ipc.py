@@ -13,7 +13,7 @@ from typing import Any, Literal, cast, get_args
 
 import msgspec
 
-from edged.core.errors import ProtocolViolated
+from edged.core.errors import ModelFault, ProtocolViolated
 from edged.core.event import ObjectAppeared, ObjectLeft
 from edged.core.latency import NO_LATENCY, Latency
 from edged.core.track import Box
@@ -63,10 +63,11 @@ class StopShadow:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Why settings cannot be served; ``key`` is their place in the configuration."""
+    """Why settings cannot be served; ``key`` is their place in the configuration, ``fault`` sorts what is a model's."""
 
     key: tuple[str, ...]
     text: str
+    fault: ModelFault | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,9 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from dataclasses import replace
 
-from edged.core.errors import EdgedError
+from edged.core.errors import EdgedError, ModelRejected
 from edged.infer.engine import Engine
 from edged.vision import ipc
 from edged.vision.assembly import Assembler, Assembly, Unfit
@@ -81,7 +82,7 @@ class Reconfiguration:
             self._made = assembler.assemble(settings, self.running, self._loaded.append, self._release)
         except Unfit as error:  # its traceback would keep what was made so far
             self._loaded.clear()
-            self._made = tuple(ipc.Problem(key, str(problem)) for key, problem in error.problems)
+            self._made = tuple(_problem(key, problem) for key, problem in error.problems)
         if not isinstance(self._made, Assembly):
             self._restore()
 
@@ -110,7 +111,7 @@ class Reconfiguration:
         return (time.monotonic_ns() - self._resting_since_ns) / 1e6 if self._resting else 0.0
 
     def _refuse(self, *problems: ipc.Problem) -> None:
-        cut = tuple(ipc.Problem(problem.key, problem.text[:MAX_PROBLEM_CHARS]) for problem in problems[:MAX_PROBLEMS])
+        cut = tuple(replace(problem, text=problem.text[:MAX_PROBLEM_CHARS]) for problem in problems[:MAX_PROBLEMS])
         self._report.send(ipc.Refused(cut))
         self._loaded.clear()
         self.over = True
@@ -146,3 +147,7 @@ class Reconfiguration:
         self.running, self.over = self._made, True
         self._exchange = None  # it leads back to this order, and such a circle, with its lines, is freed much later
         self._leaving.clear()
+
+
+def _problem(key: tuple[str, ...], error: EdgedError) -> ipc.Problem:
+    return ipc.Problem(key, str(error), error.fault if isinstance(error, ModelRejected) else None)

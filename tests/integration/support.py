@@ -29,9 +29,15 @@ class Daemon:
     """``edged run`` on a configuration; what it writes to stderr is kept. With a ``root``, /sys and /dev are below that."""
 
     def __init__(
-        self, config: Path, environment: dict[str, str] | None = None, prefix: Sequence[str] = (), root: Path | None = None
+        self,
+        config: Path,
+        environment: dict[str, str] | None = None,
+        prefix: Sequence[str] = (),
+        root: Path | None = None,
+        starter: Sequence[str] = (),
     ) -> None:
         self.config = config
+        self._starter = starter
         self._prefix = prefix
         self._root = root
         self._environment = {**os.environ, **(environment or {})}
@@ -44,6 +50,7 @@ class Daemon:
         run = ["-m", "edged", "run", "--verbose", str(self.config)]
         if self._root is not None:
             run = [str(Path(__file__).with_name("rooted.py")), str(self.config), str(self._root)]
+        run = [*self._starter] or run
         command = [*self._prefix, sys.executable, *run]
         self._process = subprocess.Popen(command, env=self._environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self._reader = threading.Thread(target=self._read, args=(self._process.stderr,))
@@ -108,10 +115,17 @@ class Daemon:
 
 @contextmanager
 def running(
-    config: Path, environment: dict[str, str] | None = None, prefix: Sequence[str] = (), root: Path | None = None
+    config: Path,
+    environment: dict[str, str] | None = None,
+    prefix: Sequence[str] = (),
+    root: Path | None = None,
+    starter: Sequence[str] = (),
 ) -> Iterator[Daemon]:
-    """A daemon that is gone afterwards, whatever happens. ``prefix`` is a command that becomes it in the end."""
-    daemon = Daemon(config, environment, prefix, root)
+    """A daemon that is gone afterwards, whatever happens.
+
+    ``prefix`` is a command that becomes it in the end; ``starter`` is what Python runs in the place of ``-m edged run``.
+    """
+    daemon = Daemon(config, environment, prefix, root, starter)
     daemon.start()
     try:
         yield daemon

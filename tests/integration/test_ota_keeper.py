@@ -1,5 +1,6 @@
 """The trust process for real: started, bounded, answering."""
 
+import asyncio
 import os
 import time
 from pathlib import Path
@@ -7,11 +8,13 @@ from pathlib import Path
 import pytest
 
 from edged.core.errors import UpdateFailed, UpdateRefused
+from edged.daemon.time_floor import keep_time
 from edged.ota.bundle import MAX_BUNDLE_BYTES
 from edged.ota.trust import keeper
 from edged.ota.trust.floors import FloorFile
 from edged.ota.trust.records import Floor, Verify
 from edged.testing.repository import Repository
+from edged.testing.virtual import InlineExecutor, VirtualTime
 
 
 def request(repository: Repository, bundle: bytes, directory: Path, floor: Floor) -> Verify:
@@ -91,6 +94,32 @@ def test_a_damaged_floor_is_said_and_begun_again(damage: bytes, tmp_path: Path, 
     (tmp_path / "floor").write_bytes(damage)
     assert floors.read("f", "c") == Floor()
     assert "damaged" in caplog.text
+
+
+def test_the_time_rises_to_when_what_is_believed_expires_and_no_further(tmp_path: Path) -> None:
+    floors = FloorFile(tmp_path / "floor")
+    floors.raise_time("f", "c", 4_000_000_000)
+    assert not (tmp_path / "floor").exists(), "nothing is believed yet"
+    floors.keep("f", "c", Floor(timestamp=3, time_unix_s=10_000, expires_unix_s=20_000))
+    for unix_s, kept_s in ((13_599, 10_000), (13_600, 13_600), (12_000, 13_600), (19_999, 19_999), (4_000_000_000, 20_000)):
+        floors.raise_time("f", "c", unix_s)
+        assert floors.read("f", "c") == Floor(timestamp=3, time_unix_s=kept_s, expires_unix_s=20_000)
+    floors.keep("f", "c", Floor(timestamp=4, time_unix_s=15_000, expires_unix_s=30_000))
+    assert floors.read("f", "c") == Floor(timestamp=4, time_unix_s=20_000, expires_unix_s=30_000), "what was verified meanwhile"
+
+
+async def test_only_a_clock_that_is_set_says_how_late_it_is(tmp_path: Path) -> None:
+    asyncio.get_running_loop().set_default_executor(InlineExecutor())
+    time = VirtualTime(quality="unsynchronised")
+    floors = FloorFile(tmp_path / "floor")
+    floors.keep("f", "c", Floor(expires_unix_s=4_000_000_000))
+    task = asyncio.create_task(keep_time(floors, "f", "c", time.clock, time.sleep))
+    await time.run_for(600)
+    assert floors.read("f", "c").time_unix_s == 0
+    time.quality = "synchronised"
+    await time.run_for(7 * 86_400)
+    assert 0 <= time.clock().unix_ns // 10**9 - floors.read("f", "c").time_unix_s <= 3700
+    task.cancel()
 
 
 def test_a_floor_that_cannot_be_kept_is_an_error(tmp_path: Path) -> None:

@@ -216,5 +216,6 @@ def test_model_for_which_there_is_never_room_is_refused_while_the_old_one_serves
         assert isinstance(refused, ipc.Refused)
         assert refused.problems[0].key == ("models", "m")
         assert "needs 100 MB; 90 MB are free, and 5 MB more" in refused.problems[0].text
+        assert refused.problems[0].fault == "does not fit memory"
         process.until(ipc.Live, camera="door")
     check_frames(process, "door")

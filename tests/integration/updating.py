@@ -53,12 +53,17 @@ class Publisher:
         self.sequence += 1
         blob = Blob(packed)
         self.repository.add(blob.data, kind=kind, id=ID, sequence=self.sequence, **fields)
-        messages = {TOPICS.index(blob.sha256): blob.index}
-        messages |= {TOPICS.chunk(blob.sha256, number): chunk for number, chunk in enumerate(blob.chunks)}
-        self._say(messages | {TOPICS.metadata("stable"): self.repository.publish()})
+        self.publish(blob)
         return self.sequence
 
-    def _say(self, messages: dict[str, bytes]) -> None:
+    def publish(self, blob: Blob, instead: dict[str, bytes] | None = None) -> None:
+        """Sign what there is, and push it with the chunks of ``blob``; ``instead`` replaces some of these messages."""
+        messages = {TOPICS.index(blob.sha256): blob.index}
+        messages |= {TOPICS.chunk(blob.sha256, number): chunk for number, chunk in enumerate(blob.chunks)}
+        self.say(messages | {TOPICS.metadata("stable"): self.repository.publish()} | (instead or {}))
+
+    def say(self, messages: dict[str, bytes]) -> None:
+        """Publish anything, retained, as anyone may."""
         publish.multiple(
             [{"topic": topic, "payload": payload, "qos": 1, "retain": True} for topic, payload in messages.items()], port=self._port
         )

@@ -15,6 +15,7 @@ from tuf.api.metadata import Delegations, Metadata
 
 from edged.core.errors import UpdateFailed, UpdateRefused
 from edged.ota.bundle import MAX_BUNDLE_BYTES, decode_bundle, encode_bundle
+from edged.ota.numbering import Numbering
 from edged.ota.target import CHUNK_BYTES
 from edged.ota.trust.records import Verified
 from edged.ota.trust.verification import verify
@@ -83,6 +84,7 @@ def test_what_is_signed_is_believed(repository: Repository, device: Device) -> N
     assert signed.target.chunks.count == -(-len(BLOB) // CHUNK_BYTES)
     assert (verified.floor.root, verified.floor.targets, verified.floor.sequences) == (1, 2, {"model/ssd": 1})
     assert verified.expires_unix_s == int(repository.timestamp.expires.timestamp())
+    assert verified.numbering == Numbering("test/stable", tuple(it.public_key.keyid for it in repository.signers["targets"]))
 
 
 def test_the_same_again_is_believed_again(repository: Repository, device: Device) -> None:

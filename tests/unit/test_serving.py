@@ -67,6 +67,16 @@ async def test_refusal_changes_nothing_and_has_every_problem() -> None:
     serving.order(settings(gate="yolo"))  # another attempt may be made
 
 
+async def test_refusal_says_if_memory_is_short() -> None:
+    for fault, no_room in (("does not fit memory", True), ("unfit", False), (None, False)):
+        serving = Serving(settings(door="ssd"))
+        answer = serving.order(settings(door="yolo"))
+        serving.refuse(ipc.Refused((ipc.Problem(("models", "yolo"), "no", fault),)))
+        with pytest.raises(SettingsRefused) as refused:
+            await answer
+        assert refused.value.no_room == no_room
+
+
 @pytest.mark.parametrize("kind", ["accept", "refuse"])
 async def test_answer_without_an_order_is_nonsense(kind: str) -> None:
     serving = Serving(settings(door="ssd"))

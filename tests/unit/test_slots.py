@@ -6,11 +6,13 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from edged.ota.numbering import Numbering
 from edged.ota.slots import (
     FACTORY,
     MAX_BAD,
     Bad,
     Confirm,
+    Follow,
     GoBack,
     Install,
     Installed,
@@ -54,6 +56,7 @@ def after(*events: object, slot: Slot = FACTORY) -> Slot:
 
 
 A1, B2 = installed("a", 1), installed("b", 2)
+STABLE, BETA = Numbering("home/stable", ("one",)), Numbering("home/beta", ("one",))
 
 
 class Device(RuleBasedStateMachine):
@@ -147,6 +150,19 @@ class Device(RuleBasedStateMachine):
         self.take(advance(before, Lose()))
         assert self.slot.serves == before.previous
 
+    @precondition(lambda self: self.slot.phase == "settled")
+    @rule(letter=st.sampled_from(ALPHABET), sequence=sequences, numbering=st.sampled_from((STABLE, BETA)))
+    def followed(self, letter: str, sequence: int, numbering: Numbering) -> None:
+        before = self.slot
+        self.take(advance(before, Follow(numbering, sequence)))
+        assert self.slot.numbering == numbering
+        assert [it and it.sha256 for it in (self.slot.serves, self.slot.previous)] == [
+            it and it.sha256 for it in (before.serves, before.previous)
+        ]
+        if before.numbering not in {None, numbering}:
+            self.floor = self.slot.sequence
+            assert offer(self.slot, signed(letter, sequence)) != "rolled_back"
+
     @invariant()
     def the_floor_never_falls(self) -> None:
         assert self.slot.sequence >= self.floor
@@ -232,6 +248,30 @@ def test_revoked_is_what_serves_what_served_and_what_comes() -> None:
 def test_an_old_blob_that_fails_under_a_new_sequence_is_no_way_back() -> None:
     slot = after(Install(A1), Confirm(), Install(B2), Confirm(), Install(installed("a", 3)), Revert("crashed"))
     assert (slot.serves, slot.previous) == (B2, None)
+
+
+@pytest.mark.parametrize(
+    "numbering", [pytest.param(BETA, id="another channel"), pytest.param(Numbering("home/stable", ("two",)), id="other keys")]
+)
+def test_the_floor_binds_as_long_as_the_channel_numbers_on(numbering: Numbering) -> None:
+    slot = after(Follow(STABLE, 7), Install(installed("a", 7)), Confirm(), Install(installed("b", 9)), Confirm())
+    added = after(Follow(Numbering("home/stable", ("one", "two")), 5), slot=slot)
+    assert offer(added, signed("c", 5)) == "rolled_back", "a key more is the same numbering"
+    moved = after(Follow(numbering, 5), slot=slot)
+    assert offer(moved, signed("c", 5)) == "ok"
+    assert offer(moved, signed("c", 4)) == "rolled_back", "from there on it binds again"
+    renewed = after(Renew(5, "again"), slot=moved)
+    assert renewed.current == Installed(sha("b"), 5, "again"), "what serves only takes its new number"
+    assert offer(renewed, signed("b", 5)) is None
+
+
+def test_what_was_bad_or_a_person_installed_outlasts_other_keys() -> None:
+    other = Numbering("home/stable", ("two",))
+    slot = after(Follow(STABLE, 5), MarkBad(sha("c"), 5, "crashed"), Install(installed("d", 5)), Confirm())
+    moved = after(Follow(other, 5), slot=slot)
+    assert offer(moved, signed("c", 5)) == "known_bad"
+    assert offer(moved, signed("e", 5)) is None, "what a person brought has the number of what it replaced"
+    assert offer(moved, signed("e", 6)) == "ok"
 
 
 def test_what_is_bad_is_forgotten_once_its_sequence_is_past() -> None:

@@ -223,6 +223,7 @@ async def test_every_model_that_follows_gets_the_bundle() -> None:
     [
         (SettingsRefused("died", died=True), UpdateRefused, "crashed"),
         (SettingsRefused("no", (Problem(("cameras", "a"), "no such label"),)), UpdateRefused, "model_refused"),
+        (SettingsRefused("no", (Problem(("models", "a"), "1 MB"),), no_room=True), UpdateFailed, "does_not_fit_beside"),
         (SettingsRefused("no", (Problem((), "the attempt before still hangs"),)), UpdateFailed, "interrupted"),
         (SettingsRefused("edged is stopping"), UpdateFailed, "interrupted"),
     ],

@@ -14,10 +14,12 @@ import msgspec
 import pytest
 
 from edged.core.errors import BrokerUnreachable, UpdateFailed, UpdateRefused
+from edged.core.event import ClockQuality
 from edged.ota.attempt import Kit
 from edged.ota.inventory import Inventory
 from edged.ota.judgement import Seen
 from edged.ota.local import Local
+from edged.ota.numbering import Numbering
 from edged.ota.rollout import Device
 from edged.ota.slots import Slot
 from edged.ota.target import Rollout, SignedTarget
@@ -270,6 +272,20 @@ async def test_an_old_blob_signed_again_needs_no_trial_where_it_serves(scene: Sc
         await scene.time.run_until(lambda: scene.told.says("rejected", "rolled_back"))
 
 
+@pytest.mark.parametrize(
+    "numbering",
+    [pytest.param(Numbering("home/beta", ("key",)), id="channel"), pytest.param(Numbering("home/stable", ("new",)), id="keys")],
+)
+async def test_what_another_channel_or_other_keys_number_lower_is_taken(scene: Scene, numbering: Numbering) -> None:
+    async with scene.running():
+        await scene.confirmed(A1, B2)
+        scene.ways.publish(("c", signed_target("c", 1)))
+        await scene.time.run_until(lambda: scene.told.says("rejected", "rolled_back"))
+        scene.ways.numbering = numbering
+        await scene.confirmed(("c", signed_target("c", 1)))
+    assert scene.serves == "c"
+
+
 async def test_expired_metadata_stops_updates_and_nothing_else(scene: Scene) -> None:
     now_s = scene.time.clock().unix_ns // 10**9
     async with scene.running():
@@ -291,6 +307,53 @@ async def test_a_clock_at_1970_is_not_believed_where_a_later_time_was_seen(scene
         scene.ways.publish(A1, expires_unix_s=1_799_999_999)
         await scene.time.run_until(lambda: scene.told.says("failed", "expired"))
         await scene.confirmed(B2)
+
+
+@pytest.mark.parametrize(
+    ("step_s", "before", "after"),
+    [
+        pytest.param(-30 * 86_400.0, "unsynchronised", "unsynchronised", id="set back by hand"),
+        pytest.param(1.8e9, "unsynchronised", "synchronised", id="set by NTP"),
+        pytest.param(0.0, "unsynchronised", "synchronised", id="found to be right"),
+    ],
+)
+async def test_what_was_refused_is_judged_again_when_the_clock_is_set(
+    scene: Scene, step_s: float, before: ClockQuality, after: ClockQuality
+) -> None:
+    scene.time.quality = before
+    scene.ways.refusal = UpdateRefused("expired", "as this clock sees it")
+    async with scene.running():
+        scene.ways.publish(A1)
+        await scene.time.run_until(lambda: scene.told.says("rejected", "expired"))
+        await scene.time.run_for(1800)
+        assert scene.ways.verified == 1, "as long as nothing is another"
+        scene.ways.refusal = None
+        scene.time.unix_ahead_s += step_s
+        scene.time.quality = after
+        await scene.time.run_until(lambda: scene.told.says("confirmed"), within_s=WINDOW_S + 60)
+
+
+async def test_what_was_refused_is_judged_again_once_in_a_while(scene: Scene) -> None:
+    scene.ways.refusal = UpdateRefused("torn", "the root of the device is too old")
+    async with scene.running():
+        scene.ways.publish(A1)
+        await scene.time.run_for(86_400)
+        assert 20 < scene.ways.verified < 30
+        scene.ways.refusal = None
+        await scene.time.run_until(lambda: scene.told.says("confirmed"), within_s=3700)
+        verified = scene.ways.verified
+        await scene.time.run_for(86_400)
+        assert scene.ways.verified == verified
+
+
+async def test_a_clock_that_was_ahead_blocks_only_until_it_is_set(scene: Scene) -> None:
+    now_s = scene.time.clock().unix_ns // 10**9
+    scene.time.unix_ahead_s += 365 * 86_400
+    async with scene.running():
+        scene.ways.publish(A1, expires_unix_s=now_s + 30 * 86_400)
+        await scene.time.run_until(lambda: scene.told.says("failed", "expired"))
+        scene.time.unix_ahead_s -= 365 * 86_400
+        await scene.time.run_until(lambda: scene.told.says("confirmed"), within_s=WINDOW_S + 90)
 
 
 @pytest.mark.parametrize("refusal", [UpdateRefused("bad_signature", "forged"), UpdateFailed("interrupted", "no process")])

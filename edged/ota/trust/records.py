@@ -11,6 +11,7 @@ from typing import Annotated
 import msgspec
 
 from edged.core.errors import UpdateCode
+from edged.ota.numbering import Numbering
 from edged.ota.target import SignedTarget
 
 MAX_MESSAGE_BYTES = 1 << 20
@@ -25,9 +26,9 @@ class Floor(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """What was believed last of one channel, below which nothing is believed again. A floor of zeros believes anything signed.
 
     ``trusted_root`` is the newest root that was verified and ``root`` its version; verification starts there, and not from the root
-    that the device was given, as long as ``given_sha256`` is that of the latter. ``keys`` are the key ids of each role: a version
-    binds as long as one of them is still in use, so that a stolen key that signed the largest of versions blocks nothing for ever
-    (TUF 1.0.34, 5.3.11). ``sequences`` has the highest of each ``<kind>/<id>``.
+    that the device was given, as long as ``given_sha256`` is that of the latter. ``keys`` are the key ids of each role, on which it
+    depends whether a version binds (``numbering.binding``). ``expires_unix_s`` is when what was believed expires. ``sequences`` has
+    the highest of each ``<kind>/<id>``.
     """
 
     root: Version = 0
@@ -35,6 +36,7 @@ class Floor(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     snapshot: Version = 0
     targets: Version = 0
     time_unix_s: Version = 0
+    expires_unix_s: Version = 0
     sequences: dict[str, Version] = {}
     keys: dict[str, tuple[str, ...]] = {}
     trusted_root: bytes = b""
@@ -64,6 +66,7 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     floor: Floor
     """To be kept durably before anything is done about ``targets``."""
     expires_unix_s: int
+    numbering: Numbering
     targets: tuple[SignedTarget, ...]
 
 

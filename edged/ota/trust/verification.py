@@ -18,6 +18,7 @@ from tuf.api.exceptions import DownloadError, RepositoryError
 from tuf.api.metadata import Root, Signed, Snapshot, Targets, Timestamp
 
 from edged.core.errors import UpdateRefused
+from edged.ota.numbering import Numbering, binding
 from edged.ota.target import SignedTarget
 from edged.ota.trust.client import URL, BundleFetcher, refreshed, refusal
 from edged.ota.trust.documents import Documents, Scope, document, parse, signed_targets
@@ -44,13 +45,14 @@ def verify(request: Verify) -> Verified:
     if root.version < documents.last_root:
         raise _gap(start_version, documents)
     keys = {role: tuple(root.roles[role].keyids) for role in ROLES}
-    binding = {role for role in ROLES if set(keys[role]) & set(floor.keys.get(role, ()))}
-    _grown(trusted, floor, binding)
+    bound = {role for role in ROLES if binding(keys[role], floor.keys.get(role, ()))}
+    _grown(trusted, floor, bound)
     targets = trusted[Targets.type]
     assert isinstance(targets, Targets)
     signed = signed_targets(targets)
-    sequences = _sequences(signed, floor.sequences if Targets.type in binding else {})
+    sequences = _sequences(signed, floor.sequences if Targets.type in bound else {})
     now_unix_s = max(request.clock_unix_s, floor.time_unix_s)
+    expires_unix_s = _expiry(trusted, now_unix_s)
     return Verified(
         floor=Floor(
             root=root.version,
@@ -58,12 +60,14 @@ def verify(request: Verify) -> Verified:
             snapshot=trusted[Snapshot.type].version,
             targets=targets.version,
             time_unix_s=now_unix_s if request.synchronised else floor.time_unix_s,
+            expires_unix_s=expires_unix_s,
             sequences=sequences,
             keys=keys,
             trusted_root=(directory / "root.json").read_bytes(),
             given_sha256=_sha256(request.root),
         ),
-        expires_unix_s=_expiry(trusted, now_unix_s),
+        expires_unix_s=expires_unix_s,
+        numbering=Numbering(f"{scope.fleet}/{scope.channel}", keys[Targets.type]),
         targets=signed,
     )
 
@@ -96,11 +100,11 @@ def _trusted(directory: Path, start: bytes, documents: Documents, scope: Scope) 
     return {role.type: document(role, (directory / f"{role.type}.json").read_bytes(), scope) for role in roles}
 
 
-def _grown(trusted: Mapping[str, Signed], floor: Floor, binding: set[str]) -> None:
+def _grown(trusted: Mapping[str, Signed], floor: Floor, bound: set[str]) -> None:
     """Raise UpdateRefused if a version is below the floor, where that binds."""
     for role in (Timestamp.type, Snapshot.type, Targets.type):
         least: int = getattr(floor, role)
-        if role in binding and trusted[role].version < least:
+        if role in bound and trusted[role].version < least:
             raise UpdateRefused("rolled_back", f"{role}: version {trusted[role].version}, where {least} was seen before")
 
 
