@@ -30,6 +30,9 @@ MAX_AGE_NS = 5_000_000_000
 SILENT_S = 1.0
 """OpenCV does not say why it has no frame: after an error it answers at once, for a silent camera it waits out its time-out."""
 
+NODE_GOES_S = 0.5
+"""The stream of a camera that is pulled out ends some time before its node goes."""
+
 LIST_HINT = "`v4l2-ctl --list-devices` names the cameras that the kernel sees"
 
 
@@ -98,10 +101,17 @@ class V4l2Source(FrameSource):
                 self._hear()
                 return True
             if time.monotonic() - began_s <= SILENT_S:
+                self._see_it_go()
                 raise self._lost("stopped with an error")
             if self._closed.is_set():
                 return False
         raise self._lost(f"no frame in {time.monotonic() - asked_s:.1f} s")
+
+    def _see_it_go(self) -> None:
+        """Give the node of a camera that was pulled out time to vanish."""
+        until_s = time.monotonic() + NODE_GOES_S
+        while self._device.exists() and time.monotonic() < until_s and not self._closed.wait(NODE_GOES_S / 20):
+            pass
 
     def _lost(self, reason: str) -> CameraLost:
         if not self._device.exists():

@@ -16,7 +16,7 @@ from edged.sources.base import FIRST_WAITS
 from edged.sources.picture_settings import PictureSettings
 from edged.sources.settings import V4l2Settings
 from edged.sources.thinning import Thinning
-from edged.sources.v4l2 import MAX_UNDECODABLE, SILENT_S, V4l2Source, capture_time_ns, device_path
+from edged.sources.v4l2 import MAX_UNDECODABLE, NODE_GOES_S, SILENT_S, V4l2Source, capture_time_ns, device_path
 from edged.sources.viewed import ViewedSource
 
 NOW_NS = 10**15
@@ -172,9 +172,10 @@ def test_loss_says_where_and_what_to_look_at(node: Path, reads: list[str]) -> No
     assert driver.released
 
 
-def test_unplugged_camera_is_told_from_a_broken_one(node: Path) -> None:
+@pytest.mark.parametrize("after_s", [0, NODE_GOES_S / 10])
+def test_unplugged_camera_is_told_from_a_broken_one(node: Path, after_s: float) -> None:
     camera = source(Driver(["error"]), node)
-    node.unlink()
+    threading.Timer(after_s, node.unlink).start()
     with pytest.raises(CameraLost, match="is gone"):
         camera.read()
 
