@@ -31,7 +31,7 @@ from edged.testing.broker import Mosquitto
 
 Run = Callable[..., tuple[int, str, str]]
 
-SITE = {"edged.toml": b"# a configuration\n" * 5000, "zones.toml": b""}
+SITE = {"app.bin": b"a thing of bytes\n" * 5000, "empty": b""}
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def sign(run: Run, home: Path, files: dict[str, bytes], version: str = "1") -> N
     bundle.mkdir()
     for name, data in files.items():
         (bundle / name).write_bytes(data)
-    assert run("sign", home, bundle, "--kind", "config", "--id", "site", "--version", version)[0] == 0
+    assert run("sign", home, bundle, "--kind", "mcu-firmware", "--id", "site", "--version", version)[0] == 0
 
 
 async def verified(carrier: MqttCarrier, home: Path, directory: Path) -> Verified:
@@ -88,7 +88,7 @@ def test_what_is_pushed_arrives(run: Run, home: Path, mosquitto: Mosquitto, tmp_
     sign(run, home, SITE)
     status, text, _ = run("push", home, "--json")
     (blob,) = json.loads(text)["blobs"]
-    assert (status, blob["path"], blob["sent"], blob["skipped"]) == (0, "config/site", 3, 0)
+    assert (status, blob["path"], blob["sent"], blob["skipped"]) == (0, "mcu-firmware/site", 3, 0)
     assert json.loads(text)["channels"] == {"stable": 2}
     assert json.loads(run("push", home, "--json")[1])["blobs"][0]["skipped"] == 3, "what is there is not sent again"
 
@@ -111,7 +111,7 @@ def test_what_nothing_names_is_cleared(run: Run, home: Path, mosquitto: Mosquitt
     assert run("prune", home)[1].strip() == "1 bundles cleared, 1 kept"
     assert run("prune", home)[1].strip() == "0 bundles cleared, 1 kept"
     assert json.loads(run("push", home, "--json")[1])["blobs"][0] | {"sha256": ""} == {
-        "path": "config/site",
+        "path": "mcu-firmware/site",
         "sha256": "",
         "sent": 0,
         "skipped": 1,
@@ -120,7 +120,7 @@ def test_what_nothing_names_is_cleared(run: Run, home: Path, mosquitto: Mosquitt
 
 def test_what_was_revoked_is_not_pushed(run: Run, home: Path) -> None:
     sign(run, home, SITE)
-    run("revoke", home, "config/site", "1")
+    run("revoke", home, "mcu-firmware/site", "1")
     assert json.loads(run("push", home, "--json")[1]) == {"blobs": [], "channels": {"stable": 3}}
 
 
