@@ -138,6 +138,30 @@ def test_a_reload_is_taken_on_or_fails_and_changes_nothing(machine: Machine) -> 
     next_event(machine)
 
 
+def test_a_signed_model_takes_the_place_of_the_old_one(machine: Machine) -> None:
+    """Verified, probed, exchanged and confirmed within the walls of the unit."""
+    machine.write("/root/password", PASSWORD, mode=0o600)
+    machine.write("/root/passphrase", "correct horse battery", mode=0o600)
+    machine.run("cp", "-r", "/srv/catalogue/blazeface-short", "/root/faces")
+    machine.run("sed", "-i", 's/^version = .*/version = "2"/', "/root/faces/model.toml")
+    ota, unlocked = (SYSTEM, "-m", "edged", "ota"), ("--passphrase-file", "/root/passphrase")
+    broker = ("--host", "127.0.0.1", "--username", "pi", "--password-file", "/root/password")
+    machine.run(*ota, "init", "/root/publisher", "--fleet", "home", *unlocked)
+    machine.run(*ota, "sign", "/root/publisher", "/root/faces", "--id", "faces", *unlocked)
+    machine.run(*ota, "push", "/root/publisher", *broker)
+    machine.run("install", "-m", "644", "/root/publisher/channels/stable.root.json", "/etc/edged/root.json")
+    follows = CONFIG.replace("[models.faces]", '[models.faces]\nfollow = "faces"')
+    machine.write("/etc/edged/edged.toml", f'{follows}[ota]\nroot = "root.json"\nhealth_window_s = 5\n')
+    machine.run("systemctl", "reload", "edged")
+
+    def confirmed() -> bool:
+        told = json.loads(machine.run(*ota, "status", "/root/publisher", "--json", *broker))
+        return [(it["state"], it["version"]) for it in told] == [("confirmed", "2")]
+
+    machine.wait_until("the update is confirmed", confirmed)
+    next_event(machine)
+
+
 def test_a_killed_vision_process_is_replaced_under_the_same_main_process(machine: Machine) -> None:
     before, pid = children(machine), main_pid(machine)
     machine.run("kill", "-KILL", *before)
