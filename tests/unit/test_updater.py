@@ -3,86 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import dataclasses
 import errno
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import msgspec
 import pytest
+from updater_scene import A1, B2, PATH, SLOW, UNDECIDED, Scene, make_scene
 
 from edged.core.errors import BrokerUnreachable, UpdateFailed, UpdateRefused
-from edged.core.event import ClockQuality
-from edged.ota.attempt import Kit
 from edged.ota.inventory import Inventory
 from edged.ota.judgement import Seen
 from edged.ota.local import Local
 from edged.ota.numbering import Numbering
-from edged.ota.rollout import Device
-from edged.ota.slots import Slot
 from edged.ota.target import Rollout, SignedTarget
-from edged.ota.updater import Updater, Ways
-from edged.testing.updates import GOOD, ScriptedBench, ScriptedWays, Told, blob_of, signed_target
-from edged.testing.virtual import InlineExecutor, VirtualTime
-
-PATH = "model/m"
-A1, B2 = ("a", signed_target("a", 1)), ("b", signed_target("b", 2))
-WINDOW_S = 30.0
-UNDECIDED = Seen(span_s=1.0, frames=5)
-SLOW = dataclasses.replace(GOOD, not_finite=3)
-
-
-class Scene:
-    """A device, from one start to the next; ``disk`` stays."""
-
-    def __init__(self, disk: Path) -> None:
-        self.time = VirtualTime()
-        self.disk = disk
-        self.bench = ScriptedBench()
-        self.told = Told()
-        self.paths = [PATH]
-        self.begin()
-
-    def begin(self) -> None:
-        self.inventory = Inventory(self.disk)
-        self.inventory.start()
-        self.ways = ScriptedWays(self.inventory.parts)
-        kit = Kit(self.inventory, self.bench, self.told, self.time.clock, self.time.sleep, WINDOW_S)
-        device = Device("pi", "aarch64", "0.1.0", frozenset())
-        ways = Ways(self.ways.watch, self.ways.verify, self.ways.download)
-        self.updater = Updater(self.paths, ways, kit, lambda path: device, lambda: 0.5)
-
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        task = asyncio.create_task(self.updater.run())
-        try:
-            yield
-        finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
-
-    @property
-    def slot(self) -> Slot:
-        return self.inventory.slot(PATH)
-
-    @property
-    def serves(self) -> str | None:
-        return self.bench.serves.get(PATH)
-
-    async def confirmed(self, *things: tuple[str, SignedTarget]) -> None:
-        """Have each confirmed, one after the other."""
-        for content, signed in things:
-            self.ways.publish((content, signed))
-            await self.time.run_until(lambda signed=signed: self.told.says("confirmed", sequence=signed.target.sequence))
+from edged.testing.updates import GOOD, blob_of, signed_target
 
 
 @pytest.fixture
 async def scene(tmp_path: Path) -> Scene:
-    asyncio.get_running_loop().set_default_executor(InlineExecutor())
-    return Scene(tmp_path / "ota")
+    return make_scene(tmp_path / "ota")
 
 
 async def test_from_the_channel_to_confirmed(scene: Scene) -> None:
@@ -284,126 +224,6 @@ async def test_what_another_channel_or_other_keys_number_lower_is_taken(scene: S
         scene.ways.numbering = numbering
         await scene.confirmed(("c", signed_target("c", 1)))
     assert scene.serves == "c"
-
-
-async def test_expired_metadata_stops_updates_and_nothing_else(scene: Scene) -> None:
-    now_s = scene.time.clock().unix_ns // 10**9
-    async with scene.running():
-        await scene.confirmed(A1)
-        scene.ways.publish(B2, expires_unix_s=now_s - 1)
-        await scene.time.run_until(lambda: scene.told.says("failed", "expired"))
-        said = len(scene.told.statuses)
-        await scene.time.run_for(7 * 86_400)
-        assert len(scene.told.statuses) == said, "said once"
-        assert scene.serves == "a"
-        scene.ways.publish(B2)
-        await scene.time.run_until(lambda: scene.told.says("confirmed", sequence=2))
-
-
-async def test_a_clock_at_1970_is_not_believed_where_a_later_time_was_seen(scene: Scene) -> None:
-    scene.time.unix_ahead_s, scene.time.quality = -1000.0, "unsynchronised"
-    scene.ways.floor_unix_s = 1_800_000_000
-    async with scene.running():
-        scene.ways.publish(A1, expires_unix_s=1_799_999_999)
-        await scene.time.run_until(lambda: scene.told.says("failed", "expired"))
-        await scene.confirmed(B2)
-
-
-@pytest.mark.parametrize(
-    ("step_s", "before", "after"),
-    [
-        pytest.param(-30 * 86_400.0, "unsynchronised", "unsynchronised", id="set back by hand"),
-        pytest.param(1.8e9, "unsynchronised", "synchronised", id="set by NTP"),
-        pytest.param(0.0, "unsynchronised", "synchronised", id="found to be right"),
-    ],
-)
-async def test_what_was_refused_is_judged_again_when_the_clock_is_set(
-    scene: Scene, step_s: float, before: ClockQuality, after: ClockQuality
-) -> None:
-    scene.time.quality = before
-    scene.ways.refusal = UpdateRefused("expired", "as this clock sees it")
-    async with scene.running():
-        scene.ways.publish(A1)
-        await scene.time.run_until(lambda: scene.told.says("rejected", "expired"))
-        await scene.time.run_for(1800)
-        assert scene.ways.verified == 1, "as long as nothing is another"
-        scene.ways.refusal = None
-        scene.time.unix_ahead_s += step_s
-        scene.time.quality = after
-        await scene.time.run_until(lambda: scene.told.says("confirmed"), within_s=WINDOW_S + 60)
-
-
-async def test_what_was_refused_is_judged_again_once_in_a_while(scene: Scene) -> None:
-    scene.ways.refusal = UpdateRefused("torn", "the root of the device is too old")
-    async with scene.running():
-        scene.ways.publish(A1)
-        await scene.time.run_for(86_400)
-        assert 20 < scene.ways.verified < 30
-        scene.ways.refusal = None
-        await scene.time.run_until(lambda: scene.told.says("confirmed"), within_s=3700)
-        verified = scene.ways.verified
-        await scene.time.run_for(86_400)
-        assert scene.ways.verified == verified
-
-
-async def test_a_clock_that_was_ahead_blocks_only_until_it_is_set(scene: Scene) -> None:
-    now_s = scene.time.clock().unix_ns // 10**9
-    scene.time.unix_ahead_s += 365 * 86_400
-    async with scene.running():
-        scene.ways.publish(A1, expires_unix_s=now_s + 30 * 86_400)
-        await scene.time.run_until(lambda: scene.told.says("failed", "expired"))
-        scene.time.unix_ahead_s -= 365 * 86_400
-        await scene.time.run_until(lambda: scene.told.says("confirmed"), within_s=WINDOW_S + 90)
-
-
-@pytest.mark.parametrize("refusal", [UpdateRefused("bad_signature", "forged"), UpdateFailed("interrupted", "no process")])
-async def test_what_is_not_believed_changes_nothing_and_is_said_once(scene: Scene, refusal: UpdateRefused | UpdateFailed) -> None:
-    async with scene.running():
-        await scene.confirmed(A1)
-        scene.ways.refusal = refusal
-        said = len(scene.told.statuses)
-        for _ in range(50):
-            scene.ways.publish(B2)
-            await scene.time.run_for(600)
-        assert len(scene.told.statuses) == said + 1
-        assert scene.serves == "a"
-        scene.ways.refusal = None
-        await scene.confirmed(B2)
-
-
-async def test_who_floods_the_channel_costs_a_process_a_minute(scene: Scene) -> None:
-    scene.ways.refusal = UpdateRefused("bad_signature", "forged")
-    async with scene.running():
-        for _ in range(3600):
-            scene.ways.publish(A1)
-            await scene.time.run_for(1)
-    assert scene.ways.verified < 200
-
-
-async def test_what_comes_again_after_a_new_connection_is_not_verified_again(scene: Scene) -> None:
-    async with scene.running():
-        await scene.confirmed(A1)
-        for _ in range(10):
-            scene.ways.repeat()
-            await scene.time.run_for(60)
-        assert scene.ways.verified == 1
-
-
-async def test_an_id_that_the_channel_does_not_have(scene: Scene) -> None:
-    async with scene.running():
-        scene.ways.publish(("x", signed_target("x", 1, id="other")))
-        await scene.time.run_until(lambda: scene.told.says("rejected", "unknown_id"))
-        await scene.confirmed(A1)
-
-
-async def test_a_date_comes(scene: Scene) -> None:
-    not_before = scene.time.clock().unix_ns // 10**9 + 5000
-    async with scene.running():
-        scene.ways.publish(("a", signed_target("a", 1, rollout=Rollout(not_before=not_before))))
-        await scene.time.run_for(4000)
-        assert scene.told.says("queued", "not_yet")
-        assert scene.ways.downloads == []
-        await scene.time.run_until(lambda: scene.told.says("confirmed"))
 
 
 async def test_one_thing_in_trouble_holds_up_no_other(scene: Scene) -> None:
