@@ -127,11 +127,19 @@ def run_serve(arguments: argparse.Namespace) -> int:
         return Blob(directory.blob(sha256))
 
     def named(sha256: str) -> Blob | None:
-        known = {it.sha256 for channel in publisher.channels() for it in channel.signed.values()}
-        return blob(sha256) if sha256 in known else None
+        try:
+            known = {it.sha256 for channel in publisher.channels() for it in channel.signed.values()}
+            return blob(sha256) if sha256 in known else None
+        except PublisherFailed as error:  # of one file: the others are answered
+            err.print(str(error), markup=False)
+            return None
 
     def bundle(channel: str) -> bytes | None:
-        return directory.bundle(channel) if channel in directory.channels() else None
+        try:
+            return directory.bundle(channel) if channel in directory.channels() else None
+        except PublisherFailed as error:
+            err.print(str(error), markup=False)
+            return None
 
     err.print(f"answering devices of fleet {directory.fleet}; Ctrl-C ends it", markup=False)
     _connected(arguments, publisher, lambda carrier, topics: serve(carrier, topics, named, bundle))

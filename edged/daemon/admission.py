@@ -99,6 +99,10 @@ class Admission:
         self._remember({_key(identity, model): verdict.peak_bytes})
         return identity
 
+    def measured_bytes(self, identity: str, model: ModelSettings) -> int:
+        """What the bundle of this ``identity`` was seen to take in its probe; 0 if it never passed."""
+        return self._passes.get(_key(identity, model), 0)
+
     async def _probe(self, models: Mapping[str, ModelSettings], stated: Stated = UNSTATED) -> dict[str, Verdict]:
         """Every verdict. A model that did not fit into its share of the memory is tried again, alone with all of it."""
         log.info("trying %s before it is loaded", ", ".join(f"model {name}" for name in models))

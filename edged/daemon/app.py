@@ -179,7 +179,7 @@ class Daemon:
             else:
                 return
         async with self._turn:
-            self._coming = Outputs.make(settings, self._store, self._make_views, self._outputs)
+            self._coming = dataclasses.replace(self._outputs, settings=settings)  # nothing that is opened, and could fail
             self._on_reconfigured(ipc.Reconfigured(tuple(settings.cameras), ()))
             await self._supervisor.renew(self._for_vision(settings))
 
@@ -224,7 +224,8 @@ class Daemon:
         settings = self._outputs.settings
         if old is not self._outputs:  # else a model was exchanged, and nothing besides
             self._recorder.redirect(self._outputs.sinks)
-            old.close()
+            if old.file is not self._outputs.file:
+                old.close()
             self.updates.replace(settings)
         self._health.require(_required(settings))
         self._cameras.reconfigure(settings.cameras, report.opened, time.monotonic_ns())
@@ -322,10 +323,10 @@ class Daemon:
             case ipc.CameraEnded():
                 log.info("camera %s: the recording has ended", report.camera)
                 self._cameras.ended(report)
-        if happened:
-            await self._recorder.put(happened)
         self._publishing.camera(self._cameras[report.camera])
         self.vitals.happened()
+        if happened:
+            await self._recorder.put(happened)  # may wait, and the camera be gone after it
 
     def _publish_cameras(self) -> None:
         for state in self._cameras:

@@ -138,11 +138,11 @@ class DeviceBench:
         name = self._names(signed.path)[0]
         candidate = dataclasses.replace(self._settings().models[name], bundle=str(bundle), follow=None)
         identity = await asyncio.to_thread(identify, bundle)
+        memory_bytes = self._admission.measured_bytes(identity, candidate)
+        order = ipc.Shadow(name, candidate, identity, wanted.share, wanted.frames, wanted.seconds, memory_bytes)
         self._say = say
         try:
-            agreement = await self._exchange.shadow(
-                ipc.Shadow(name, candidate, identity, wanted.share, wanted.frames, wanted.seconds)
-            )
+            agreement = await self._exchange.shadow(order)
         except EdgedError as error:
             raise UpdateFailed("interrupted", error.message, hint=error.hint) from error
         finally:

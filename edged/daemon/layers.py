@@ -89,8 +89,12 @@ class Layers:
                 log.error("%s: what was pushed before does not fit any more, the file alone serves: %s", path, error)
                 packages = self._with(path, None)
                 settings = await asyncio.to_thread(self._settled, packages)
-            self.packages = packages
-            await self._surely(settings)
+            before, self.packages = self.packages, packages
+            try:
+                await self._surely(settings)
+            except BaseException:
+                self.packages = before
+                raise
 
     def _with(self, path: str, package: Path | None) -> dict[str, Path | None]:
         return {**self.packages, path: package}

@@ -77,6 +77,7 @@ class Supervisor:
         self._accelerators = Accelerators(settings.used_models, random.random)
         self._fell = self._renewing = False
         self._end: End = "in order"
+        self._over = False  # nobody starts a process any more, for now
         self.restarts = 0
 
     @property
@@ -92,8 +93,10 @@ class Supervisor:
     async def reconfigure(self, settings: VisionSettings) -> ipc.Reconfigured:
         """Serve other settings; the listener hears Reconfigured before anything that follows from them.
 
-        One at a time; not once ``run`` has returned. Raises SettingsRefused: nothing has changed.
+        One at a time. Raises SettingsRefused: nothing has changed; also once ``run`` has ended, until it is called again.
         """
+        if self._over:
+            raise SettingsRefused("no vision process is to come up now")
         answer = self._serving.order(settings)
         if self._child and self._beating_since_s:
             await self._send_order(self._child)
@@ -136,12 +139,14 @@ class Supervisor:
 
     async def run(self) -> None:
         """Serve until stopped or every recording has ended; raises VisionFailed on a fault that no restart mends."""
+        self._over = False
         try:
             await self._run()
         except VisionFailed as error:
             self._serving.abandon(f"the vision process gave up over it ({error.message})", died=True)
             raise
         finally:
+            self._over = True
             self._serving.abandon("edged is stopping")
             self._shadowing.on_end("")
 
@@ -229,7 +234,12 @@ class Supervisor:
             await asyncio.gather(trying, *others, return_exceptions=True)
 
     async def _heed(self, report: ipc.Report, child: VisionProcess) -> None:
-        report = self._serving.checked(report)
+        try:
+            report = self._serving.checked(report)
+        except ProtocolViolated:
+            if not self._renewing:
+                raise
+            return  # of what the next process is to serve without
         match report:
             case ipc.Fault() if not self._renewing:
                 raise VisionFailed(report.message, hint=report.hint)
@@ -278,7 +288,7 @@ class Supervisor:
         """Try what fell in a process of its own; once it works, end this life of the vision process so that the next uses it."""
         while True:
             await asyncio.sleep(LOOK_S)
-            if not self._accelerators.avoid:
+            if self._renewing or not self._accelerators.avoid:
                 continue
             settings = self._serving.settings
             self._accelerators.observe(find_edgetpus(settings.root), time.monotonic())

@@ -129,12 +129,15 @@ class MqttCarrier:
         """
         session = await self._current()
         async with session.subscribed(topics, qos=0, room=room) as messages:
+            loop = asyncio.get_running_loop()
+            until_s = loop.time() + self._grace_s
             with contextlib.suppress(TimeoutError):
-                while True:
-                    async with asyncio.timeout(self._grace_s):
+                while loop.time() < until_s:  # also where messages that are not retained never cease
+                    async with asyncio.timeout_at(until_s):
                         message = await anext(messages)
                     if message.retained:
                         yield message
+                        until_s = loop.time() + self._grace_s
             await session.unsubscribe(messages)
             while (late := messages.take()) is not None:
                 if late.retained:

@@ -65,6 +65,7 @@ class Updater:
         )
         self._wake = asyncio.Event()
         self._job: tuple[Attempt, asyncio.Task[None]] | None = None
+        self._brought = False  # by a person, who wants it whatever else is signed, but for what is newer
         self._requests: deque[tuple[Local | str, asyncio.Future[None]]] = deque()
         self._backoffs: dict[str, Backoff] = {}
         self._again_ns: dict[str, tuple[SignedTarget, int]] = {}
@@ -114,11 +115,16 @@ class Updater:
             newest = self._newest(attempt.signed.path)
             if newest and attempt.signed.sha256 in newest.target.revoked:
                 attempt.revoke()
-            if newest != attempt.signed:
+            if self._overtakes(newest, attempt.signed):
                 attempt.supersede()
                 if not attempt.serving:
                     task.cancel()
         self._wake.set()
+
+    def _overtakes(self, newest: SignedTarget | None, signed: SignedTarget) -> bool:
+        if self._brought:
+            return newest is not None and newest.target.sequence > signed.target.sequence
+        return newest != signed
 
     def _newest(self, path: str) -> SignedTarget | None:
         return self._channel.trusted.newest(path) if self._channel.trusted else None
@@ -227,10 +233,10 @@ class Updater:
             return (again_ns - now.monotonic_ns) / 1e9
         return None
 
-    async def _run(self, attempt: Attempt) -> None:
-        """Raises what ``Attempt.run`` does; returns without an outcome if something newer came before it served."""
+    async def _run(self, attempt: Attempt, *, brought: bool = False) -> bool:
+        """Raises what ``Attempt.run`` does; False, without an outcome, if something newer came before it served."""
         task = asyncio.create_task(attempt.run())
-        self._job = (attempt, task)
+        self._job, self._brought = (attempt, task), brought
         try:
             await asyncio.wait([task])
         except asyncio.CancelledError:
@@ -239,13 +245,15 @@ class Updater:
             raise
         finally:
             self._job = None
-        if not task.cancelled():
-            try:
-                task.result()
-            except (BrokerUnreachable, BrokerRefused) as error:
-                raise UpdateFailed("offline", error.message, hint=error.hint) from error
-            except OSError as error:
-                raise failed(error) from error
+        if task.cancelled():
+            return False
+        try:
+            task.result()
+        except (BrokerUnreachable, BrokerRefused) as error:
+            raise UpdateFailed("offline", error.message, hint=error.hint) from error
+        except OSError as error:
+            raise failed(error) from error
+        return True
 
     async def _reject(self, signed: SignedTarget, error: UpdateRefused) -> None:
         log.error("%s %s: refused: %s", signed.path, signed.target.version, error)
@@ -284,10 +292,12 @@ class Updater:
             return local.blob
 
         try:
-            await self._run(Attempt(signed, fetch, self._kit))
+            ended = await self._run(Attempt(signed, fetch, self._kit), brought=True)
         except UpdateRefused as error:
             await self._reject(signed, error)
             raise
+        if not ended:
+            raise UpdateFailed("interrupted", f"{local.path}: something newer came before it served")
         slot = self._kit.inventory.slot(local.path)
         if why := slot.why_bad(local.sha256, signed.target.sequence):
             raise UpdateRefused(why, f"{local.path}: it was tried, and is reverted")  # type: ignore[arg-type]

@@ -27,6 +27,7 @@ MAX_INDEXES = 256
 """Blobs that ``prune`` looks at in one go."""
 
 MAX_STATUSES = 20_000
+MAX_STATUS_BYTES = 64 * 1024
 
 Result = TypeVar("Result")
 Progress = Callable[[int, int], None]
@@ -105,7 +106,8 @@ async def statuses(depot: Depot, topics: UpdateTopics) -> dict[str, bytes]:
     """What each device says of its updates, by name. Anybody may have said it."""
     said = {}
     async for heard in depot.collect(topics.statuses, room=MAX_STATUSES):
-        said[topics.device(heard.topic)] = heard.payload
+        if len(heard.payload) <= MAX_STATUS_BYTES:
+            said[topics.device(heard.topic)] = heard.payload
     return said
 
 

@@ -108,12 +108,18 @@ class ScriptedBench:
     windows: tuple[Seen, ...] = ()
     refuses: dict[tuple[str, str], Trouble] = field(default_factory=dict)
     shadows: bool = False
+    hold: asyncio.Event = field(default_factory=asyncio.Event)
+    """Probes wait until it is set; it is at first."""
     done: list[tuple[str, str | None]] = field(default_factory=list)
     """Every step with the content of its bundle, ``None`` for that of the factory."""
     serves: dict[str, str | None] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self.hold.set()
+
     async def probe(self, signed: SignedTarget, bundle: Path) -> str:
         """Tries nothing."""
+        await self.hold.wait()
         return f"identity of {self._step('probe', bundle)}"
 
     async def shadow(self, signed: SignedTarget, bundle: Path, say: Callable[[str], None]) -> None:

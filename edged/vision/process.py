@@ -161,6 +161,8 @@ class Vision:
     def _advance(self) -> None:
         """Go on with what was ordered."""
         self._stage.shadow = self._shadowing.advance(self._running)
+        if self._stopped:  # what is new does not begin any more
+            return
         if self._order and not self._order.over:
             self._order.advance()
             self._running = self._order.running

@@ -83,11 +83,13 @@ class Reconfiguration:
         except Unfit as error:  # its traceback would keep what was made so far
             self._loaded.clear()
             self._made = tuple(_problem(key, problem) for key, problem in error.problems)
-        if not isinstance(self._made, Assembly):
+        if self.over or not isinstance(self._made, Assembly):
             self._restore()
 
     def _release(self, served: Served) -> None:
-        """On the preparing thread: let a model rest, and give its memory back."""
+        """On the preparing thread: let a model rest, and give its memory back; raises ModelRejected once nobody waits for that."""
+        if self.over:
+            raise ModelRejected("it took too long, and was given up", fault="hanging")
         pause = Pause(served.model.engine)
         self._stage.pause(pause)
         pause.done.wait()

@@ -16,6 +16,7 @@ from edged.core.errors import ModelRejected
 from edged.daemon.admission import Admission
 from edged.daemon.bench import End
 from edged.daemon.health import Health
+from edged.daemon.reload import SettingsRefused
 from edged.daemon.supervisor import Supervisor
 from edged.infer.settings import ModelSettings
 from edged.sources.settings import SyntheticSettings
@@ -146,3 +147,11 @@ async def test_a_bundle_that_is_replaced_on_the_way_is_tried_anew(
         await bench.ear.hear_up("door")
     assert bench.supervisor.restarts == 1
     assert "changed" in caplog.text
+
+
+async def test_an_order_after_the_end_is_refused_and_nobody_waits(bench: Bench) -> None:
+    async with bench.running():
+        await bench.ear.hear_heartbeat()
+    async with asyncio.timeout(PATIENCE_S):
+        with pytest.raises(SettingsRefused):
+            await bench.supervisor.reconfigure(await bench.admitted("door", "gate"))

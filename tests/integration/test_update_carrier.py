@@ -154,6 +154,17 @@ async def test_collecting_gives_what_is_retained_of_thousands(tmp_path: Path) ->
             assert sorted(message.payload.decode() for message in heard) == sorted(names)
 
 
+async def test_collecting_ends_though_somebody_never_ceases_to_publish(tmp_path: Path) -> None:
+    async def chatter(carrier: MqttCarrier) -> None:
+        while True:
+            await carrier.publish("a/busy/ota/status", b"live", retain=False)
+
+    with Mosquitto(tmp_path) as mosquitto:
+        async with asyncio.timeout(DEADLINE_S), carrier_on(mosquitto.port) as carrier, running(chatter(carrier)):
+            await carrier.publish("a/pi/ota/status", b"retained", retain=True)
+            assert [message.payload async for message in carrier.collect("a/+/ota/status", room=2000)] == [b"retained"]
+
+
 async def test_without_a_connection_whoever_asks_hears_of_it_in_time() -> None:
     carrier = MqttCarrier(settings_for(1), "pi", "reply", timing=replace(FAST, connect_s=0.2), grace_s=GRACE_S)
     async with asyncio.timeout(DEADLINE_S), running(carrier.run()):

@@ -241,6 +241,13 @@ def test_order_while_the_last_recording_ends_is_obeyed_or_the_process_finishes(m
     assert ended == (["door", "gate"] if any(isinstance(report, ipc.Reconfigured) for report in process.reports) else ["door"])
 
 
+def test_stop_right_after_an_exchange_leaves_no_camera_running(model: Path, cat: Deliver) -> None:
+    with serving(settings(model, "a", door=camera()), {"door": endless(cat), "gate": endless(cat)}) as process:
+        process.until(ipc.Live)
+        process.reconfigure(settings(model, "b", gate=camera()))
+    assert [thread.name for thread in threading.enumerate() if thread.name.startswith("capture-")] == []
+
+
 def test_stop_while_models_are_loaded_is_obeyed(model: Path, test_data: Path, cat: Deliver) -> None:
     with serving(settings(model, "a", door=camera()), {"door": endless(cat), "gate": endless(cat)}) as process:
         process.until(ipc.Live)

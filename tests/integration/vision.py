@@ -49,7 +49,7 @@ class Process:
         self._ours.settimeout(60)
         self.note = Note()
         self.vision = Vision(first, Reporter(self._theirs), open_source, self.note, free_bytes=free_bytes)
-        self._thread = threading.Thread(target=self.vision.run, args=(self._theirs,))
+        self._thread = threading.Thread(target=self.vision.run, args=(self._theirs,), daemon=True)
         self._thread.start()
         self.reports: list[ipc.Report] = []
 

@@ -305,6 +305,25 @@ async def test_a_person_installs_what_nobody_signed_only_where_that_is_allowed(s
         await scene.confirmed(B2)
 
 
+@pytest.mark.parametrize("newer", [False, True])
+async def test_what_a_person_brings_is_overtaken_by_what_is_newer_alone_and_that_is_said(scene: Scene, newer: bool) -> None:
+    async with scene.running():
+        await scene.confirmed(A1)
+        scene.bench.hold.clear()
+        installing = asyncio.create_task(scene.updater.install(local(scene, "mine", unsigned=True)))
+        await scene.time.run_for(1)
+        scene.ways.publish(B2 if newer else A1)
+        await scene.time.run_for(10)
+        scene.bench.hold.set()
+        await scene.time.run_until(installing.done)
+        if newer:
+            with pytest.raises(UpdateFailed, match="something newer"):
+                installing.result()
+        else:
+            installing.result()
+        await scene.time.run_until(lambda: scene.serves == ("b" if newer else "mine"))
+
+
 async def test_what_is_signed_may_be_brought_by_a_person(scene: Scene) -> None:
     scene.ways.trouble = BrokerUnreachable("no chunks")
     async with scene.running():

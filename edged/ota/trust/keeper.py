@@ -52,7 +52,10 @@ async def verify(request: Verify) -> Verified:
 
 
 async def _ask(request: Verify) -> Answer:
-    ours, theirs = socket.socketpair()
+    try:
+        ours, theirs = socket.socketpair()
+    except OSError as error:
+        raise UpdateFailed("interrupted", f"no connection to a trust process: {error.strerror}") from error
     ours.setblocking(False)
     with ours:
         with theirs:
@@ -70,8 +73,9 @@ async def _ask(request: Verify) -> Answer:
         finally:
             if process.returncode is None:
                 process.kill()
-            async with asyncio.timeout(KILL_DEADLINE_S):
-                await process.communicate()  # and not only wait(), which leaves the pipe open
+            with suppress(TimeoutError):  # one that waits for a disk in the kernel goes later
+                async with asyncio.timeout(KILL_DEADLINE_S):
+                    await process.communicate()  # and not only wait(), which leaves the pipe open
 
 
 async def _start(theirs: socket.socket) -> asyncio.subprocess.Process:

@@ -26,6 +26,10 @@ from edged.ota.trust.records import MAX_ROOT_BYTES, Floor, Verified, Verify
 
 ROLES = (Root.type, Timestamp.type, Snapshot.type, Targets.type)
 
+MAX_IDS = 4096
+"""Whose sequences are remembered of one channel, some 200 KiB: whoever has stolen the online keys could sign new ones until nothing
+fits a message any more, and replacing the keys would not help."""
+
 
 def verify(request: Verify) -> Verified:
     """Judge a bundle; raises UpdateRefused, or UpdateFailed if the directory cannot be written."""
@@ -112,7 +116,10 @@ def _sequences(targets: tuple[SignedTarget, ...], seen: Mapping[str, int]) -> di
     for signed in targets:
         if signed.target.sequence < (least := seen.get(signed.path, 0)):
             raise UpdateRefused("rolled_back", f"{signed.path}: sequence {signed.target.sequence}, where {least} was seen before")
-    return {**seen, **{signed.path: signed.target.sequence for signed in targets}}
+    kept = {**seen, **{signed.path: signed.target.sequence for signed in targets}}
+    if len(kept) > MAX_IDS:
+        raise UpdateRefused("oversized", f"{len(kept):,} ids were signed in this channel; at most {MAX_IDS:,} are remembered")
+    return kept
 
 
 def _expiry(trusted: Mapping[str, Signed], now_unix_s: int) -> int:
