@@ -1,7 +1,8 @@
 """What is signed of one channel, and how the next version of it is made. No files: bytes in, bytes out.
 
-Rules: what is signed on is verified first, so that who can only write to a publisher's directory gets nothing signed; what is made
-is put through the verification of a device, one that is new and one that has the version before, before anyone sees it.
+Rules: what is signed on is verified first, with keys that a passphrase opened (``anchored``, ``rooted``), so that who can only
+write to a publisher's directory gets nothing of his own signed; what is made is put through the verification of a device, one that
+is new and one that has the version before, before anyone sees it.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from securesystemslib.exceptions import UnverifiedSignatureError
 from securesystemslib.signer import CryptoSigner
 from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import Key, Metadata, MetaFile, Root, Signed, Snapshot, TargetFile, Targets, Timestamp
@@ -43,6 +45,12 @@ LIVES = {
 publisher may be away; a device that was offline for longer takes what is there when it is back."""
 
 
+ANCHOR = "x-edged-root"
+"""The field of a snapshot that names the root it was signed under, so that nobody can put another one before the same keys."""
+
+BEFORE = "x-edged-before"
+"""The field of a root that names the one before it: signatures say who may follow a root, and nothing of what it followed."""
+
 MAX_CHAIN_BYTES = 24 * 1024
 """Of the bundle's 64 KiB, for roots of some 2.5 KB. What does not fit is left out, the oldest first: a device that has not seen a
 channel for eight changes of keys has to be given the newest root by hand."""
@@ -65,9 +73,22 @@ class Channel:
         """Its targets by path."""
         return {it.path: it for it in signed_targets(self.targets)}
 
+    @property
+    def chain(self) -> tuple[bytes, ...]:
+        """The newest root and those before it, as far back as each names the one before."""
+        chain = [self.roots[-1]]
+        for before in reversed(self.roots[:-1]):
+            if document(Root, chain[0], self.scope).unrecognized_fields.get(BEFORE) != _sha256(before):
+                break
+            chain.insert(0, before)
+        return tuple(chain)
+
 
 def opened(bundle: bytes, scope: Scope) -> Channel:
-    """A channel of its bundle, if the keys of its newest root signed it; raises PublisherFailed."""
+    """A channel of its bundle, if the keys of its newest root signed it; whose root that is, nobody knows yet.
+
+    Raises PublisherFailed.
+    """
     try:
         documents = parse(bundle, scope)
         raw = documents.raw
@@ -80,6 +101,30 @@ def opened(bundle: bytes, scope: Scope) -> Channel:
         hint = "Take the directory from a backup."
         raise PublisherFailed(f"what lies here of channel {scope.channel!r} is not what was signed: {error}", hint=hint) from error
     return Channel(scope, bundle, raw.root, root, documents.timestamp, documents.snapshot, documents.targets)
+
+
+def anchored(channel: Channel, ring: Keyring) -> Channel:
+    """The channel, if the snapshot key that the passphrase opened signed it under this root; raises PublisherFailed.
+
+    It is the check before whatever signs a snapshot, which is every step. The root in the file says nothing of itself: it may be
+    anyone's, and name our keys beside others.
+    """
+    signers = ring.signers(channel.root, Snapshot.type)
+    named = channel.snapshot.unrecognized_fields.get(ANCHOR) == _sha256(channel.roots[-1])
+    if not named or not all(_signed_by(signer, decode_bundle(channel.bundle).snapshot) for signer in signers):
+        raise _foreign(channel)
+    return channel
+
+
+def rooted(channel: Channel, ring: Keyring) -> Channel:
+    """The channel, if one of the root keys that the passphrases opened signed its root; raises PublisherFailed.
+
+    It is the check before what signs a root: the snapshot key may be lost then, or stolen. One is enough, and always there: any
+    two of three keys have one in common with the two that signed.
+    """
+    if not any(_signed_by(signer, channel.roots[-1]) for signer in ring.signers(channel.root, Root.type)):
+        raise _foreign(channel)
+    return channel
 
 
 def founded(scope: Scope, keys: dict[str, list[Key]], ring: Keyring, now: datetime) -> Channel:
@@ -120,7 +165,8 @@ def refreshed(channel: Channel, ring: Keyring, now: datetime) -> Channel:
 
 def rekeyed(channel: Channel, ring: Keyring, now: datetime, keys: dict[str, list[Key]]) -> Channel:
     """The next root, in which these roles have these keys, and everything signed by them; raises PublisherFailed."""
-    root = copy.deepcopy(channel.root)
+    root = copy.deepcopy(rooted(channel, ring).root)
+    root.unrecognized_fields[BEFORE] = _sha256(channel.roots[-1])
     for role, of_role in keys.items():
         for keyid in list(root.roles[role].keyids):
             root.revoke_key(keyid, role)
@@ -156,6 +202,7 @@ def _released(channel: Channel, ring: Keyring, now: datetime, *, targets: bool =
     )
     raw_targets = signed_next(after.targets) if targets else decode_bundle(channel.bundle).targets
     after.snapshot.meta["targets.json"] = _meta(after.targets, raw_targets)
+    after.snapshot.unrecognized_fields[ANCHOR] = _sha256(after.roots[-1])
     raw_snapshot = signed_next(after.snapshot)
     after.timestamp.snapshot_meta = _meta(after.snapshot, raw_snapshot)
     raw_timestamp = signed_next(after.timestamp)
@@ -201,8 +248,27 @@ def _sign(signed: Signed, signers: Sequence[CryptoSigner]) -> bytes:
     return metadata.to_bytes(JSONSerializer(compact=True))
 
 
+def _signed_by(signer: CryptoSigner, data: bytes) -> bool:
+    metadata = Metadata[Any].from_bytes(data)
+    key = signer.public_key
+    try:
+        key.verify_signature(metadata.signatures[key.keyid], metadata.signed_bytes)
+    except (KeyError, UnverifiedSignatureError):
+        return False
+    return True
+
+
+def _foreign(channel: Channel) -> PublisherFailed:
+    message = f"the keys here did not sign what lies here of channel {channel.scope.channel!r}"
+    return PublisherFailed(message, hint="Take the directory from a backup.")
+
+
+def _sha256(data: bytes) -> str:
+    return sha256(data).hexdigest()
+
+
 def _meta(signed: Signed, data: bytes) -> MetaFile:
-    return MetaFile(signed.version, len(data), {"sha256": sha256(data).hexdigest()})
+    return MetaFile(signed.version, len(data), {"sha256": _sha256(data)})
 
 
 def _until(role: str, now: datetime) -> datetime:

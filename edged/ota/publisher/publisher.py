@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from tuf.api.metadata import Key, Root
+from tuf.api.metadata import Key
 
 from edged.core.errors import PublisherFailed
 from edged.ota.publisher import channel as rules
@@ -31,7 +31,7 @@ class Publisher:
         self._clock = clock
 
     def channel(self, name: str) -> Channel:
-        """What is published of a channel, verified."""
+        """What is published of a channel, as its root says that it is: to be shown or handed on, not to be signed on."""
         return rules.opened(self.directory.bundle(name), Scope(self.directory.fleet, name))
 
     def channels(self) -> list[Channel]:
@@ -45,14 +45,14 @@ class Publisher:
             channels = self.channels()
             if name in {it.scope.channel for it in channels}:
                 raise PublisherFailed(f"there is a channel {name!r} already")
-            root = channels[0].root
+            root = rules.rooted(channels[0], self._ring).root
             keys = {role: [root.keys[keyid] for keyid in root.roles[role].keyids] for role in KEYS}
             return found(self.directory, Scope(self.directory.fleet, name), keys, self._ring, self._clock)
 
     def sign(self, channel: str, article: Article, change: RolloutChange) -> SignedTarget:
         """Publish something as the newest of its id."""
         with self._changing():
-            before = self.channel(channel)
+            before = self._own(channel)
             signed, blob = packed(article, self._next_sequence(article.path), change)
             self.directory.keep_blob(blob)
             return self._release(before, signed)
@@ -60,25 +60,25 @@ class Publisher:
     def promote(self, path: str, source: str, to: str, change: RolloutChange) -> SignedTarget:
         """Publish in channel ``to`` what is the newest of ``source``, under a new sequence."""
         with self._changing():
-            return self._again(self.channel(to), newest(self.channel(source), path), change)
+            return self._again(self._own(to), newest(self._own(source), path), change)
 
     def rollback(self, channel: str, path: str, which: str, change: RolloutChange) -> SignedTarget:
         """Publish again, under a higher sequence, what was there before: by its sequence, version or the start of its sha256."""
         with self._changing():
-            before = self.channel(channel)
+            before = self._own(channel)
             return self._again(before, self._earlier([before], path, which), change)
 
     def rollout(self, channel: str, path: str, change: RolloutChange) -> SignedTarget:
         """Change who takes a target. Its sequence stays: it is the same thing."""
         with self._changing():
-            before = self.channel(channel)
+            before = self._own(channel)
             signed = newest(before, path)
             return self._release(before, changed(signed, rollout=change.applied(signed.target.rollout)))
 
     def revoke(self, path: str, which: str) -> SignedTarget:
         """Have no device run a blob any more, in any channel: those that do go back. Interrupted, it is to be called again."""
         with self._changing():
-            channels = [it for it in self.channels() if path in it.signed]
+            channels = [it for it in self._all_own() if path in it.signed]
             bad = self._earlier(channels, path, which)
             for channel in channels:
                 known = revoked(channel, path)
@@ -89,7 +89,7 @@ class Publisher:
     def refresh(self, channel: str) -> Channel:
         """Have what is published be good for longer."""
         with self._changing():
-            return self._publish(rules.refreshed(self.channel(channel), self._ring, self._clock()))
+            return self._publish(rules.refreshed(self._own(channel), self._ring, self._clock()))
 
     def rotate(self, roles: Sequence[str], new_passphrase: Passphrase) -> list[Channel]:
         """Replace the keys of these roles in all channels; takes two root keys. Interrupted, it goes on if called without roles."""
@@ -102,7 +102,7 @@ class Publisher:
             channels = self.channels()
             if roles:
                 for channel in channels:
-                    self._ring.signers(channel.root, Root.type)  # or there would be new keys that nobody can bring in
+                    rules.rooted(channel, self._ring)  # or there would be new keys that nobody can bring in
                 pending = {role: self._new_keys(role, new_passphrase) for role in dict.fromkeys(roles)}
                 self.directory.begin_rotation(pending)
             keys = {role: [self._ring.public(role, keyid) for keyid in keyids] for role, keyids in pending.items()}
@@ -114,11 +114,7 @@ class Publisher:
 
     def history(self, name: str) -> Iterator[Channel]:
         """What was published of a channel, the newest first; what does not belong to its chain of roots is left out."""
-        roots = set(self.channel(name).roots)
-        for bundle in self.directory.history(name):
-            channel = rules.opened(bundle, Scope(self.directory.fleet, name))
-            if channel.roots[-1] in roots:
-                yield channel
+        return self._history(self.channel(name))
 
     @contextmanager
     def _changing(self) -> Iterator[None]:
@@ -126,6 +122,21 @@ class Publisher:
             if self.directory.rotation():
                 raise PublisherFailed("a change of keys was interrupted", hint="Finish it: `edged ota rotate` without roles.")
             yield
+
+    def _own(self, name: str) -> Channel:
+        """What is published of a channel, signed by our keys: the only thing that is signed on."""
+        return rules.anchored(self.channel(name), self._ring)
+
+    def _all_own(self) -> list[Channel]:
+        return [self._own(name) for name in self.directory.channels()]
+
+    def _history(self, newest: Channel) -> Iterator[Channel]:
+        """It is as good as the root of ``newest``."""
+        chain = set(newest.chain)
+        for bundle in self.directory.history(newest.scope.channel):
+            channel = rules.opened(bundle, newest.scope)
+            if channel.roots[-1] in chain:
+                yield channel
 
     def _again(self, channel: Channel, signed: SignedTarget, change: RolloutChange) -> SignedTarget:
         """Publish a blob that was published before."""
@@ -149,10 +160,10 @@ class Publisher:
 
     def _next_sequence(self, path: str) -> int:
         """One that no channel had: a device can be moved from one to another."""
-        return 1 + max((it.signed[path].target.sequence for it in self.channels() if path in it.signed), default=0)
+        return 1 + max((it.signed[path].target.sequence for it in self._all_own() if path in it.signed), default=0)
 
     def _earlier(self, channels: Sequence[Channel], path: str, which: str) -> SignedTarget:
-        candidates = (it.signed[path] for channel in channels for it in self.history(channel.scope.channel) if path in it.signed)
+        candidates = (it.signed[path] for channel in channels for it in self._history(channel) if path in it.signed)
         return matching(candidates, path, which)
 
     def _new_keys(self, role: str, new_passphrase: Passphrase) -> list[str]:
