@@ -161,6 +161,15 @@ def test_going_back_names_the_old_blob_under_a_higher_sequence(publisher: Publis
     assert again.target.sequence == 5
 
 
+def test_a_torn_page_of_history_is_passed_over(publisher: Publisher, home: Path) -> None:
+    for version in ("1", "2", "3"):
+        signed = publisher.sign("stable", model(version, data=version.encode()), EVERYONE)
+    torn = sorted((home / "history" / "stable").iterdir(), key=lambda path: int(path.stem))[-2]
+    torn.write_bytes(torn.read_bytes()[:100])
+    publisher.rollback("stable", "model/ssd", "1", EVERYONE)
+    publisher.revoke("model/ssd", signed.sha256[:8])
+
+
 def test_going_back_to_what_is_not_there_is_refused(publisher: Publisher, home: Path) -> None:
     signed = publisher.sign("stable", model(), EVERYONE)
     publisher.sign("stable", model("1", b"another of the same version"), EVERYONE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,8 @@ from edged.ota.publisher.keys import Keyring, Passphrase, file_name, generate
 from edged.ota.publisher.release import Article, RolloutChange, changed, matching, newest, packed, revoked, seed
 from edged.ota.target import Rollout, SignedTarget
 from edged.ota.trust.documents import Scope
+
+log = logging.getLogger(__name__)
 
 
 class Publisher:
@@ -134,7 +137,11 @@ class Publisher:
         """It is as good as the root of ``newest``."""
         chain = set(newest.chain)
         for bundle in self.directory.history(newest.scope.channel):
-            channel = rules.opened(bundle, newest.scope)
+            try:
+                channel = rules.opened(bundle, newest.scope)
+            except PublisherFailed as error:  # what is torn is not to stand in the way of `revoke`
+                log.warning("of the history of channel %s: %s", newest.scope.channel, error)
+                continue
             if channel.roots[-1] in chain:
                 yield channel
 
