@@ -55,8 +55,8 @@ DRAIN_DEADLINE_S = 5.0
 """How long the broker may then take for the last events; what it did not take waits in the outbox."""
 
 BLOCKING_AT_ONCE = 3
-"""Threads for what blocks: sensors, secrets, hashes, the configuration. asyncio's own pool grows to twice that over hours, and each
-thread keeps a heap of its own; fewer, and one that hangs in a dead disk would hold up the others."""
+"""Threads for what blocks: sensors, secrets, hashes, the configuration. asyncio's own pool grows to four more than there are
+cores, and each thread keeps a heap of its own; fewer than these, and one that hangs in a dead disk would hold up the others."""
 
 
 class Daemon:

@@ -23,7 +23,7 @@ AUTOCHECKPOINT_PAGES = 500
 """The journal is copied into the database every 2 MiB: seldom enough for a SD card, little enough to fit the reserve."""
 
 CACHE_KIB = 256
-"""Rows enter at the end and leave at the front: few pages are looked at twice. SQLite's own 2 MB would only fill, over hours."""
+"""Rows enter at the end and leave at the front: few pages are looked at twice. SQLite's own 2 MB would only fill."""
 
 BUSY_S = 5.0
 """A person with a SQLite shell may hold the database for a moment."""
