@@ -1,0 +1,23 @@
+// A serial line, byte by byte. Reception is by interrupt into a ring of the port; nothing here waits for bytes to come.
+#pragma once
+
+#include <cstdint>
+
+#include "core/span.h"
+
+namespace edged::hal {
+
+class Serial {
+ public:
+  // Takes what has come, at most into.size() bytes; 0 if nothing has.
+  [[nodiscard]] virtual size_t read(MutableBytes into) = 0;
+  // Returns when the last byte was handed to the transmitter.
+  virtual void write(Bytes from) = 0;
+  // Bytes that came while the ring was full, since start.
+  [[nodiscard]] virtual uint32_t overruns() const = 0;
+
+ protected:
+  ~Serial() = default;
+};
+
+}  // namespace edged::hal

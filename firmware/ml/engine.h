@@ -1,0 +1,60 @@
+// The one interface to a runtime. ml/native and ml/tflm each define Engine; a build links one of them.
+//
+// Rules: the model is read in place and outlives the engine; the arena is the caller's and is all the memory that an
+// engine takes besides itself; load() checks everything that invoke() relies on, so that invoke() never meets a
+// surprise.
+#pragma once
+
+#include <cstdint>
+
+#include "core/result.h"
+#include "core/span.h"
+
+namespace edged::ml {
+
+inline constexpr uint32_t kMaxRank = 6;          // most dimensions of a tensor that any supported operator handles
+inline constexpr uint32_t kArenaAlignment = 16;  // bytes; of the arena and of every tensor in it
+inline constexpr uint32_t kModelAlignment = 16;  // bytes; of the .tflite in memory, as its writer aligned its buffers
+
+// Numbers of TFLite's schema (TensorType).
+enum class Type : uint8_t { kFloat32 = 0, kInt32 = 2, kUint8 = 3, kInt64 = 4, kBool = 6, kInt16 = 7, kInt8 = 9 };
+
+struct Tensor {
+  Type type = Type::kInt8;
+  uint8_t rank = 0;
+  int32_t dims[kMaxRank] = {};
+  float scale = 0;  // real = scale * (value - zero_point); 0 where the tensor is not quantised
+  int32_t zero_point = 0;
+  uint8_t* data = nullptr;
+  uint32_t bytes = 0;
+};
+
+// Why a model was refused, for people: the first thing found.
+struct Diagnosis {
+  Status status = Status::kOk;
+  const char* what = "";  // a fixed text: "operator is not supported", "arena is too small"
+  int32_t op_index = -1;  // position in the graph's order of execution, -1 where no operator is concerned
+  int32_t op_code = -1;   // BuiltinOperator of TFLite's schema, -1 likewise
+  uint32_t needed = 0;    // bytes of arena, where that is what lacks
+};
+
+class Engine {
+ public:
+  // Checks the model and plans its memory. After an error the engine holds no model.
+  [[nodiscard]] Status load(Bytes model, MutableBytes arena);
+  [[nodiscard]] Status invoke();
+
+  [[nodiscard]] uint32_t inputs() const;
+  [[nodiscard]] uint32_t outputs() const;
+  [[nodiscard]] Tensor input(uint32_t index) const;   // where to write; index < inputs()
+  [[nodiscard]] Tensor output(uint32_t index) const;  // where to read until the next invoke; index < outputs()
+  [[nodiscard]] uint32_t arena_used() const;          // bytes, everything that lies in the arena included
+  [[nodiscard]] const Diagnosis& diagnosis() const { return diagnosis_; }
+  [[nodiscard]] static const char* name();  // "native" or "tflm"
+
+ private:
+  Diagnosis diagnosis_;
+  void* state_ = nullptr;  // lies in the arena
+};
+
+}  // namespace edged::ml
