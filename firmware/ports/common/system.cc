@@ -10,6 +10,7 @@ namespace edged::ports {
 namespace {
 
 constexpr uint32_t kTicksHz = 1000;
+constexpr uint32_t kTickNanos = 1000000000u / kTicksHz;
 constexpr uint32_t kReload = facts::kCoreHz / kTicksHz - 1;
 static_assert(kReload < (1u << 24), "SysTick counts 24 bits");
 
@@ -72,14 +73,18 @@ CortexM cortex_m;
 hal::System& system() { return cortex_m; }
 
 uint64_t nanos() {
-  // The millisecond may turn between the two readings: then they are taken again.
-  for (;;) {
-    const uint32_t before = elapsed_ms;
-    const uint32_t left = reg(core::kSysTickValue);
-    if (elapsed_ms != before) continue;
-    return static_cast<uint64_t>(before) * 1000000u +
-           static_cast<uint64_t>(kReload - left) * 1000000000u / facts::kCoreHz;
-  }
+  static uint64_t latest = 0;
+  uint32_t before = 0;
+  uint32_t left = 0;
+  do {  // the millisecond may turn between the two readings: then they are taken again
+    before = elapsed_ms;
+    left = reg(core::kSysTickValue);
+  } while (elapsed_ms != before);
+  uint64_t now =
+      static_cast<uint64_t>(before) * kTickNanos + static_cast<uint64_t>(kReload - left) * 1000000000u / facts::kCoreHz;
+  if (now < latest) now += kTickNanos;  // the counter has turned, and its interrupt is on the way
+  latest = now;
+  return now;
 }
 
 void jump(uint32_t vectors) {
