@@ -93,7 +93,8 @@ TEST(SmpFrame, EverySingleFlippedBitLosesThePacketButNotTheNext) {
     receiver.feed(damaged + encoded(counting(10)));
     ASSERT_EQ(receiver.messages.back(), counting(10)) << bit;
     // A bit of the last character that carries none of the message may flip unseen.
-    for (const Blob& message : receiver.messages) ASSERT_TRUE(message == counting(100) || message == counting(10)) << bit;
+    for (const Blob& message : receiver.messages)
+      ASSERT_TRUE(message == counting(100) || message == counting(10)) << bit;
   }
 }
 
