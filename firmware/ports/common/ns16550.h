@@ -27,8 +27,14 @@ class Ns16550 final : public hal::Serial {
   }
 
   void put(uint8_t byte) {
+    uint32_t tries = stalled_ ? 1 : kMaxTries;
     while ((reg(base_ + kLineState) & kTransmitEmpty) == 0) {
+      if (--tries == 0) {
+        stalled_ = true;
+        return;
+      }
     }
+    stalled_ = false;
     reg(base_ + kData) = byte;
   }
 
@@ -43,8 +49,12 @@ class Ns16550 final : public hal::Serial {
                             kLineState = 0x14;
   static constexpr uint32_t kDividerAccess = 0x80, kEightBits = 0x03, kFifoOn = 0x01, kFifoClear = 0x06;
   static constexpr uint32_t kReceiveInterrupt = 1, kReceiveFull = 0x01, kTransmitEmpty = 0x20;
+  // More than a byte takes at 9,600 baud. A transmitter that is stuck for longer (as an emulated one is while nobody
+  // reads its terminal) loses bytes; it does not hang the program.
+  static constexpr uint32_t kMaxTries = 200000;
   const uint32_t base_;
   const uint32_t divider_;
+  bool stalled_ = false;
   Ring& ring_;  // apart, so that its zeros are not part of a program's image
 };
 
