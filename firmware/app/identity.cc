@@ -56,16 +56,10 @@ void VersionText::number(uint32_t value) {
   while (count != 0) text_[size_++] = digits[--count];
 }
 
-protocol::ImageState image_state(const boot::Handoff::Running& running) {
-  switch (running.standing) {
-    case boot::Standing::kTrial:
-      return protocol::ImageState::kTrial;
-    case boot::Standing::kConfirmed:
-      return protocol::ImageState::kConfirmed;
-    case boot::Standing::kNone:
-      break;
-  }
-  return protocol::ImageState::kNone;
+// A trial ends with its confirmation, which the journal knows of and the block of the loader does not.
+protocol::ImageState image_state(const Identity& identity, boot::Kind kind) {
+  if (identity.handoff.of(kind).slot == boot::kNoSlot) return protocol::ImageState::kNone;
+  return identity.slots.on_trial(kind) ? protocol::ImageState::kTrial : protocol::ImageState::kConfirmed;
 }
 
 void write_identity(const Identity& identity, protocol::SelfTest self_test, protocol::CborWriter& out) {
@@ -78,12 +72,12 @@ void write_identity(const Identity& identity, protocol::SelfTest self_test, prot
   out.key("version").put_text(VersionText(firmware).text());
   out.key("hash").put_bytes(firmware.hash);
   out.key("engine").put_text(identity.engine);
-  out.key("state").put_text(word(image_state(firmware)));
+  out.key("state").put_text(word(image_state(identity, boot::Kind::kFirmware)));
   out.key("model").begin_map();
   out.key("name").put_text(model.name);
   out.key("version").put_text(VersionText(model).text());
   out.key("hash").put_bytes(model.hash);
-  out.key("state").put_text(word(image_state(model)));
+  out.key("state").put_text(word(image_state(identity, boot::Kind::kModel)));
   out.end();
   out.key("self_test").put_text(word(self_test));
   out.key("key").put_bytes(Bytes(identity.key.hash).first(protocol::kShortHash));

@@ -34,7 +34,7 @@ struct Identity {
   const boot::PublicKey& key;
 };
 
-[[nodiscard]] protocol::ImageState image_state(const boot::Handoff::Running& running);
+[[nodiscard]] protocol::ImageState image_state(const Identity& identity, boot::Kind kind);
 // The keys of `info` that a loader and an application share, into a map that is open.
 void write_identity(const Identity& identity, protocol::SelfTest self_test, protocol::CborWriter& out);
 // The texts are those of `identity` and of the two versions, which outlive the report.

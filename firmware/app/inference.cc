@@ -27,9 +27,7 @@ bool near(const ml::Tensor& found, const uint8_t* expected, uint8_t tolerance) {
 
 Status Inference::load(Bytes package) {
   loaded_ = false;
-  const Result<boot::Package> read = boot::read_package(package);
-  if (!read.ok()) return read.status();
-  package_ = read.value();
+  if (const Status status = boot::Package::open(package, package_); !ok(status)) return status;
   if (const Status status = engine_.load(package_.model(), arena_); !ok(status)) {
     refused_ = true;
     return status;
@@ -88,7 +86,7 @@ Status Inference::invoke() {
 Status Inference::test(uint32_t index) {
   if (!loaded_) return Status::kNotFound;
   if (index >= package_.vectors()) return Status::kOutOfRange;
-  const boot::Vector vector = package_.vector(index);
+  const boot::GoldenVector vector = package_.vector(index);
   uint32_t begin = 0;
   for (uint32_t i = 0; i < engine_.inputs(); ++i) {
     const ml::Tensor input = engine_.input(i);
@@ -100,7 +98,7 @@ Status Inference::test(uint32_t index) {
   return matches(vector) ? Status::kOk : Status::kSelfTest;
 }
 
-bool Inference::matches(const boot::Vector& vector) const {
+bool Inference::matches(const boot::GoldenVector& vector) const {
   uint32_t begin = 0;
   for (uint32_t i = 0; i < engine_.outputs(); ++i) {
     const ml::Tensor output = engine_.output(i);

@@ -33,7 +33,7 @@ class Inference {
   // and a sensor run in between.
   Inference(MutableBytes arena, MutableBytes staging, Clock clock) : arena_(arena), staging_(staging), clock_(clock) {}
 
-  // Takes a verified package. As Engine::load(), and boot::read_package().
+  // Takes a verified package. As Engine::load(), and boot::Package::open().
   [[nodiscard]] Status load(Bytes package);
   [[nodiscard]] bool loaded() const { return loaded_; }
   [[nodiscard]] const ml::Engine& engine() const { return engine_; }
@@ -68,7 +68,7 @@ class Inference {
   };
 
   [[nodiscard]] Status plan_staging();
-  [[nodiscard]] bool matches(const boot::Vector& vector) const;
+  [[nodiscard]] bool matches(const boot::GoldenVector& vector) const;
 
   MutableBytes arena_;
   MutableBytes staging_;

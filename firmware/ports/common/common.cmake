@@ -24,6 +24,16 @@ function(edged_program name script)
     VERBATIM)
 endfunction()
 
+# edged_port_storage(SOURCES...): loader.elf and app.elf of a port with the layout of its flash and memory in SOURCES.
+function(edged_port_storage)
+  add_library(edged_storage OBJECT ${ARGN})
+  target_link_libraries(edged_storage PUBLIC edged_port edged_boot edged_app)
+  edged_program(loader loader.ld ${EDGED_COMMON}/loader_main.cc)
+  edged_program(app app.ld ${EDGED_COMMON}/app_main.cc)
+  target_link_libraries(loader PRIVATE edged_storage edged_app edged_boot)
+  target_link_libraries(app PRIVATE edged_storage edged_app edged_boot)
+endfunction()
+
 find_program(EDGED_SIZE arm-none-eabi-size REQUIRED)
 set(EDGED_COMMON ${CMAKE_CURRENT_LIST_DIR} CACHE INTERNAL "")
 set(EDGED_PORT_DIR ${CMAKE_CURRENT_SOURCE_DIR} CACHE INTERNAL "")

@@ -14,5 +14,7 @@ inline constexpr uint32_t kUartHz = 71000000;  // the APB runs at half of the co
 inline constexpr uint32_t kBaud = 115200;
 inline constexpr uint32_t kSpi = 0x40001000;
 inline constexpr uint32_t kDdr = 0xA0000000;
+inline constexpr uint32_t kArenaBytes = 2u << 20;
+inline constexpr uint32_t kStagingBytes = 256u << 10;
 
 }  // namespace edged::ports::facts
