@@ -23,7 +23,8 @@ struct Region {
 struct FlashMap {
   Region firmware[kSlots];
   Region model[kSlots];
-  Region journal[2];  // one sector each
+  Region journal[2];              // one sector each
+  uint32_t firmware_address = 0;  // of the memory that firmware is copied to, or 0 where it runs in flash
 
   [[nodiscard]] constexpr const Region& slot(Kind kind, uint8_t index) const {
     return kind == Kind::kFirmware ? firmware[index] : model[index];

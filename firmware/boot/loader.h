@@ -10,11 +10,10 @@
 
 namespace edged::boot {
 
-// Where images lie when they run. Empty: they stay in flash.
+// Where images are copied to. Empty: they stay in flash.
 struct Memory {
-  MutableBytes firmware;          // RAM that firmware is copied to
-  uint32_t firmware_address = 0;  // of it, as images name it
-  MutableBytes model;             // RAM that a model is copied to where flash cannot be read as memory
+  MutableBytes firmware;  // at FlashMap::firmware_address
+  MutableBytes model;     // where flash cannot be read as memory; aligned to kModelAlignment of ml/engine.h
 };
 
 enum class Recovery : uint8_t {
@@ -36,18 +35,24 @@ class Loader {
 
   // Decides what this start runs, copies and verifies it, writes the journal and seals the handoff. `reason` is of the
   // reset before this start.
-  [[nodiscard]] Decision start(hal::ResetReason reason, const char* board);
+  [[nodiscard]] Decision start(hal::ResetReason reason);
 
  private:
   struct Choice {
     uint8_t slot = kNoSlot;
     Standing standing = Standing::kNone;
     Image image;
+    Bytes payload;  // where it lies in memory; empty if it does not
+  };
+  struct Choices {
+    Choice firmware;
+    Choice model;
   };
 
-  [[nodiscard]] Status prepare(Kind kind, uint8_t slot, Image& image);
-  [[nodiscard]] Choice choose(Kind kind, State& state);
-  [[nodiscard]] Choice fall_back(Kind kind, State& state);
+  [[nodiscard]] Choices choose_all(State& state, bool trials);
+  [[nodiscard]] Choice choose(Kind kind, ImageState& state, bool trials);
+  [[nodiscard]] Choice fall_back(Kind kind, ImageState& state);
+  [[nodiscard]] Status prepare(Kind kind, uint8_t slot, Choice& choice);
   void hand_over(Kind kind, const Choice& choice);
 
   Slots& slots_;

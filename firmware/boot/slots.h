@@ -55,12 +55,14 @@ class Slots {
   [[nodiscard]] const Running& running() const { return running_; }
   [[nodiscard]] const Region& region(Kind kind, uint8_t slot) const { return map_.slot(kind, slot); }
   [[nodiscard]] hal::Flash& flash() { return flash_; }
+  [[nodiscard]] const PublicKey& key() const { return key_; }
+  [[nodiscard]] const char* board() const { return board_; }
   [[nodiscard]] bool on_trial(Kind kind) const;  // what runs is on trial
 
   // What lies in a slot, verified as it is on flash now. As verify(), and kOutOfRange for no slot.
   [[nodiscard]] Status inspect(Kind kind, uint8_t slot, Image& image);
   // Whether an image may start here: kDowngrade if its counter is below the floor, kOutOfRange if it is not made for
-  // where this slot lies.
+  // where firmware of this slot runs.
   [[nodiscard]] Status admit(Kind kind, uint8_t slot, const Image& image) const;
 
   // What the application asks for. Each is one record, written after everything that it relies on was verified on
