@@ -124,8 +124,8 @@ def decode(frame: Frame) -> Report:
             fw_hash, model_version, model_name = body.take(HASH_BYTES), body.text(), body.text()
             return Hello(mode, board, fw_version, engine, fw_hash, model_version, model_name, *body.unpack(_HELLO_END))
         case Result.TYPE:
-            values = body.unpack(_RESULT)
-            return Result(*values, body.rest()[: values[-1]])
+            values = [*body.unpack(_RESULT)]
+            return Result(*values, *[body.rest()[: values[-1]]])
         case Health.TYPE:
             return Health(*body.unpack(_HEALTH))
         case Log.TYPE:
