@@ -96,6 +96,10 @@ UpdateCode = Literal[
 StoreFault = Literal["unusable", "damaged", "newer", "foreign", "busy"]
 """Why the event store cannot be used. ``newer``: of a later edged; ``foreign``: of another program; ``busy``: held by one."""
 
+FrameFault = Literal["truncated", "malformed", "corrupt", "too large", "unknown version"]
+"""Why nothing came of bytes on a serial line. ``truncated``: something else began in the middle; ``corrupt``: its checksum does not
+match; ``unknown version``: of a later firmware."""
+
 
 class EdgedError(Exception):
     """Root of every error that edged raises on purpose.
@@ -242,3 +246,11 @@ class AddressUnusable(EdgedError):
 
 class OutputUnwritable(EdgedError):
     """A file or directory that results are to be written to cannot be written."""
+
+
+class FrameInvalid(EdgedError):
+    """A report frame of a microcontroller is no frame that we know; ``fault`` sorts the reasons."""
+
+    def __init__(self, message: str, *, hint: str = "", fault: FrameFault = "malformed") -> None:
+        super().__init__(message, hint=hint)
+        self.fault = fault
