@@ -14,5 +14,10 @@ inline constexpr uint32_t kUartHz = 25000000;
 inline constexpr uint32_t kWatchdog = 0x5802E000;
 inline constexpr uint32_t kWatchdogHz = 32768;
 inline constexpr uint32_t kBaud = 115200;
+inline constexpr uint32_t kRamFlash = 0x70000000;  // DDR
+inline constexpr uint32_t kRamFlashBytes = 16u << 20;
+inline constexpr uint32_t kFirmwareAt = 0x11000000;  // SRAM 1
+inline constexpr uint32_t kArenaBytes = 2u << 20;
+inline constexpr uint32_t kStagingBytes = 256u << 10;
 
 }  // namespace edged::ports::facts
