@@ -1,6 +1,7 @@
 """From a signed image to a board that runs it: checked before the first byte is sent, tried before it is kept.
 
-Each step may be interrupted and done again: a slot that holds the image already is not sent to again, an upload goes on where it was.
+Each step may be interrupted and done again: a slot that holds the image already is not sent to again, an upload goes on
+where it was.
 """
 
 from __future__ import annotations
@@ -85,7 +86,9 @@ async def restart(board: Board, before: BoardInfo, within_s: float = BACK_S) -> 
         await asyncio.sleep(_BETWEEN_S)
     if info is not None and info.mode == "loader":
         raise BoardRefused("the board stays in its loader", hint="Its firmware does not start: flash one that does.")
-    raise BoardSilent(f"the board did not come back within {within_s:g} s", hint="Cut its power, and look with `edged mcu monitor`.")
+    raise BoardSilent(
+        f"the board did not come back within {within_s:g} s", hint="Cut its power, and look with `edged mcu monitor`."
+    )
 
 
 def _holding(slots: tuple[SlotImage, ...], number: ImageNumber, image_hash: bytes) -> SlotImage | None:
