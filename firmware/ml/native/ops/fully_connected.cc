@@ -1,0 +1,144 @@
+// FULLY_CONNECTED: int8 with weights per tensor or per row, and float32.
+#include <cmath>
+
+#include "ml/native/ops/ops.h"
+#include "ml/native/ops/rows.h"
+
+namespace edged::ml::native {
+namespace {
+
+namespace option {
+enum : uint32_t { kActivation = 0, kWeightsFormat = 1 };
+}
+
+// TFLite's border for how far a bias's scale may be off the product of both other scales, in steps of the output.
+constexpr double kBiasScaleTolerance = 0.02;
+
+struct Params {
+  Rows rows;
+  uint32_t batches;
+  int32_t input_offset;   // minus the zero points
+  int32_t weight_offset;  // 0 as a rule
+};
+
+struct FloatParams {
+  uint32_t batches;
+  uint32_t rows;
+  uint32_t depth;
+  FloatRange range;
+};
+
+Status evaluate_int8(const Evaluation& evaluation) {
+  const auto& params = evaluation.params<Params>();
+  multiply_columns(params.rows, evaluation.input<int8_t>(0), params.batches, evaluation.output<int8_t>(0));
+  return Status::kOk;
+}
+
+// Weights with a zero point: rare, so it may cost an addition for each of them.
+Status evaluate_offset(const Evaluation& evaluation) {
+  const auto& params = evaluation.params<Params>();
+  const Rows& rows = params.rows;
+  const auto* x = evaluation.input<int8_t>(0);
+  auto* y = evaluation.output<int8_t>(0);
+  for (uint32_t batch = 0; batch < params.batches; ++batch, x += rows.depth) {
+    const int8_t* w = rows.weights;
+    for (uint32_t row = 0; row < rows.rows; ++row, w += rows.depth) {
+      uint32_t sum = 0;
+      for (uint32_t k = 0; k < rows.depth; ++k) {
+        // What the bias holds already is sum(w) * input offset.
+        sum += static_cast<uint32_t>(w[k] * x[k] + (x[k] + params.input_offset) * params.weight_offset);
+      }
+      *y++ = rows.finish(static_cast<int32_t>(sum), row);
+    }
+  }
+  return Status::kOk;
+}
+
+Status evaluate_float(const Evaluation& evaluation) {
+  const auto& params = evaluation.params<FloatParams>();
+  const auto* x = evaluation.input<float>(0);
+  const auto* bias = evaluation.input<float>(2);
+  auto* y = evaluation.output<float>(0);
+  for (uint32_t batch = 0; batch < params.batches; ++batch, x += params.depth) {
+    const auto* w = evaluation.input<float>(1);
+    for (uint32_t row = 0; row < params.rows; ++row, w += params.depth) {
+      float sum = 0;
+      for (uint32_t k = 0; k < params.depth; ++k) sum += w[k] * x[k];
+      *y++ = clamp(sum + (bias == nullptr ? 0.0f : bias[row]), params.range);
+    }
+  }
+  return Status::kOk;
+}
+
+Status prepare_float(Prepare& prepare, uint32_t batches, uint32_t rows, uint32_t depth, Activation activation) {
+  auto* params = prepare.persistent<FloatParams>();
+  if (params == nullptr) return prepare.no_memory();
+  *params = {batches, rows, depth, {}};
+  if (!activation_range(activation, params->range)) return prepare.refuse("the fused activation is not supported");
+  return prepare.evaluate_by(evaluate_float, params);
+}
+
+bool bias_fits(const TensorInfo& input, const TensorInfo& weights, const TensorInfo& bias, const TensorInfo& output) {
+  if (!bias.present() || weights.per_channel()) return true;
+  const double product = double{input.scale() * weights.scale()};
+  return std::abs(product - double{bias.scale()}) / double{output.scale()} <= kBiasScaleTolerance;
+}
+
+Status prepare_int8(Prepare& prepare, uint32_t batches, uint32_t rows, uint32_t depth, Activation activation) {
+  const TensorInfo input = prepare.input(0);
+  const TensorInfo weights = prepare.input(1);
+  const TensorInfo bias = prepare.input(2);
+  const TensorInfo output = prepare.output(0);
+  if (weights.constant == nullptr || (bias.present() && bias.constant == nullptr)) {
+    return prepare.refuse("weights or bias that are not constants are not supported");
+  }
+  if (!input.quantized() || !weights.quantized() || !output.quantized() ||
+      (weights.per_channel() && weights.quantized_dimension != 0) || !bias_fits(input, weights, bias, output)) {
+    return prepare.refuse("the scales do not fit each other", Status::kMalformed);
+  }
+  auto* params = prepare.persistent<Params>();
+  if (params == nullptr) return prepare.no_memory();
+  params->batches = batches;
+  params->input_offset = -input.zero_point();
+  params->weight_offset = weights.per_channel() ? 0 : -weights.zero_point();
+  params->rows.rows = rows;
+  params->rows.depth = depth;
+  params->rows.per_row = weights.per_channel();
+  const Status status = prepare_rows(prepare, input, weights, bias, output, activation, params->rows);
+  if (!ok(status)) return status;
+  return prepare.evaluate_by(params->weight_offset == 0 ? evaluate_int8 : evaluate_offset, params);
+}
+
+Status prepare(Prepare& prepare) {
+  const TensorInfo input = prepare.input(0);
+  const TensorInfo weights = prepare.input(1);
+  const TensorInfo bias = prepare.input(2);
+  const TensorInfo output = prepare.output(0);
+  if (prepare.options().scalar<int8_t>(option::kWeightsFormat, 0) != 0) {
+    return prepare.refuse("shuffled weights are not supported");
+  }
+  if (weights.rank != 2) return prepare.refuse("the weights do not have two dimensions", Status::kMalformed);
+  const auto rows = static_cast<uint32_t>(weights.dims[0]);
+  const auto depth = static_cast<uint32_t>(weights.dims[1]);
+  const uint32_t batches = output.elements / rows;
+  if (output.last(0) != weights.dims[0] || uint64_t{batches} * depth != input.elements ||
+      (bias.present() && bias.elements != rows)) {
+    return prepare.refuse("the shapes do not fit each other", Status::kMalformed);
+  }
+  prepare.work(uint64_t{batches} * rows * depth);
+  const auto activation = prepare.options().scalar<Activation>(option::kActivation, Activation::kNone);
+  const auto types = [&](Type values, Type biases) {
+    return input.type == values && weights.type == values && output.type == values &&
+           (!bias.present() || bias.type == biases);
+  };
+  if (types(Type::kInt8, Type::kInt32)) return prepare_int8(prepare, batches, rows, depth, activation);
+  if (types(Type::kFloat32, Type::kFloat32)) return prepare_float(prepare, batches, rows, depth, activation);
+  return prepare.refuse("the types are not supported: int8 with int32 bias, or float32");
+}
+
+}  // namespace
+
+constexpr uint8_t kFullyConnectedOptions = 8;
+const Operator kFullyConnected = {OpCode::kFullyConnected, kFullyConnectedOptions, 2, 3, 1, 1, prepare};
+
+}  // namespace edged::ml::native
