@@ -5,13 +5,9 @@ Only what TFLM accepts is drawn; what it does not is in ``DESIGN.md`` of firmwar
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from model_sketch import Sketch, Value
-from tflite_names import RELU6, SAME, ACTIVATIONS, VALID
-
-NO_ACTIVATION = 0
+from tflite_names import ACTIVATIONS, NONE, SAME, VALID
 
 
 def _activation(s: Sketch) -> int:
@@ -52,7 +48,7 @@ def _binary(name: str, s: Sketch, x: Value, live: list[Value]) -> list[Value]:
     first, second = (x, y) if s.boolean() else (y, x)
     out = s.value(np.broadcast_shapes(x.shape, y.shape), x.dtype)
     # TFLM: ADD of int32 ignores the activation
-    activation = NO_ACTIVATION if x.dtype == "int32" and name == "ADD" else _activation(s)
+    activation = NONE if x.dtype == "int32" and name == "ADD" else _activation(s)
     s.operator(name, [first, second], [out], fusedActivationFunction=activation)
     return [out]
 
@@ -252,7 +248,7 @@ def svdf(s: Sketch, x: Value, live: list[Value]) -> list[Value]:
     out = s.value((batch, units), x.dtype)
     if x.dtype == "float32":
         feature, time = s.constant(s.values((filters, depth), "float32"), "float32"), s.constant(s.values((filters, memory), "float32"), "float32")
-        bias: Value | int = s.constant(s.values((units,), "float32"), "float32") if s.boolean() else -1
+        bias = s.constant(s.values((units,), "float32"), "float32")  # without one TFLM reads through a null pointer
         state = s.state((batch, memory * filters), "float32", (0.0, 0))
         activation = s.choice(ACTIVATIONS)
     else:
@@ -263,10 +259,6 @@ def svdf(s: Sketch, x: Value, live: list[Value]) -> list[Value]:
         state = s.state((batch, memory * filters), kind, (scales[0], 0))
         product = float(np.float32(scales[0]) * np.float32(scales[1]))
         bias = s.constant(s.random.integers(-9000, 9000, units), "int32", (product, 0))
-        activation = RELU6 and s.choice((0, 1))
+        activation = NONE  # TFLM forgets any other
     s.operator("SVDF", [x, feature, time, bias, state], [out], rank=rank, fusedActivationFunction=activation)
     return [out]
-
-
-def reaches(scale: float) -> bool:
-    return math.isfinite(scale)

@@ -6,8 +6,30 @@ namespace edged::ml::native {
 namespace {
 
 constexpr const Operator* kOperators[] = {
+    &kAdd,
+    &kArgMax,
+    &kConcatenation,
+    &kDequantize,
     &kFullyConnected,
+    &kLogistic,
+    &kMaximum,
+    &kMean,
+    &kMinimum,
+    &kMul,
+    &kPad,
+    &kPadV2,
+    &kQuantize,
+    &kRelu,
+    &kRelu6,
     &kReshape,
+    &kResizeBilinear,
+    &kResizeNearestNeighbor,
+    &kSplit,
+    &kStridedSlice,
+    &kSub,
+    &kSvdf,
+    &kTanh,
+    &kTranspose,
 };
 
 }  // namespace

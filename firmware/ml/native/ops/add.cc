@@ -1,5 +1,5 @@
-// ADD and SUB, with broadcasting. TFLite brings both operands to twice the larger scale, and keeps 20 bits (15 for int16)
-// below the point until the sum is brought to the scale of the output.
+// ADD and SUB, with broadcasting. TFLite brings both operands to twice the larger scale, and keeps 20 bits (15 for
+// int16) below the point until the sum is brought to the scale of the output.
 //
 // The scales of SUB are divided in float32 where those of ADD are in float64: so does TFLM, and the last bit shows it.
 #include "ml/native/ops/broadcast.h"
@@ -115,7 +115,8 @@ Status prepare(Prepare& prepare) {
       const Status status = prepare_steps(prepare, activation, kSubtract, *params);
       if (!ok(status)) return status;
       const bool narrow = output.type == Type::kInt8;
-      return prepare.evaluate_by(narrow ? evaluate_steps<int8_t, kSubtract> : evaluate_steps<int16_t, kSubtract>, params);
+      return prepare.evaluate_by(narrow ? evaluate_steps<int8_t, kSubtract> : evaluate_steps<int16_t, kSubtract>,
+                                 params);
     }
     case Type::kFloat32:
       if (!activation_range(activation, params->float_range)) {
@@ -128,7 +129,8 @@ Status prepare(Prepare& prepare) {
         return prepare.refuse("the fused activation is not supported");
       }
       return prepare.evaluate_by(evaluate_int32<kSubtract>, params);
-    default: return prepare.refuse("the type is none of int8, int16, int32 and float32");
+    default:
+      return prepare.refuse("the type is none of int8, int16, int32 and float32");
   }
 }
 

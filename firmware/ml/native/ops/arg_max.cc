@@ -55,7 +55,8 @@ Status prepare(Prepare& prepare) {
   if (from.type != Type::kInt8 && from.type != Type::kFloat32) return prepare.refuse("the type is not int8 or float32");
   auto* params = prepare.persistent<Params>();
   if (params == nullptr) return prepare.no_memory();
-  *params = {elements_of(from, 0, axis), static_cast<uint32_t>(from.dims[axis]), elements_of(from, axis + 1, from.rank)};
+  *params = {elements_of(from, 0, axis), static_cast<uint32_t>(from.dims[axis]),
+             elements_of(from, axis + 1, from.rank)};
   return prepare.evaluate_by(from.type == Type::kInt8 ? evaluate<int8_t> : evaluate<float>, params);
 }
 

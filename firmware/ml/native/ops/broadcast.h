@@ -5,8 +5,8 @@
 
 namespace edged::ml::native {
 
-// Dimensions that both operands walk alike are one; the last is the innermost. A step is in elements, 0 where the operand
-// is repeated.
+// Dimensions that both operands walk alike are one; the last is the innermost. A step is in elements, 0 where the
+// operand is repeated.
 struct Broadcast {
   uint32_t rank;
   int32_t dims[kMaxRank];

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "ml/native/op.h"
+#include "ml/native/quantize.h"
 
 namespace edged::ml::native {
 
@@ -48,6 +49,25 @@ inline uint32_t elements_of(const TensorInfo& tensor, uint32_t first, uint32_t e
   uint32_t elements = 1;
   for (uint32_t i = first; i < end; ++i) elements *= static_cast<uint32_t>(tensor.dims[i]);
   return elements;
+}
+
+// What a fused activation leaves of the values of an int32 tensor, which has no scale.
+inline bool int32_activation_range(Activation activation, Range& range) {
+  switch (activation) {
+    case Activation::kNone:
+      range = {INT32_MIN, INT32_MAX};
+      return true;
+    case Activation::kRelu:
+      range = {0, INT32_MAX};
+      return true;
+    case Activation::kReluN1To1:
+      range = {-1, 1};
+      return true;
+    case Activation::kRelu6:
+      range = {0, 6};
+      return true;
+  }
+  return false;
 }
 
 inline Activation fused_activation(const Prepare& prepare, uint32_t field) {

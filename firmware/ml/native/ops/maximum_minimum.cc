@@ -26,11 +26,16 @@ Status prepare(Prepare& prepare) {
   }
   prepare.in_place(0, a.same_shape(output) ? 0 : 1);
   switch (output.type) {
-    case Type::kInt8: return prepare.evaluate_by(evaluate<int8_t, kMax>, over);
-    case Type::kInt16: return prepare.evaluate_by(evaluate<int16_t, kMax>, over);
-    case Type::kInt32: return prepare.evaluate_by(evaluate<int32_t, kMax>, over);
-    case Type::kFloat32: return prepare.evaluate_by(evaluate<float, kMax>, over);
-    default: return prepare.refuse("the type is none of int8, int16, int32 and float32");
+    case Type::kInt8:
+      return prepare.evaluate_by(evaluate<int8_t, kMax>, over);
+    case Type::kInt16:
+      return prepare.evaluate_by(evaluate<int16_t, kMax>, over);
+    case Type::kInt32:
+      return prepare.evaluate_by(evaluate<int32_t, kMax>, over);
+    case Type::kFloat32:
+      return prepare.evaluate_by(evaluate<float, kMax>, over);
+    default:
+      return prepare.refuse("the type is none of int8, int16, int32 and float32");
   }
 }
 

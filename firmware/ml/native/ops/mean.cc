@@ -1,5 +1,5 @@
-// MEAN over some of the dimensions. For integers, the number of elements is divided out by the multiplier that also brings
-// the sum to the scale of the output.
+// MEAN over some of the dimensions. For integers, the number of elements is divided out by the multiplier that also
+// brings the sum to the scale of the output.
 #include "ml/native/ops/checks.h"
 #include "ml/native/ops/ops.h"
 #include "ml/native/quantize.h"

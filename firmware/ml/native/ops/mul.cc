@@ -76,7 +76,8 @@ Status prepare(Prepare& prepare) {
   const Activation activation = fused_activation(prepare, 0);
   switch (output.type) {
     case Type::kInt8:
-    case Type::kInt16: return prepare_steps(prepare, activation, *params);
+    case Type::kInt16:
+      return prepare_steps(prepare, activation, *params);
     case Type::kInt32:
       if (!int32_activation_range(activation, params->range)) {
         return prepare.refuse("the fused activation is not supported");
@@ -87,7 +88,8 @@ Status prepare(Prepare& prepare) {
         return prepare.refuse("the fused activation is not supported");
       }
       return prepare.evaluate_by(evaluate_float, params);
-    default: return prepare.refuse("the type is none of int8, int16, int32 and float32");
+    default:
+      return prepare.refuse("the type is none of int8, int16, int32 and float32");
   }
 }
 

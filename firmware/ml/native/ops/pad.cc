@@ -66,7 +66,8 @@ Status prepare(Prepare& prepare) {
   const TensorInfo from = prepare.input(0);
   const TensorInfo margins = prepare.input(1);
   const TensorInfo to = prepare.output(0);
-  if (from.type != Type::kInt8 && from.type != Type::kInt16 && from.type != Type::kInt32 && from.type != Type::kFloat32) {
+  if (from.type != Type::kInt8 && from.type != Type::kInt16 && from.type != Type::kInt32 &&
+      from.type != Type::kFloat32) {
     return prepare.refuse("the type is none of int8, int16, int32 and float32");
   }
   if (!same_meaning(from, to)) return prepare.refuse(kNotSameMeaning);

@@ -17,9 +17,12 @@ void copy_row(const StridedCopy& what, const uint8_t* from, uint8_t* to) {
   const int32_t from_step = what.from_steps[inner];
   const int32_t to_step = what.to_steps[inner];
   switch (what.block) {
-    case 1: return copy_row<1>(count, from, from_step, to, to_step);
-    case 2: return copy_row<2>(count, from, from_step, to, to_step);
-    case 4: return copy_row<4>(count, from, from_step, to, to_step);
+    case 1:
+      return copy_row<1>(count, from, from_step, to, to_step);
+    case 2:
+      return copy_row<2>(count, from, from_step, to, to_step);
+    case 4:
+      return copy_row<4>(count, from, from_step, to, to_step);
     default:
       for (int32_t i = 0; i < count; ++i, from += from_step, to += to_step) std::memcpy(to, from, what.block);
   }

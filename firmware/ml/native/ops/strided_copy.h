@@ -1,4 +1,5 @@
-// Copies a part of a tensor to a part of another, in any order of dimensions: what PAD, TRANSPOSE and STRIDED_SLICE are.
+// Copies a part of a tensor to a part of another, in any order of dimensions: what PAD, TRANSPOSE and STRIDED_SLICE
+// are.
 #pragma once
 
 #include "ml/native/op.h"

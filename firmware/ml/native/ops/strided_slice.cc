@@ -85,8 +85,8 @@ bool outline(const Prepare& prepare, const Masks& masks, StridedCopy& copy) {
 Status prepare(Prepare& prepare) {
   const TensorInfo from = prepare.input(0);
   const Table& options = prepare.options();
-  if (from.type != Type::kInt8 && from.type != Type::kInt16 && from.type != Type::kInt32 && from.type != Type::kFloat32 &&
-      from.type != Type::kBool) {
+  if (from.type != Type::kInt8 && from.type != Type::kInt16 && from.type != Type::kInt32 &&
+      from.type != Type::kFloat32 && from.type != Type::kBool) {
     return prepare.refuse("the type is none of int8, int16, int32, float32 and bool");
   }
   if (!same_meaning(from, prepare.output(0))) return prepare.refuse(kNotSameMeaning);
