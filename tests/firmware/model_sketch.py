@@ -70,9 +70,16 @@ class Sketch:
     def boolean(self) -> bool:
         return bool(self._draw(st.booleans()))
 
-    def scale(self, low: float = 2.0**-9, high: float = 4.0) -> float:
-        """A scale as files have it: rounded to float32."""
-        return float(np.float32(self._draw(st.floats(low, high, width=32))))
+    def scale(self, low: int = -9, high: int = 1) -> float:
+        """A scale as files have it, between two powers of two, often one of them: rounded to float32."""
+        power = 2.0 ** self.integer(low, high)
+        return float(np.float32(power if self.integer(0, 3) == 0 else power * self.random.uniform(1, 2)))
+
+    def near(self, scale: float) -> float:
+        """A scale like ``scale``, as a converter finds it for values that fill the range: some are cut off, or use a part of it."""
+        if self.integer(0, 9) == 0:
+            return self.scale()
+        return float(np.float32(scale * 2.0 ** self.integer(-2, 2) * self.random.uniform(0.8, 1.25)))
 
     def shape(self, ranks: Sequence[int], limit: int = 7) -> tuple[int, ...]:
         rank = self.choice(ranks)
@@ -84,11 +91,11 @@ class Sketch:
     def quantisation(self, dtype: str) -> tuple[float, int]:
         """A scale and zero point that ``dtype`` may have; int16 is symmetric."""
         if dtype == "int8":
-            return self.scale(), self.choice((0, -128, 127, self.integer(-128, 127)))
+            return self.scale(), self.choice((0, -128, self.integer(-128, 127), self.integer(-40, 40)))
         if dtype == "uint8":
             return self.scale(), self.integer(0, 255)
         if dtype == "int16":
-            return self.scale(2.0**-14, 2.0**-4), 0
+            return self.scale(-14, -4), 0
         return 0.0, 0
 
     # What stands in the graph
@@ -103,6 +110,13 @@ class Sketch:
         scale, zero = self.quantisation(dtype) if quantisation is None else quantisation
         index = self._writer.tensor(shape, dtype, **_quantised(scale, zero))
         return Value(index, tuple(shape), dtype, scale, zero)
+
+    def result(self, shape: Sequence[int], dtype: str, natural: float) -> Value:
+        """A tensor that an operator is to write, of a scale near ``natural`` if it is quantised."""
+        scale, zero = self.quantisation(dtype)
+        if dtype == "int16":
+            natural /= 64
+        return self.value(shape, dtype, (self.near(natural) if scale else 0.0, zero))
 
     def state(self, shape: Sequence[int], dtype: str, quantisation: tuple[float, int]) -> Value:
         index = self._writer.tensor(shape, dtype, **_quantised(*quantisation), variable=True)
@@ -120,7 +134,11 @@ class Sketch:
     def operator(self, name: str, inputs: Sequence[Value | int], outputs: Sequence[Value], **options: Any) -> None:
         indices = [value.index if isinstance(value, Value) else value for value in inputs]
         self._writer.operator(name, indices, [value.index for value in outputs], **options)
-        tensors = [f"{value.dtype}{list(value.shape)}*{value.scale:.4g}{value.zero_point:+}" for value in (*inputs, *outputs) if isinstance(value, Value)]
+        tensors = [
+            f"{value.dtype}{list(value.shape)}*{value.scale:.4g}{value.zero_point:+}"
+            for value in (*inputs, *outputs)
+            if isinstance(value, Value)
+        ]
         self._said.append(f"{name} {options or ''} {' '.join(tensors)}")
 
     # What goes through it

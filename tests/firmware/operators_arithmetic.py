@@ -26,7 +26,11 @@ def _broadcast(s: Sketch, shape: tuple[int, ...]) -> tuple[int, ...]:
 
 def _second(s: Sketch, x: Value, live: list[Value], same_scale: bool = False) -> Value:
     """What ``x`` is combined with: something that is there already, a constant or a new input."""
-    fitting = [v for v in live if v.dtype == x.dtype and _fit(v.shape, x.shape) and (not same_scale or (v.scale, v.zero_point) == (x.scale, x.zero_point))]
+    fitting = [
+        v
+        for v in live
+        if v.dtype == x.dtype and _fit(v.shape, x.shape) and (not same_scale or (v.scale, v.zero_point) == (x.scale, x.zero_point))
+    ]
     if fitting and s.boolean():
         return s.choice(fitting)
     shape = _broadcast(s, x.shape)
@@ -46,7 +50,10 @@ def _fit(a: tuple[int, ...], b: tuple[int, ...]) -> bool:
 def _binary(name: str, s: Sketch, x: Value, live: list[Value]) -> list[Value]:
     y = _second(s, x, live)
     first, second = (x, y) if s.boolean() else (y, x)
-    out = s.value(np.broadcast_shapes(x.shape, y.shape), x.dtype)
+    natural = 70 * x.scale * y.scale if name == "MUL" else x.scale + y.scale
+    if x.dtype == "int16":
+        natural *= 64 * (256 if name == "MUL" else 1)
+    out = s.result(np.broadcast_shapes(x.shape, y.shape), x.dtype, natural)
     # TFLM: ADD of int32 ignores the activation
     activation = NONE if x.dtype == "int32" and name == "ADD" else _activation(s)
     s.operator(name, [first, second], [out], fusedActivationFunction=activation)
@@ -81,7 +88,7 @@ def minimum(s: Sketch, x: Value, live: list[Value]) -> list[Value]:
 
 
 def relu(s: Sketch, x: Value, live: list[Value]) -> list[Value]:
-    out = s.value(x.shape, x.dtype)
+    out = s.result(x.shape, x.dtype, x.scale * (64 if x.dtype == "int16" else 1))
     s.operator("RELU", [x], [out])
     return [out]
 
@@ -120,6 +127,9 @@ def quantize(s: Sketch, x: Value, live: list[Value]) -> list[Value]:
     }
     dtype = s.choice(kinds[x.dtype])
     quantisation = (s.scale(), 0) if dtype == "int32" else None
+    ranges = {"float32": 4.0, "int8": 100.0, "uint8": 100.0, "int16": 25_000.0, "int32": 2.0**23}
+    if dtype != "int32" and s.integer(0, 7):
+        quantisation = s.near((x.scale or 1.0) * ranges[x.dtype] / ranges[dtype]), s.quantisation(dtype)[1]
     if {dtype, x.dtype} == {"int8", "uint8"} and s.boolean():  # the same scale, only moved
         quantisation = (x.scale, x.zero_point + (128 if dtype == "uint8" else -128))
     out = s.value(x.shape, dtype, quantisation)
@@ -138,7 +148,7 @@ def mean(s: Sketch, x: Value, live: list[Value]) -> list[Value]:
     axes = sorted({s.integer(0, rank - 1) for _ in range(s.integer(1, rank))})
     keep = s.boolean()
     shape = [1 if i in axes else size for i, size in enumerate(x.shape) if keep or i not in axes]
-    out = s.value(shape, x.dtype)
+    out = s.result(shape, x.dtype, x.scale * (16 if x.dtype == "int16" else 0.25))
     given = [axis - rank if s.boolean() else axis for axis in (axes if s.boolean() else axes[::-1])]
     s.operator("MEAN", [x, s.constant(given, "int32")], [out], keepDims=keep)
     return [out]
@@ -164,7 +174,15 @@ def _pool(name: str, s: Sketch, x: Value) -> list[Value]:
     shape = (x.shape[0], _window(height, high, down, 1, padding), _window(width, wide, right, 1, padding), channels)
     out = s.value(shape, x.dtype, (x.scale, x.zero_point))
     s.operator(
-        name, [x], [out], padding=padding, strideW=right, strideH=down, filterWidth=wide, filterHeight=high, fusedActivationFunction=_activation(s)
+        name,
+        [x],
+        [out],
+        padding=padding,
+        strideW=right,
+        strideH=down,
+        filterWidth=wide,
+        filterHeight=high,
+        fusedActivationFunction=_activation(s),
     )
     return [out]
 
@@ -177,19 +195,20 @@ def max_pool(s: Sketch, x: Value, live: list[Value]) -> list[Value]:
     return _pool("MAX_POOL_2D", s, x)
 
 
-def _weights(s: Sketch, x: Value, shape: tuple[int, ...], axis: int, per_channel: bool) -> tuple[list[int], list[Value | int]]:
-    """Weights, and a bias or none: their tensors, and a scale of the product for the choice of an output scale."""
+def _weights(s: Sketch, x: Value, shape: tuple[int, ...], axis: int, per_channel: bool) -> tuple[float, list[Value | int]]:
+    """``x``, weights, and a bias or none (-1); with them the scale of the output that fits."""
     channels = shape[axis]
     if x.dtype == "float32":
         kernel = s.constant(s.random.normal(0, 1, shape), "float32")
-        return [], [x, kernel, s.constant(s.random.normal(0, 2, channels), "float32") if s.boolean() else -1]
+        return 0.0, [x, kernel, s.constant(s.random.normal(0, 2, channels), "float32") if s.boolean() else -1]
     scales = [float(np.float32(s.random.uniform(2**-9, 2**-5))) for _ in range(channels if per_channel else 1)]
     kernel = s.weights(s.random.integers(-127, 127, shape, endpoint=True).astype(np.int8), scales, axis)
     bias: int = -1
     if s.boolean():
         products = [float(np.float32(x.scale) * np.float32(scale)) for scale in scales]
         bias = s.weights(s.random.integers(-4000, 4000, channels).astype(np.int32), products, 0)
-    return [], [x, kernel, bias]
+    natural = x.scale * scales[0] * 70 * float(np.sqrt(np.prod(shape) / channels))
+    return natural, [x, kernel, bias]
 
 
 def conv_2d(s: Sketch, x: Value, live: list[Value]) -> list[Value]:
@@ -198,9 +217,14 @@ def conv_2d(s: Sketch, x: Value, live: list[Value]) -> list[Value]:
     dilations = (s.choice((1, 1, 2)), s.choice((1, 1, 2)))
     high, wide = _kernel(s, height, dilations[0], padding), _kernel(s, width, dilations[1], padding)
     channels = s.integer(1, 9)
-    _, inputs = _weights(s, x, (channels, high, wide, depth), 0, s.boolean())
-    shape = (batch, _window(height, high, down, dilations[0], padding), _window(width, wide, right, dilations[1], padding), channels)
-    out = s.value(shape, x.dtype)
+    natural, inputs = _weights(s, x, (channels, high, wide, depth), 0, s.boolean())
+    shape = (
+        batch,
+        _window(height, high, down, dilations[0], padding),
+        _window(width, wide, right, dilations[1], padding),
+        channels,
+    )
+    out = s.result(shape, x.dtype, natural)
     s.operator(
         *("CONV_2D", inputs, [out]), padding=padding, strideW=right, strideH=down, dilationWFactor=dilations[1],
         dilationHFactor=dilations[0], fusedActivationFunction=_activation(s)
@@ -220,9 +244,14 @@ def depthwise_conv_2d(s: Sketch, x: Value, live: list[Value]) -> list[Value]:
     dilations = (s.choice((1, 1, 2)), s.choice((1, 1, 2)))
     high, wide = _kernel(s, height, dilations[0], padding), _kernel(s, width, dilations[1], padding)
     multiplier = s.choice((1, 1, 2, 3))
-    _, inputs = _weights(s, x, (1, high, wide, depth * multiplier), 3, s.boolean())
-    shape = (batch, _window(height, high, down, dilations[0], padding), _window(width, wide, right, dilations[1], padding), depth * multiplier)
-    out = s.value(shape, x.dtype)
+    natural, inputs = _weights(s, x, (1, high, wide, depth * multiplier), 3, s.boolean())
+    shape = (
+        batch,
+        _window(height, high, down, dilations[0], padding),
+        _window(width, wide, right, dilations[1], padding),
+        depth * multiplier,
+    )
+    out = s.result(shape, x.dtype, natural)
     inputs = inputs[:2] if inputs[2] == -1 else inputs
     s.operator(
         *("DEPTHWISE_CONV_2D", inputs, [out]), padding=padding, strideW=right, strideH=down, depthMultiplier=multiplier,
@@ -233,10 +262,10 @@ def depthwise_conv_2d(s: Sketch, x: Value, live: list[Value]) -> list[Value]:
 
 def fully_connected(s: Sketch, x: Value, live: list[Value]) -> list[Value]:
     depth, units = x.shape[-1], s.integer(1, 9)
-    _, inputs = _weights(s, x, (units, depth), 0, s.boolean())
+    natural, inputs = _weights(s, x, (units, depth), 0, s.boolean())
     keep = s.boolean()
     shape = (*x.shape[:-1], units) if keep else (x.size // depth, units)
-    out = s.value(shape, x.dtype)
+    out = s.result(shape, x.dtype, natural)
     s.operator("FULLY_CONNECTED", inputs, [out], keepNumDims=keep, fusedActivationFunction=_activation(s))
     return [out]
 
@@ -245,20 +274,24 @@ def svdf(s: Sketch, x: Value, live: list[Value]) -> list[Value]:
     batch, depth = x.shape
     rank, units, memory = s.integer(1, 3), s.integer(1, 5), s.integer(1, 6)
     filters = rank * units
-    out = s.value((batch, units), x.dtype)
     if x.dtype == "float32":
-        feature, time = s.constant(s.values((filters, depth), "float32"), "float32"), s.constant(s.values((filters, memory), "float32"), "float32")
+        feature, time = (
+            s.constant(s.values((filters, depth), "float32"), "float32"),
+            s.constant(s.values((filters, memory), "float32"), "float32"),
+        )
         bias = s.constant(s.values((units,), "float32"), "float32")  # without one TFLM reads through a null pointer
         state = s.state((batch, memory * filters), "float32", (0.0, 0))
-        activation = s.choice(ACTIVATIONS)
+        out, activation = s.value((batch, units), "float32"), s.choice(ACTIVATIONS)
     else:
         kind = s.choice(("int16", "int8"))
-        scales = s.scale(2**-7, 2**-4), s.scale(2**-9, 2**-5)
-        feature = s.constant(s.values((filters, depth), "int8"), "int8", (s.scale(2**-9, 2**-5), 0))
-        time = s.constant(s.values((filters, memory), kind), kind, (scales[1], 0))
-        state = s.state((batch, memory * filters), kind, (scales[0], 0))
-        product = float(np.float32(scales[0]) * np.float32(scales[1]))
+        weights, weights_time = s.scale(-9, -5), s.scale(-9, -5)
+        remembered = s.near(x.scale * weights * 70 * depth**0.5 / (1 if kind == "int8" else 200))
+        feature = s.constant(s.values((filters, depth), "int8"), "int8", (weights, 0))
+        time = s.constant(s.values((filters, memory), kind), kind, (weights_time, 0))
+        state = s.state((batch, memory * filters), kind, (remembered, 0))
+        product = float(np.float32(remembered) * np.float32(weights_time))
         bias = s.constant(s.random.integers(-9000, 9000, units), "int32", (product, 0))
+        out = s.result((batch, units), "int8", product * (70 if kind == "int8" else 2e6) * (rank * memory) ** 0.5)
         activation = NONE  # TFLM forgets any other
     s.operator("SVDF", [x, feature, time, bias, state], [out], rank=rank, fusedActivationFunction=activation)
     return [out]

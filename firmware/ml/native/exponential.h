@@ -2,7 +2,7 @@
 // results depend on.
 //
 // A Q number of b integer bits stands for raw / 2^(31 - b). Multiplying the raw values of two as fractions
-// (saturating_doubling_high_mul) adds up their integer bits.
+// (doubling_high_mul) adds up their integer bits.
 #pragma once
 
 #include <cstdint>
@@ -25,12 +25,12 @@ inline int32_t exp_of_last_quarter(int32_t x) {
   constexpr int32_t kExpMinusEighth = 1895147668;
   constexpr int32_t kThird = 715827883;
   const int32_t y = x + (1 << 28);  // + 1/8
-  const int32_t y2 = saturating_doubling_high_mul(y, y);
-  const int32_t y3 = saturating_doubling_high_mul(y2, y);
-  const int32_t y4 = saturating_doubling_high_mul(y2, y2);
-  const int32_t higher = saturating_doubling_high_mul(rounding_divide_by_pot(y4, 2) + y3, kThird) + y2;
+  const int32_t y2 = doubling_high_mul(y, y);
+  const int32_t y3 = doubling_high_mul(y2, y);
+  const int32_t y4 = doubling_high_mul(y2, y2);
+  const int32_t higher = doubling_high_mul(rounding_divide_by_pot(y4, 2) + y3, kThird) + y2;
   const int32_t series = y + rounding_divide_by_pot(higher, 1);
-  return kExpMinusEighth + saturating_doubling_high_mul(kExpMinusEighth, series);
+  return kExpMinusEighth + doubling_high_mul(kExpMinusEighth, series);
 }
 
 // exp(x) as Q0.31 for x <= 0 of kIntegerBits (at most 5): the quarters of x are taken off bit by bit.
@@ -47,7 +47,7 @@ int32_t exp_of_negative(int32_t x) {
   constexpr int32_t kFactors[] = {1672461947, 1302514674, 790015084, 290630308, 39332535, 720401, 242};
   for (int32_t k = -2; k < kIntegerBits; ++k) {
     if ((quarters & (int32_t{1} << (kFractionalBits + k))) != 0) {
-      result = saturating_doubling_high_mul(result, kFactors[k + 2]);
+      result = doubling_high_mul(result, kFactors[k + 2]);
     }
   }
   return result;
@@ -58,10 +58,10 @@ inline int32_t two_over_one_plus(int32_t x) {
   constexpr int32_t k48Over17 = 1515870810;  // Q2.29
   constexpr int32_t kMinus32Over17 = -1010580540;
   const auto half = static_cast<int32_t>((int64_t{x} + kOneQ0 + 1) / 2);  // of the denominator
-  int32_t y = k48Over17 + saturating_doubling_high_mul(half, kMinus32Over17);
+  int32_t y = k48Over17 + doubling_high_mul(half, kMinus32Over17);
   for (int i = 0; i < 3; ++i) {
-    const int32_t rest = kOneQ2 - saturating_doubling_high_mul(half, y);
-    y += saturating_shift_left(saturating_doubling_high_mul(y, rest), 2);
+    const int32_t rest = kOneQ2 - doubling_high_mul(half, y);
+    y += saturating_shift_left(doubling_high_mul(y, rest), 2);
   }
   return y;
 }

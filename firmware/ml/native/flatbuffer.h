@@ -22,11 +22,7 @@ struct Source {
 
   [[nodiscard]] uint32_t size() const { return static_cast<uint32_t>(bytes.size()); }
   // Whether count bytes lie at position; if not, the file is broken.
-  [[nodiscard]] bool holds(uint32_t position, uint32_t count) const {
-    const bool inside = position <= size() && count <= size() - position;
-    if (!inside) broken = true;
-    return inside;
-  }
+  [[nodiscard]] bool holds(uint32_t position, uint32_t count) const;
   template <typename T>
   [[nodiscard]] T read(uint32_t position, T fallback = T{}) const {
     if (!holds(position, sizeof(T))) return fallback;
@@ -35,14 +31,7 @@ struct Source {
     return value;
   }
   // The position that an unsigned offset stored at position leads to; 0, which no object can have, if none.
-  [[nodiscard]] uint32_t follow(uint32_t position) const {
-    const uint32_t offset = read<uint32_t>(position);
-    if (offset == 0 || offset >= size() - position) {
-      broken = true;
-      return 0;
-    }
-    return position + offset;
-  }
+  [[nodiscard]] uint32_t follow(uint32_t position) const;
 };
 
 // Elements of one scalar type, stored one after the other.
@@ -78,13 +67,7 @@ class Tables;
 class Table {
  public:
   Table() = default;
-  Table(const Source& source, uint32_t position) : source_(&source), position_(position) {
-    const uint32_t back = static_cast<uint32_t>(source.read<int32_t>(position));
-    vtable_ = position - back;  // modulo 2^32: a bad one lies outside of the file and holds() says so
-    vtable_size_ = source.read<uint16_t>(vtable_);
-    object_size_ = source.holds(vtable_, vtable_size_) ? source.read<uint16_t>(vtable_ + 2) : uint16_t{0};
-    if (vtable_size_ < 4 || object_size_ < 4 || !source.holds(position, object_size_)) *this = broken(source);
-  }
+  Table(const Source& source, uint32_t position);
 
   [[nodiscard]] bool present() const { return source_ != nullptr; }
 
@@ -105,26 +88,10 @@ class Table {
   [[nodiscard]] inline Tables tables(uint32_t field) const;
   [[nodiscard]] bool has(uint32_t field) const { return find(field, 1) != 0; }
   // Where a field is stored, 0 if it is absent.
-  [[nodiscard]] uint32_t find(uint32_t field, uint32_t size) const {
-    if (source_ == nullptr || 6 + 2 * field > vtable_size_) return 0;
-    const uint32_t offset = source_->read<uint16_t>(vtable_ + 4 + 2 * field);
-    if (offset == 0) return 0;
-    if (offset < 4 || offset + size > object_size_) {
-      source_->broken = true;
-      return 0;
-    }
-    return position_ + offset;
-  }
+  [[nodiscard]] uint32_t find(uint32_t field, uint32_t size) const;
 
  private:
-  static Table broken(const Source& source) {
-    source.broken = true;
-    return {};
-  }
-  [[nodiscard]] uint32_t leads_to(uint32_t field) const {
-    const uint32_t at = find(field, 4);
-    return at == 0 ? 0 : source_->follow(at);
-  }
+  [[nodiscard]] uint32_t leads_to(uint32_t field) const;
 
   const Source* source_ = nullptr;
   uint32_t position_ = 0;
@@ -139,11 +106,7 @@ class Tables {
   Tables() = default;
   Tables(const Source& source, uint32_t position) : source_(&source), offsets_(source, position) {}
   [[nodiscard]] uint32_t size() const { return offsets_.size(); }
-  [[nodiscard]] Table operator[](uint32_t i) const {  // i < size()
-    const uint32_t at = static_cast<uint32_t>(offsets_.data() - source_->bytes.data()) + 4 * i;
-    const uint32_t object = source_->follow(at);
-    return object == 0 ? Table() : Table(*source_, object);
-  }
+  [[nodiscard]] Table operator[](uint32_t i) const;  // i < size()
 
  private:
   const Source* source_ = nullptr;

@@ -227,7 +227,8 @@ Status Model::read_quantization(const Table& table, TensorInfo& into, Diagnosis&
   if (into.zero_points.size() != 0 && into.zero_points.size() != into.scales.size()) {
     return refuse(diagnosis, Status::kMalformed, "a tensor does not have as many zero points as scales");
   }
-  if (into.scales.size() > 1) {
+  // A bias says which dimension of the weights its scales are of, not which of its own.
+  if (into.scales.size() > 1 && into.type != Type::kInt32) {
     const int32_t dimension = quantization.scalar<int32_t>(field::quantization::kDimension, 0);
     if (dimension < 0 || dimension >= static_cast<int32_t>(into.rank) || into.scales.size() > kMaxChannels ||
         into.scales.size() != static_cast<uint32_t>(into.dims[dimension])) {

@@ -14,7 +14,6 @@ Multiplier quantize_multiplier(double value) {
     ++exponent;
   }
   if (exponent < -31) return {0, 0};
-  if (exponent > 30) return {INT32_MAX, 30};
   return {static_cast<int32_t>(fraction), exponent};
 }
 

@@ -17,6 +17,9 @@ struct Multiplier {
   int32_t shift;     // left if positive
 };
 
+// A longer left shift leaves nothing of a sum: 31 bits are all there are.
+inline constexpr int32_t kMaxLeftShift = 30;
+
 // The closest Multiplier of a value >= 0. One below 2^-32 is zero.
 [[nodiscard]] Multiplier quantize_multiplier(double value);
 
@@ -34,28 +37,22 @@ struct FloatRange {
 [[nodiscard]] bool activation_range(Activation activation, Type type, float scale, int32_t zero_point, Range& range);
 [[nodiscard]] bool activation_range(Activation activation, FloatRange& range);
 
-// a * b / 2^31, to nearest, ties up; saturates in the one case that overflows.
-inline int32_t saturating_doubling_high_mul(int32_t a, int32_t b) {
-  if (a == INT32_MIN && b == INT32_MIN) return INT32_MAX;
-  const int64_t product = int64_t{a} * b;
-  const int64_t nudge = product >= 0 ? (int64_t{1} << 30) : 1 - (int64_t{1} << 30);
-  return static_cast<int32_t>((product + nudge) / (int64_t{1} << 31));
+// a * b / 2^31, to nearest, ties up. Not for a = b = INT32_MIN.
+inline int32_t doubling_high_mul(int32_t a, int32_t b) {
+  return static_cast<int32_t>((int64_t{a} * b + (int64_t{1} << 30)) >> 31);
 }
 
-// x / 2^exponent, to nearest, ties away from zero; 0 <= exponent <= 31.
+// x / 2^exponent, to nearest, ties away from zero; 0 <= exponent <= 31, INT32_MIN < x < INT32_MAX.
 inline int32_t rounding_divide_by_pot(int32_t x, int32_t exponent) {
-  const auto mask = static_cast<int32_t>((int64_t{1} << exponent) - 1);
-  const int32_t remainder = x & mask;
-  const int32_t threshold = (mask >> 1) + (x < 0 ? 1 : 0);
-  return (x >> exponent) + (remainder > threshold ? 1 : 0);
+  if (exponent == 0) return x;
+  const int32_t toward_zero = x + (x >> 31);  // so that a tie below zero goes down
+  return ((toward_zero >> (exponent - 1)) + 1) >> 1;
 }
 
-// x * multiplier. A left shift that overflows wraps, as everywhere in TFLite.
+// x * multiplier. A left shift that overflows wraps, as in TFLite.
 inline int32_t multiply(int32_t x, Multiplier by) {
-  const int32_t left = by.shift > 0 ? by.shift : 0;
-  const int32_t right = by.shift > 0 ? 0 : -by.shift;
-  const auto shifted = static_cast<int32_t>(static_cast<uint32_t>(x) << left);
-  return rounding_divide_by_pot(saturating_doubling_high_mul(shifted, by.fraction), right);
+  if (by.shift <= 0) return rounding_divide_by_pot(doubling_high_mul(x, by.fraction), -by.shift);
+  return doubling_high_mul(static_cast<int32_t>(static_cast<uint32_t>(x) << by.shift), by.fraction);
 }
 
 // Sums of the reference wrap in int32; in C++ only unsigned ones may.

@@ -124,7 +124,8 @@ Status prepare(Prepare& prepare) {
       }
       return prepare.evaluate_by(evaluate_float<kSubtract>, params);
     case Type::kInt32:
-      // TFLM's ADD forgets the activation
+      if (a.quantized() || b.quantized() || output.quantized()) return prepare.refuse("int32 that has a scale");
+      // TFLM's ADD forgets the activation.
       if (!int32_activation_range(activation, params->range) || (!kSubtract && activation != Activation::kNone)) {
         return prepare.refuse("the fused activation is not supported");
       }

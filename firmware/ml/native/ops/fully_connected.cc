@@ -48,7 +48,7 @@ Status evaluate_offset(const Evaluation& evaluation) {
         // What the bias holds already is sum(w) * input offset.
         sum += static_cast<uint32_t>(w[k] * x[k] + (x[k] + params.input_offset) * params.weight_offset);
       }
-      *y++ = rows.finish(static_cast<int32_t>(sum), row);
+      *y++ = rows.channels.finish(sum, row);
     }
   }
   return Status::kOk;
@@ -78,61 +78,63 @@ Status prepare_float(Prepare& prepare, uint32_t batches, uint32_t rows, uint32_t
   return prepare.evaluate_by(evaluate_float, params);
 }
 
-bool bias_fits(const TensorInfo& input, const TensorInfo& weights, const TensorInfo& bias, const TensorInfo& output) {
-  if (!bias.present() || weights.per_channel()) return true;
-  const double product = double{input.scale() * weights.scale()};
-  return std::abs(product - double{bias.scale()}) / double{output.scale()} <= kBiasScaleTolerance;
+bool bias_fits(const Operands& operands) {
+  if (!operands.bias.present() || operands.weights.per_channel()) return true;
+  const double product = double{operands.input.scale() * operands.weights.scale()};
+  return std::abs(product - double{operands.bias.scale()}) / double{operands.output.scale()} <= kBiasScaleTolerance;
 }
 
-Status prepare_int8(Prepare& prepare, uint32_t batches, uint32_t rows, uint32_t depth, Activation activation) {
-  const TensorInfo input = prepare.input(0);
-  const TensorInfo weights = prepare.input(1);
-  const TensorInfo bias = prepare.input(2);
-  const TensorInfo output = prepare.output(0);
-  if (weights.constant == nullptr || (bias.present() && bias.constant == nullptr)) {
-    return prepare.refuse("weights or bias that are not constants are not supported");
+// One multiplier for all rows is made of another product than one for each: in float32, as TFLite does.
+Status refine_multipliers(Prepare& prepare, const Operands& operands, uint32_t rows, Channels& channels) {
+  if (operands.weights.per_channel()) return Status::kOk;
+  const double product = double{operands.input.scale() * operands.weights.scale()};
+  const Multiplier by = quantize_multiplier(product / double{operands.output.scale()});
+  if (by.shift > kMaxLeftShift) return prepare.refuse("the output's scale is too fine", Status::kMalformed);
+  for (uint32_t row = 0; row < rows; ++row) {
+    channels.fractions[row] = by.fraction;
+    channels.shifts[row] = static_cast<int8_t>(by.shift);
   }
-  if (!input.quantized() || !weights.quantized() || !output.quantized() ||
-      (weights.per_channel() && weights.quantized_dimension != 0) || !bias_fits(input, weights, bias, output)) {
+  return Status::kOk;
+}
+
+Status prepare_int8(Prepare& prepare, const Operands& operands, uint32_t batches, Activation activation) {
+  if ((operands.weights.per_channel() && operands.weights.quantized_dimension != 0) || !bias_fits(operands)) {
     return prepare.refuse("the scales do not fit each other", Status::kMalformed);
   }
   auto* params = prepare.persistent<Params>();
   if (params == nullptr) return prepare.no_memory();
+  Rows& rows = params->rows;
+  rows.rows = rows.pitch = static_cast<uint32_t>(operands.weights.dims[0]);
+  rows.depth = static_cast<uint32_t>(operands.weights.dims[1]);
+  rows.weights = reinterpret_cast<const int8_t*>(operands.weights.constant);
   params->batches = batches;
-  params->input_offset = -input.zero_point();
-  params->weight_offset = weights.per_channel() ? 0 : -weights.zero_point();
-  params->rows.rows = rows;
-  params->rows.depth = depth;
-  params->rows.per_row = weights.per_channel();
-  const Status status = prepare_rows(prepare, input, weights, bias, output, activation, params->rows);
+  params->input_offset = -operands.input.zero_point();
+  params->weight_offset = operands.weights.per_channel() ? 0 : -operands.weights.zero_point();
+  const WeightLayout layout = {rows.rows, rows.depth, rows.depth, 1};
+  Status status = prepare_channels(prepare, operands, layout, activation, rows.channels);
+  if (ok(status)) status = refine_multipliers(prepare, operands, rows.rows, rows.channels);
   if (!ok(status)) return status;
   return prepare.evaluate_by(params->weight_offset == 0 ? evaluate_int8 : evaluate_offset, params);
 }
 
 Status prepare(Prepare& prepare) {
-  const TensorInfo input = prepare.input(0);
-  const TensorInfo weights = prepare.input(1);
-  const TensorInfo bias = prepare.input(2);
-  const TensorInfo output = prepare.output(0);
+  const Operands operands = read_operands(prepare);
+  const TensorInfo& weights = operands.weights;
   if (prepare.options().scalar<int8_t>(option::kWeightsFormat, 0) != 0) {
     return prepare.refuse("shuffled weights are not supported");
   }
   if (weights.rank != 2) return prepare.refuse("the weights do not have two dimensions", Status::kMalformed);
   const auto rows = static_cast<uint32_t>(weights.dims[0]);
   const auto depth = static_cast<uint32_t>(weights.dims[1]);
-  const uint32_t batches = output.elements / rows;
-  if (output.last(0) != weights.dims[0] || uint64_t{batches} * depth != input.elements ||
-      (bias.present() && bias.elements != rows)) {
+  const uint32_t batches = operands.output.elements / rows;
+  if (operands.output.last(0) != weights.dims[0] || uint64_t{batches} * depth != operands.input.elements ||
+      (operands.bias.present() && operands.bias.elements != rows)) {
     return prepare.refuse("the shapes do not fit each other", Status::kMalformed);
   }
   prepare.work(uint64_t{batches} * rows * depth);
   const auto activation = prepare.options().scalar<Activation>(option::kActivation, Activation::kNone);
-  const auto types = [&](Type values, Type biases) {
-    return input.type == values && weights.type == values && output.type == values &&
-           (!bias.present() || bias.type == biases);
-  };
-  if (types(Type::kInt8, Type::kInt32)) return prepare_int8(prepare, batches, rows, depth, activation);
-  if (types(Type::kFloat32, Type::kFloat32)) return prepare_float(prepare, batches, rows, depth, activation);
+  if (operands.are(Type::kInt8)) return prepare_int8(prepare, operands, batches, activation);
+  if (operands.are(Type::kFloat32)) return prepare_float(prepare, batches, rows, depth, activation);
   return prepare.refuse("the types are not supported: int8 with int32 bias, or float32");
 }
 

@@ -90,6 +90,6 @@ Status prepare(Prepare& prepare) {
 constexpr uint8_t kPadOptions = 22;
 constexpr uint8_t kPadV2Options = 43;
 const Operator kPad = {OpCode::kPad, kPadOptions, 2, 2, 1, 1, prepare};
-const Operator kPadV2 = {OpCode::kPadV2, kPadV2Options, 3, 3, 1, 1, prepare};
+const Operator kPadv2 = {OpCode::kPadV2, kPadV2Options, 3, 3, 1, 1, prepare};
 
 }  // namespace edged::ml::native

@@ -133,7 +133,8 @@ Status outline(Prepare& prepare, Params& p) {
   if (feature.constant == nullptr || time.constant == nullptr || bias.constant == nullptr) {
     return prepare.refuse("weights and bias are not constants");
   }
-  if (!prepare.input(kState).variable || input.variable) return prepare.refuse("the state is not a variable tensor, or the input is one", Status::kMalformed);
+  if (!prepare.input(kState).variable || input.variable)
+    return prepare.refuse("the state is not a variable tensor, or the input is one", Status::kMalformed);
   p = {};
   p.batches = static_cast<uint32_t>(input.dims[0]);
   p.depth = static_cast<uint32_t>(input.dims[1]);
