@@ -76,7 +76,7 @@ class GraphWriter:
         data: npt.NDArray[Any] | None = None,
         variable: bool = False,
     ) -> int:
-        """Adds a tensor and returns its index; with ``data`` it is a constant. Several scales are one for each index of ``axis``."""
+        """Adds a tensor and returns its index; with ``data`` a constant. Several scales are one for each index of ``axis``."""
         made = schema.TensorT()
         made.shape, made.type, made.isVariable = list(shape), TYPES[dtype], variable
         made.name = f"t{len(self._tensors)}"

@@ -82,17 +82,17 @@ def one_operator(draw: Any, name: str, dtypes: Sequence[str] | None = None) -> C
 
 
 @st.composite
-def graphs(draw: Any, names: Sequence[str] = tuple(KINDS), most: int = 8) -> Case:
+def graphs(draw: Any, names: Sequence[str] = tuple(KINDS), most: int = 8, dtypes: Sequence[str] = (_I8, _I8, _F)) -> Case:
     """A graph of up to ``most`` operators, each behind something that is there already: chains, branches and what joins them."""
     sketch = Sketch(draw)
-    live = [sketch.input(sketch.shape((4, 4, 2, 3)), sketch.choice((_I8, _I8, _F)))]
+    live = [sketch.input(sketch.shape((4, 4, 2, 3)), sketch.choice(dtypes))]
     inputs = [*live]
     used: set[int] = set()
     for _ in range(sketch.integer(2, most)):
         recent = live[-3:] if sketch.boolean() else live
         x = sketch.choice(recent)
         fitting = [name for name in names if KINDS[name].accepts(x)]
-        if not fitting or not x.shape:
+        if not fitting or not x.shape or (x.dtype == _F and _F not in dtypes):
             continue
         made = KINDS[sketch.choice(fitting)].adds(sketch, x, live)
         used.add(x.index)

@@ -5,6 +5,7 @@ Run as a program it is that process: pickled ``(model, invocations)`` in, ``(out
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
 import subprocess
@@ -29,7 +30,7 @@ class Reference:
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
-        self._said = tempfile.TemporaryFile()
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115 - closed in close()
 
     def run(self, model: bytes, invocations: Sequence[Invocation]) -> list[list[np.ndarray]]:
         """The outputs of every invocation, one interpreter for all of them."""
@@ -44,8 +45,7 @@ class Reference:
             self._process.stdin.flush()
             outputs, reason = pickle.load(self._process.stdout)
         except (EOFError, BrokenPipeError):
-            status = self._process.wait()
-            self.close()
+            status = self._end()
             raise ReferenceRefused(f"it ended with {status}: {self._text()}") from None
         if outputs is None:
             raise ReferenceRefused(f"{reason}: {self._text()}")
@@ -53,11 +53,16 @@ class Reference:
 
     def close(self) -> None:
         if self._process is not None:
-            assert self._process.stdin and self._process.stdout
+            self._end()
+        self._said.close()
+
+    def _end(self) -> int:
+        assert self._process and self._process.stdin and self._process.stdout
+        with contextlib.suppress(BrokenPipeError):
             self._process.stdin.close()
-            self._process.wait()
-            self._process.stdout.close()
-            self._process = None
+        self._process.stdout.close()
+        status, self._process = self._process.wait(), None
+        return status
 
     def _text(self) -> str:
         self._said.seek(0)
