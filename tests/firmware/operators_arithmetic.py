@@ -216,7 +216,7 @@ def conv_2d(s: Sketch, x: Value, live: list[Value]) -> list[Value]:
     padding, down, right = s.choice((SAME, VALID)), s.integer(1, 3), s.integer(1, 3)
     dilations = (s.choice((1, 1, 2)), s.choice((1, 1, 2)))
     high, wide = _kernel(s, height, dilations[0], padding), _kernel(s, width, dilations[1], padding)
-    channels = s.integer(1, 9)
+    channels = s.choice((s.integer(1, 9), s.integer(1, 36)))
     natural, inputs = _weights(s, x, (channels, high, wide, depth), 0, s.boolean())
     shape = (
         batch,
@@ -261,7 +261,7 @@ def depthwise_conv_2d(s: Sketch, x: Value, live: list[Value]) -> list[Value]:
 
 
 def fully_connected(s: Sketch, x: Value, live: list[Value]) -> list[Value]:
-    depth, units = x.shape[-1], s.integer(1, 9)
+    depth, units = x.shape[-1], s.choice((s.integer(1, 9), s.integer(1, 36)))
     natural, inputs = _weights(s, x, (units, depth), 0, s.boolean())
     keep = s.boolean()
     shape = (*x.shape[:-1], units) if keep else (x.size // depth, units)

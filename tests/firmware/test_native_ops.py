@@ -17,9 +17,9 @@ import numpy as np
 import pytest
 from batches import MACHINES, PROGRAM, run_batch
 from building import built
+from fuzz_seeds import drawn
 from generated_models import KINDS, graphs, one_operator
 from hypothesis import given, settings
-from hypothesis import strategies as st
 from micro_reference import Reference
 from model_sketch import Case
 from native_engine import NativeEngine
@@ -87,26 +87,8 @@ def _sample() -> tuple[Case, ...]:
     """The same models every time: eight of each operator, and as many graphs without float32 as there are operators."""
     cases: list[Case] = []
     for strategy, count in [*((one_operator(name), 8) for name in KINDS), (graphs(dtypes=("int8",)), len(KINDS))]:
-        cases += _drawn(strategy, count)
+        cases += drawn(strategy, count)
     return tuple(cases)
-
-
-def _drawn(strategy: st.SearchStrategy[Case], count: int) -> list[Case]:
-    cases: list[Case] = []
-
-    @settings(
-        max_examples=count,
-        derandomize=True,
-        database=None,
-        phases=[hypothesis.Phase.generate],
-        suppress_health_check=[*hypothesis.HealthCheck],
-    )
-    @given(strategy)
-    def take(case: Case) -> None:
-        cases.append(case)
-
-    take()
-    return cases
 
 
 @pytest.mark.parametrize("machine", MACHINES)
