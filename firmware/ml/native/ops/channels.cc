@@ -5,7 +5,8 @@ namespace {
 
 Status take_multipliers(Prepare& prepare, const Operands& operands, uint32_t count, Channels& channels) {
   const auto of_channel = [&operands](uint32_t channel) {
-    return double{operands.input.scale()} * double{operands.weights.scale(channel)} / double{operands.output.scale()};
+    return static_cast<double>(operands.input.scale()) * static_cast<double>(operands.weights.scale(channel)) /
+           static_cast<double>(operands.output.scale());
   };
   for (uint32_t i = 0; i < count; ++i) {
     const Multiplier by = quantize_multiplier(of_channel(i));

@@ -80,15 +80,17 @@ Status prepare_float(Prepare& prepare, uint32_t batches, uint32_t rows, uint32_t
 
 bool bias_fits(const Operands& operands) {
   if (!operands.bias.present() || operands.weights.per_channel()) return true;
-  const double product = double{operands.input.scale() * operands.weights.scale()};
-  return std::abs(product - double{operands.bias.scale()}) / double{operands.output.scale()} <= kBiasScaleTolerance;
+  const double product = static_cast<double>(operands.input.scale() * operands.weights.scale());
+  return std::abs(product - static_cast<double>(operands.bias.scale())) /
+             static_cast<double>(operands.output.scale()) <=
+         kBiasScaleTolerance;
 }
 
 // One multiplier for all rows is made of another product than one for each: in float32, as TFLite does.
 Status refine_multipliers(Prepare& prepare, const Operands& operands, uint32_t rows, Channels& channels) {
   if (operands.weights.per_channel()) return Status::kOk;
-  const double product = double{operands.input.scale() * operands.weights.scale()};
-  const Multiplier by = quantize_multiplier(product / double{operands.output.scale()});
+  const double product = static_cast<double>(operands.input.scale() * operands.weights.scale());
+  const Multiplier by = quantize_multiplier(product / static_cast<double>(operands.output.scale()));
   if (by.shift > kMaxLeftShift) return prepare.refuse("the output's scale is too fine", Status::kMalformed);
   for (uint32_t row = 0; row < rows; ++row) {
     channels.fractions[row] = by.fraction;

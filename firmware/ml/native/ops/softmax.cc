@@ -97,12 +97,12 @@ Status prepare_int8(Prepare& prepare, uint32_t rows, uint32_t depth, float beta)
   const TensorInfo input = prepare.input(0);
   if (!input.quantized() || beta <= 0.0f) return prepare.refuse("no scale, or beta is not above zero");
   if (depth > kMaxDepth) return prepare.refuse("more than 4096 classes", Status::kTooLarge);
-  const double step = double{beta} * double{input.scale()} * (1 << (31 - kDifferenceBits));
+  const double step = static_cast<double>(beta) * static_cast<double>(input.scale()) * (1 << (31 - kDifferenceBits));
   const Multiplier by = quantize_multiplier(step < 2147483647.0 ? step : 2147483647.0);
   auto* params = prepare.persistent<Params>();
   if (params == nullptr) return prepare.no_memory();
-  const double reach = ((1 << kDifferenceBits) - 1) * double(int64_t{1} << (31 - kDifferenceBits));
-  const double least = -std::floor(by.shift > 0 ? reach / double(int64_t{1} << by.shift) : reach);
+  const double reach = ((1 << kDifferenceBits) - 1) * static_cast<double>(int64_t{1} << (31 - kDifferenceBits));
+  const double least = -std::floor(by.shift > 0 ? reach / static_cast<double>(int64_t{1} << by.shift) : reach);
   *params = {rows, depth, by, static_cast<int32_t>(least)};
   const bool to_int8 = prepare.output(0).type == Type::kInt8;
   return prepare.evaluate_by(to_int8 ? evaluate<int8_t> : evaluate<int16_t>, params);
