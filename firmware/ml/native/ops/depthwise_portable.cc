@@ -53,7 +53,9 @@ inline void finish(const Depthwise& d, const Sums& sums, uint32_t channel, int8_
 
 }  // namespace
 
-void multiply_taps(const Depthwise& d, const int8_t* const* pixels, int8_t* to) {
+void multiply_taps(const Depthwise& of, const int8_t* const* pixels, int8_t* to) {
+  const Depthwise d =
+      of;  // a copy: what is stored through `to` might change the caller's, as far as the compiler knows
   uint32_t channel = 0;
   if (d.multiplier == 1) {
     for (; channel + kBlock <= d.outputs; channel += kBlock) finish(d, four_of_four(d, pixels, channel), channel, to);

@@ -35,7 +35,7 @@ struct Part {
 
 Part part(const Axis& axis, int32_t output) {
   const int32_t start = axis.start(output);
-  return {std::max(start, 0), std::min(start + axis.filter, axis.in)};
+  return {std::max(start, int32_t{0}), std::min(start + axis.filter, axis.in)};
 }
 
 // image: at the channel. The mean of integers is rounded to nearest, ties away from zero.

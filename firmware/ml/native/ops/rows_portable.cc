@@ -12,6 +12,8 @@ uint32_t dot(const int8_t* w, const int8_t* x, uint32_t depth) {
   return sum;
 }
 
+constexpr uint32_t kUnrolled = 8;  // steps between two tests for the end
+
 struct Sums {
   uint32_t first[2];  // of the first row, for both columns
   uint32_t second[2];
@@ -21,14 +23,19 @@ inline Sums dot_2x2(const int8_t* w, const int8_t* x, uint32_t depth) {
   uint32_t s00 = 0, s01 = 0, s10 = 0, s11 = 0;
   const int8_t* w1 = w + depth;
   const int8_t* x1 = x + depth;
-#pragma GCC unroll 4
-  for (uint32_t k = 0; k < depth; ++k) {
+  const auto step = [&](uint32_t k) {
     const int32_t a0 = w[k], a1 = w1[k], b0 = x[k], b1 = x1[k];
     s00 += product(a0, b0);
     s01 += product(a0, b1);
     s10 += product(a1, b0);
     s11 += product(a1, b1);
+  };
+  uint32_t left = depth;
+  for (; left >= kUnrolled; left -= kUnrolled, w += kUnrolled, w1 += kUnrolled, x += kUnrolled, x1 += kUnrolled) {
+#pragma GCC unroll 8
+    for (uint32_t k = 0; k < kUnrolled; ++k) step(k);
   }
+  for (uint32_t k = 0; k < left; ++k) step(k);
   return {{s00, s01}, {s10, s11}};
 }
 
@@ -51,7 +58,8 @@ void two_columns(const Rows& rows, const int8_t* x, int8_t* y) {
 
 }  // namespace
 
-void multiply_columns(const Rows& rows, const int8_t* x, uint32_t columns, int8_t* y) {
+void multiply_columns(const Rows& of, const int8_t* x, uint32_t columns, int8_t* y) {
+  const Rows rows = of;  // a copy: what is stored through y might change the caller's, as far as the compiler knows
   for (; columns >= 2; columns -= 2, x += 2 * rows.depth, y += 2 * rows.pitch) two_columns(rows, x, y);
   if (columns == 0) return;
   const int8_t* w = rows.weights;
