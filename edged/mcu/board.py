@@ -75,9 +75,14 @@ class Board:
         """What its slots hold."""
         return _slots(await self.ask(image_group.ImageStatesRead()))
 
-    async def upload(self, image: ImageNumber, data: bytes, report: upload.Report = lambda progress: None) -> upload.Progress:
-        """Bring an image into the free slot of its kind, going on where an earlier call was interrupted; nothing is judged here."""
-        return await upload.upload(self, image, data, report)
+    async def upload(
+        self, image: ImageNumber, data: bytes, image_hash: bytes, report: upload.Report = lambda progress: None
+    ) -> upload.Progress:
+        """Bring an image into the free slot of its kind, going on where an earlier call was interrupted; nothing is judged here.
+
+        ``image_hash`` is that of its SHA-256 TLV.
+        """
+        return await upload.upload(self, image, data, image_hash, report)
 
     async def test(self, image_hash: bytes) -> tuple[SlotImage, ...]:
         """Have it run this image on trial after the next reset; the slots then."""
