@@ -156,7 +156,13 @@ def body(of: report.Report) -> bytes:
     match of:
         case report.Hello():
             first = bytes([of.mode]) + short(of.board) + short(of.fw_version) + short(of.engine) + of.fw_hash
-            return first + short(of.model_version) + short(of.model_name) + of.model_hash + struct.pack("<BI", of.reset_reason, of.boots)
+            return (
+                first
+                + short(of.model_version)
+                + short(of.model_name)
+                + of.model_hash
+                + struct.pack("<BI", of.reset_reason, of.boots)
+            )
         case report.Result():
             first = struct.pack("<IBBBBB", of.inference, of.source, of.status, of.output, of.outputs, of.dtype)
             second = struct.pack("<fiII", of.scale, of.zero_point, of.invoke_us, of.uptime_ms)
@@ -248,7 +254,10 @@ def answer_records() -> Iterator[str]:
         "end-lost-text-follows": (one[:-1] + b"text\n" + two, [lost("malformed", "frame"), saw[1]]),
         "end-lost-packet-follows": (one[:-1] + packet(short) + two, [lost("malformed", "frame"), sent(short), saw[1]]),
         "begin-lost": (one[1:] + packet(short) + two, [said(one[1:-1]), lost("malformed", "frame"), sent(short), saw[1]]),
-        "begin-lost-text-follows": (one[1:] + b"text\n" + two, [said(one[1:-1]), lost("malformed", "frame"), said(b"text\n"), saw[1]]),
+        "begin-lost-text-follows": (one[1:] + b"text\n" + two,
+            [said(one[1:-1]), lost("malformed", "frame"), said(b"text\n"), saw[1]]),
+        "a-letter-between-frame-and-packet": (one + b"a" + packet(short), [saw[0], said(b"a"), sent(short)]),
+        "a-letter-between-frames": (one + b"a" + two + b"b", [saw[0], said(b"a"), saw[1], said(b"b")]),
         "a-zero-in-text": (b"te\0xt\n" + one, [said(b"te"), lost("malformed", "frame"), said(b"xt\n"), saw[0]]),
         "a-zero-before-a-packet": (b"\0" + packet(short) + one, [lost("malformed", "frame"), sent(short), saw[0]]),
         "a-zero-in-a-line": (first[:40] + b"\0" + first[41:] + second + one,
