@@ -41,7 +41,9 @@ class Refused(Exception):
     def __init__(self, diagnosis: _Diagnosis) -> None:
         self.status, self.what = diagnosis.status, diagnosis.what.decode()
         self.op_index, self.op_code, self.needed = diagnosis.op_index, diagnosis.op_code, diagnosis.needed
-        super().__init__(f"{self.what} (status {self.status}, operator {self.op_index}, code {self.op_code}, needs {self.needed} bytes)")
+        super().__init__(
+            f"{self.what} (status {self.status}, operator {self.op_index}, code {self.op_code}, needs {self.needed} bytes)"
+        )
 
 
 def _aligned(size: int) -> tuple[Any, int]:
