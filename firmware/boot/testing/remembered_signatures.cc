@@ -6,9 +6,11 @@
 #include <string>
 
 extern "C" {
-uint32_t __real_br_ecdsa_i31_vrfy_raw(const br_ec_impl* curve, const void* hash, size_t hash_size,  // NOLINT: the linker's
+uint32_t __real_br_ecdsa_i31_vrfy_raw(const br_ec_impl* curve, const void* hash,
+                                      size_t hash_size,  // NOLINT: the linker's
                                       const br_ec_public_key* key, const void* signature, size_t signature_size);
-uint32_t __wrap_br_ecdsa_i31_vrfy_raw(const br_ec_impl* curve, const void* hash, size_t hash_size,  // NOLINT: the linker's
+uint32_t __wrap_br_ecdsa_i31_vrfy_raw(const br_ec_impl* curve, const void* hash,
+                                      size_t hash_size,  // NOLINT: the linker's
                                       const br_ec_public_key* key, const void* signature, size_t signature_size);
 }
 
