@@ -7,10 +7,15 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from edged.core.errors import ModelRejected
+from edged.mcu.info import TensorInfo
+
+NUMBERS = {"float32": 1, "int32": 2, "uint8": 3, "int64": 4, "bool": 6, "int16": 7, "int8": 9}
+"""Of TFLite's types."""
 
 ARENA_BYTES = 16 << 20
 """More than any model of a microcontroller needs; only this machine's memory."""
@@ -29,12 +34,36 @@ def available() -> bool:
     return importlib.util.find_spec("tflite_micro") is not None
 
 
-def run_reference(model: Path, inputs: Sequence[bytes], repeat: int = 5) -> Reference:
-    """Run a .tflite file there; raises ModelRejected."""
+def input_tensors(model: Path) -> tuple[TensorInfo, ...]:
+    """What goes into a .tflite file, in order; raises ModelRejected."""
+    interpreter = _interpreter(model)
+    found: list[TensorInfo] = []
+    while True:
+        try:
+            details = interpreter.get_input_details(len(found))
+        except IndexError:
+            return tuple(found)
+        dtype = np.dtype(details["dtype"])
+        shape = tuple(int(length) for length in details["shape"])
+        quantised = details["quantization_parameters"]
+        scale = float(quantised["scales"][0]) if len(quantised["scales"]) else 0.0
+        zero = int(quantised["zero_points"][0]) if len(quantised["zero_points"]) else 0
+        found.append(TensorInfo(NUMBERS[dtype.name], shape, scale, zero, int(np.prod(shape)) * dtype.itemsize))
+
+
+def _interpreter(model: Path) -> Any:
     from tflite_micro.python.tflite_micro import runtime
 
     try:
-        interpreter = runtime.Interpreter.from_bytes(model.read_bytes(), arena_size=ARENA_BYTES)
+        return runtime.Interpreter.from_bytes(model.read_bytes(), arena_size=ARENA_BYTES)
+    except (OSError, RuntimeError, ValueError) as error:
+        raise ModelRejected(f"{model}: TensorFlow Lite Micro does not take it: {error}") from error
+
+
+def run_reference(model: Path, inputs: Sequence[bytes], repeat: int = 5) -> Reference:
+    """Run a .tflite file there; raises ModelRejected."""
+    interpreter = _interpreter(model)
+    try:
         for index, data in enumerate(inputs):
             details = interpreter.get_input_details(index)
             array = np.frombuffer(data, details["dtype"]).reshape(details["shape"])
@@ -45,11 +74,16 @@ def run_reference(model: Path, inputs: Sequence[bytes], repeat: int = 5) -> Refe
             interpreter.invoke()
             fastest_s = min(fastest_s, time.perf_counter() - start_s)
         outputs: list[bytes] = []
-        while True:
-            try:
-                outputs.append(interpreter.get_output(len(outputs)).tobytes())
-            except (IndexError, RuntimeError, ValueError):
-                break
-    except (OSError, RuntimeError, ValueError) as error:
+        while _has_output(interpreter, len(outputs)):
+            outputs.append(interpreter.get_output(len(outputs)).tobytes())
+    except (RuntimeError, ValueError) as error:
         raise ModelRejected(f"{model}: TensorFlow Lite Micro does not run it: {error}") from error
     return Reference(tuple(outputs), fastest_s * 1e6)
+
+
+def _has_output(interpreter: Any, index: int) -> bool:
+    try:
+        interpreter.get_output_details(index)
+    except IndexError:
+        return False
+    return True
