@@ -20,8 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from emulated import EMCRAFT, Rig
-from images import Vector
-from stock import Stock
+from stock import Stock, vector
 
 from edged.core.errors import BoardSilent, PortLost
 from edged.mcu import report
@@ -42,7 +41,7 @@ START_S = 0.8
 BALLAST_BYTES = 140_000
 """What firmware is filled up to, so that its upload erases three sectors."""
 
-SINE = (Vector(b"\x00", b"\x00", 255),)
+SINE = (vector(b"\x00", b"\x00", 255),)
 
 
 @dataclass
@@ -75,14 +74,12 @@ class Scene:
     async def prepare(cls, directory: Path, data: Path) -> Scene:
         """Builds, signs, and takes a device through an update, keeping its flash at each step."""
         stock = Stock.of(EMCRAFT, directory, data)
-        sine = (data / "models" / "hello_world_int8.tflite").read_bytes()
-        code = (directory / "app.bin").read_bytes()
         images: dict[ImageNumber, bytes] = {
-            FIRMWARE: stock.code("ballast", code + bytes(BALLAST_BYTES - len(code)), "1.1.0"),
-            MODEL: stock.packed("sine", "1.1.0", sine, SINE * 2000),  # each takes 20 bytes, and some microseconds
+            FIRMWARE: stock.firmware("1.1.0", stock.code + bytes(BALLAST_BYTES - len(stock.code))),
+            MODEL: stock.model("1.1.0", stock.sine, SINE * 2000),  # each takes 20 bytes, and some microseconds
         }
-        first = stock.firmware("1.0.0"), stock.packed("sine", "1.0.0", sine, SINE)
-        fresh = stock.flash(directory / "fresh", firmware=first[0], model=first[1])
+        first = stock.firmware("1.0.0"), stock.model("1.0.0", stock.sine, SINE)
+        fresh = stock.flash(directory / "fresh", *first)
         async with Rig(EMCRAFT, stock.loader, flash=fresh) as rig:
             await rig.started(self_test=1)
         uploaded: dict[ImageNumber, Path] = {}

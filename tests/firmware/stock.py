@@ -6,9 +6,12 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from emulated import FIRMWARE_SLOTS, MODEL_SLOTS, Machine, program
-from images import Signer, Vector, package
+from building import development_key
+from emulated import Machine, program
 from qemu import blank_flash
+
+from edged.mcu.package import GoldenVector, build
+from edged.tooling.mcu_sign import FirmwareLabel, ModelLabel, sign_firmware, sign_model
 
 PERSON = bytes((-113 & 0xFF, 113))
 NO_PERSON = bytes((57, -57 & 0xFF))
@@ -23,53 +26,56 @@ def picture(path: Path) -> bytes:
     return b"".join(reversed(rows))
 
 
+def vector(question: bytes, answer: bytes, tolerance: int = 0) -> GoldenVector:
+    """Of a model with one input and one output."""
+    return GoldenVector((question,), (answer,), tolerance)
+
+
 @dataclass(frozen=True, slots=True)
 class Stock:
-    """What one kind of board is given. Images are called by what they hold, and by their version."""
+    """What one kind of board is given."""
 
     machine: Machine
     loader: Path
-    directory: Path
-    signer: Signer
+    code: bytes
+    key: Path
     person: bytes
     no_person: bytes
-    model: bytes
+    detector: bytes
+    sine: bytes
 
     @classmethod
     def of(cls, machine: Machine, directory: Path, data: Path) -> Stock:
-        """Builds what is missing."""
+        """Builds what is missing, and keeps what is needed of it in a directory."""
         loader = Path(shutil.copy(program(machine, "loader.elf"), directory / "loader.elf"))
-        shutil.copy(program(machine, "app.elf").with_suffix(".bin"), directory / "app.bin")
+        code = program(machine, "app.elf").with_suffix(".bin").read_bytes()
         pictures = [picture(data / "media" / name) for name in ("person.bmp", "no_person.bmp")]
-        model = (data / "models" / "person_detect.tflite").read_bytes()
-        return cls(machine, loader, directory, machine.signer(), pictures[0], pictures[1], model)
+        models = [(data / "models" / f"{name}.tflite").read_bytes() for name in ("person_detect", "hello_world_int8")]
+        return cls(machine, loader, code, development_key(machine.preset), *pictures, *models)
 
     @property
-    def vectors(self) -> tuple[Vector, Vector]:
+    def vectors(self) -> tuple[GoldenVector, GoldenVector]:
         """The golden vectors of person_detect."""
-        return Vector(self.person, PERSON), Vector(self.no_person, NO_PERSON)
+        return vector(self.person, PERSON), vector(self.no_person, NO_PERSON)
 
-    def firmware(self, version: str, counter: int = 1, signer: Signer | None = None) -> bytes:
-        """The application as an image."""
-        return (signer or self.signer).firmware(self.directory / "app.bin", version, counter)
+    def firmware(self, version: str, code: bytes = b"", *, counter: int = 1, key: Path | None = None, board: str = "") -> bytes:
+        """The application as an image, or other code."""
+        label = FirmwareLabel(board or self.machine.board, version, counter, "loaded", self.machine.load_address)
+        return sign_firmware(code or self.code, label, key or self.key)
 
-    def code(self, name: str, payload: bytes, version: str) -> bytes:
-        """A payload of our own as a firmware image."""
-        path = self.directory / name
-        path.write_bytes(payload)
-        return self.signer.firmware(path, version)
-
-    def packed(self, name: str, version: str, model: bytes, vectors: tuple[Vector, ...] = (), counter: int = 1) -> bytes:
+    def model(self, version: str, model: bytes, vectors: tuple[GoldenVector, ...] = (), name: str = "sine") -> bytes:
         """A model as an image."""
-        path = self.directory / name
-        path.write_bytes(package(model, vectors))
-        return self.signer.model(path, version, name, counter)
+        return sign_model(build(model, vectors), ModelLabel(self.machine.board, name, version, 1), self.key)
 
-    def flash(self, path: Path, *, firmware: bytes = b"", model: bytes = b"") -> Path:
+    def people(self, version: str) -> bytes:
+        """person_detect with both golden vectors."""
+        return self.model(version, self.detector, self.vectors, "person_detect")
+
+    def flash(self, path: Path, firmware: bytes = b"", model: bytes = b"") -> Path:
         """A flash file with these in their first slots, and no journal yet."""
         blank_flash(path)
         with path.open("r+b") as file:
-            for address, image in ((FIRMWARE_SLOTS[0], firmware), (MODEL_SLOTS[0], model)):
+            for address, image in ((self.machine.firmware_at, firmware), (self.machine.model_at, model)):
                 file.seek(address)
                 file.write(image)
         return path

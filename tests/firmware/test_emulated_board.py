@@ -11,8 +11,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from emulated import EMCRAFT, Rig
-from images import Signer, Vector
-from stock import NO_PERSON, PERSON, Stock
+from stock import NO_PERSON, PERSON, Stock, vector
 
 from edged.core.errors import BoardRefused
 from edged.mcu import report
@@ -27,8 +26,7 @@ def stock(tmp_path_factory: pytest.TempPathFactory, test_data: Path) -> Stock:
 @pytest.fixture(scope="module")
 def made(stock: Stock) -> Path:
     """The flash of a device that left the factory with firmware 1.0.0 and person_detect 1.0.0."""
-    model = stock.packed("person_detect", "1.0.0", stock.model, stock.vectors)
-    return stock.flash(stock.directory / "made", firmware=stock.firmware("1.0.0"), model=model)
+    return stock.flash(stock.loader.with_name("made"), stock.firmware("1.0.0"), stock.people("1.0.0"))
 
 
 @pytest.fixture
@@ -59,7 +57,7 @@ async def test_an_empty_flash_becomes_a_board_that_tells_a_person(stock: Stock, 
         assert (await rig.board.echo("who is there?")) == "who is there?"
         assert (await rig.board.parameters()).buffer_bytes == 4100
         await rig.upload(FIRMWARE, stock.firmware("1.0.0"))
-        await rig.upload(MODEL, stock.packed("person_detect", "1.0.0", stock.model, stock.vectors))
+        await rig.upload(MODEL, stock.people("1.0.0"))
         health = await rig.restart()
         assert (health.self_test, health.fw_state, health.model_state, health.inferences) == (1, 2, 2, 2)
         info = await rig.board.info()
@@ -96,11 +94,10 @@ async def test_firmware_on_trial_goes_back_by_a_reset_and_stays_once_confirmed(s
         assert await running(rig) == ("1.0.0", "1.0.0")
 
 
-async def test_a_model_on_trial_goes_back_by_a_reset_and_stays_once_confirmed(stock: Stock, rig: Rig, test_data: Path) -> None:
-    sine = (test_data / "models" / "hello_world_int8.tflite").read_bytes()
+async def test_a_model_on_trial_goes_back_by_a_reset_and_stays_once_confirmed(stock: Stock, rig: Rig) -> None:
     async with rig:
         await rig.started()
-        await bring(rig, 1, stock.packed("sine", "2.0.0", sine))
+        await bring(rig, 1, stock.model("2.0.0", stock.sine))
         health = await rig.restart()
         assert (health.model_state, health.self_test) == (1, 3)
         assert await running(rig) == ("1.0.0", "2.0.0")
@@ -114,14 +111,11 @@ async def test_a_model_on_trial_goes_back_by_a_reset_and_stays_once_confirmed(st
         assert await running(rig) == ("1.0.0", "2.0.0")
 
 
-async def test_a_model_that_fails_its_golden_vectors_is_not_kept_and_goes_back_by_itself(
-    stock: Stock, rig: Rig, test_data: Path
-) -> None:
-    sine = (test_data / "models" / "hello_world_int8.tflite").read_bytes()
-    vectors = Vector(b"\x00", b"\x00", tolerance=255), Vector(b"\x00", b"\x80", tolerance=9)
+async def test_a_model_that_fails_its_golden_vectors_is_not_kept_and_goes_back_by_itself(stock: Stock, rig: Rig) -> None:
+    vectors = vector(b"\x00", b"\x00", tolerance=255), vector(b"\x00", b"\x80", tolerance=9)
     async with rig:
         await rig.started()
-        await bring(rig, 1, stock.packed("sine", "3.0.0", sine, vectors))
+        await bring(rig, 1, stock.model("3.0.0", stock.sine, vectors))
         assert (await rig.restart()).self_test == 2
         info = await rig.board.info()
         assert (info.self_test, info.failed_vector) == ("failed", 1)
@@ -132,11 +126,10 @@ async def test_a_model_that_fails_its_golden_vectors_is_not_kept_and_goes_back_b
         assert await running(rig) == ("1.0.0", "1.0.0")
 
 
-async def test_a_model_that_the_engine_refuses_is_named_and_the_firmware_runs_on(stock: Stock, rig: Rig, test_data: Path) -> None:
-    sine = (test_data / "models" / "hello_world_int8.tflite").read_bytes()
+async def test_a_model_that_the_engine_refuses_is_named_and_the_firmware_runs_on(stock: Stock, rig: Rig) -> None:
     async with rig:
         await rig.started()
-        await bring(rig, 1, stock.packed("broken", "4.0.0", sine[:1000]))
+        await bring(rig, 1, stock.model("4.0.0", stock.sine[:1000]))
         await rig.restart()
         info = await rig.board.info()
         assert (info.self_test, info.arena_used_bytes) == ("failed", 0)
@@ -151,22 +144,20 @@ async def test_what_is_not_ours_never_starts(stock: Stock, rig: Rig, tmp_path: P
     pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     stranger = tmp_path / "stranger.pem"
     stranger.write_bytes(pem)
-    tiny = tmp_path / "tiny"  # none of these is run, so they need not be long
-    tiny.write_bytes(entry(stock, bytes(5000)))
-    ours = stock.signer
-    flipped = bytearray(ours.firmware(tiny, "1.1.0"))
-    flipped[4000] ^= 1
+    tiny = entry(stock, bytes(5000))  # none of these is run, so they need not be long
+    damaged = bytearray(stock.firmware("1.1.0", tiny))
+    damaged[4000] ^= 1
     refused = {
-        "wrong key": EMCRAFT.signer(stranger).firmware(tiny, "1.2.0"),
-        "flipped": bytes(flipped),
-        "wrong board": Signer(ours.key, "mps2-an385", ours.load_address).firmware(tiny, "1.3.0"),
-        "downgrade": ours.firmware(tiny, "0.9.0", counter=0),
+        "wrong key": stock.firmware("1.2.0", tiny, key=stranger),
+        "flipped": bytes(damaged),
+        "wrong board": stock.firmware("1.3.0", tiny, board="mps2-an385"),
+        "downgrade": stock.firmware("0.9.0", tiny, counter=0),
     }
     async with rig:
         await rig.started()
         for name, image in refused.items():
             with contextlib.suppress(BoardRefused):
-                await rig.upload(FIRMWARE, image)
+                await rig.board.upload(FIRMWARE, image, b"")
             slots = [slot for slot in await rig.board.images() if slot.image == FIRMWARE and not slot.active]
             for slot in slots:
                 with pytest.raises(BoardRefused):
@@ -180,7 +171,7 @@ async def test_a_trial_that_crashes_goes_back(stock: Stock, rig: Rig) -> None:
     undefined = bytes.fromhex("00de")  # udf
     async with rig:
         await rig.started()
-        await bring(rig, 0, stock.code("crashing", entry(stock, undefined), "1.1.0"))
+        await bring(rig, 0, stock.firmware("1.1.0", entry(stock, undefined)))
         await rig.board.reset()
         await rig.said(report.Bye)
         health = await rig.started()
@@ -192,7 +183,7 @@ async def test_a_trial_that_hangs_goes_back(stock: Stock, rig: Rig) -> None:
     forever = bytes.fromhex("fee7")  # b .
     async with rig:
         await rig.started()
-        await bring(rig, 0, stock.code("hanging", entry(stock, forever), "1.1.0"))
+        await bring(rig, 0, stock.firmware("1.1.0", entry(stock, forever)))
         await rig.board.reset()
         await rig.said(report.Bye)
         health = await rig.started()
@@ -201,8 +192,8 @@ async def test_a_trial_that_hangs_goes_back(stock: Stock, rig: Rig) -> None:
 
 
 async def test_firmware_that_crashes_again_and_again_ends_in_the_loader_which_takes_another(stock: Stock, tmp_path: Path) -> None:
-    crashing = stock.code("crashing", entry(stock, bytes.fromhex("00de")), "1.1.0")
-    async with Rig(EMCRAFT, stock.loader, flash=stock.flash(tmp_path / "flash", firmware=crashing)) as rig:
+    crashing = stock.firmware("1.1.0", entry(stock, bytes.fromhex("00de")))
+    async with Rig(EMCRAFT, stock.loader, flash=stock.flash(tmp_path / "flash", crashing)) as rig:
         hello = await rig.said(report.Hello)
         assert (hello.mode, hello.boots) == (0, 4)
         assert "crashed" in (await rig.said(report.Log)).text
