@@ -66,7 +66,11 @@ def _tool(arguments: argparse.Namespace) -> Tool:
 
 def _signed(image: Path) -> bool:
     """Whether it begins as what `edged mcu sign` makes."""
-    return image.is_file() and image.open("rb").read(4) == MAGIC
+    try:
+        with image.open("rb") as file:
+            return file.read(len(MAGIC)) == MAGIC
+    except OSError:
+        return False
 
 
 def _flasher(tool: Tool, arguments: argparse.Namespace) -> Flasher:
