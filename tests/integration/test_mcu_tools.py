@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import shutil
 import struct
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from esp_rom import EspRom
 from stm32_rom import FLASH, Stm32Rom
 
 from edged.cli.main import main
@@ -72,9 +74,42 @@ def test_what_is_no_raw_program(tmp_path: Path, content: bytes, stm32flash: None
         Stm32Flash(Path("/dev/null")).check(path)
 
 
+ESP_IMAGE = bytes([0xE9, 1, 2, 0x20]) + PROGRAM
+
+
+def test_an_esp32_is_written_and_verified(tmp_path: Path) -> None:
+    image = tmp_path / "app.bin"
+    image.write_bytes(ESP_IMAGE)
+    shares: list[float] = []
+    with EspRom() as chip:
+        flasher = EspTool(Path(chip.path), 0x10000, chip="esp32", stub=False)
+        flasher.check(image)
+        said = asyncio.run(flasher.flash(image, shares.append))
+    assert chip.flash[0x10000 : 0x10000 + len(ESP_IMAGE)] == ESP_IMAGE
+    assert shares == sorted(shares)
+    assert shares[-1] == 1.0
+    assert "written to 0x10000" in said
+
+
+def test_an_esp32_whose_flash_does_not_hold_what_was_written(tmp_path: Path) -> None:
+    image = tmp_path / "app.bin"
+    image.write_bytes(ESP_IMAGE)
+    with EspRom(damage=True) as chip, pytest.raises(ToolFailed, match="esptool failed"):
+        asyncio.run(EspTool(Path(chip.path), 0x10000, chip="esp32", stub=False).flash(image, lambda share: None))
+
+
+def test_what_is_no_image_for_an_esp32(program: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(ImageRefused, match="does not begin with 0xe9"):
+        EspTool(Path("x"), 0).check(program)
+    with EspRom() as chip:
+        assert main(["mcu", "flash", str(program), "--tool", "esptool", "--port", chip.path]) == 1
+    assert "--address" in capsys.readouterr().err
+
+
 def test_a_tool_that_is_missing(program: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    for flasher, package in ((Stm32Flash(Path("x")), "apt install stm32flash"), (EspTool(Path("x")), "pip install esptool")):
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    for flasher, package in ((Stm32Flash(Path("x")), "apt install stm32flash"), (EspTool(Path("x"), 0), "pip install esptool")):
         with pytest.raises(ToolFailed, match="is not installed") as failed:
             flasher.check(program)
         assert package in failed.value.hint
