@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from edged.core.errors import ModelRejected
+from edged.infer.graph import Graph
 from edged.mcu.info import TensorInfo
 
 NUMBERS = {"float32": 1, "int32": 2, "uint8": 3, "int64": 4, "bool": 6, "int16": 7, "int8": 9}
@@ -37,18 +38,23 @@ def available() -> bool:
 def input_tensors(model: Path) -> tuple[TensorInfo, ...]:
     """What goes into a .tflite file, in order; raises ModelRejected."""
     interpreter = _interpreter(model)
-    found: list[TensorInfo] = []
-    while True:
-        try:
-            details = interpreter.get_input_details(len(found))
-        except IndexError:
-            return tuple(found)
-        dtype = np.dtype(details["dtype"])
-        shape = tuple(int(length) for length in details["shape"])
-        quantised = details["quantization_parameters"]
-        scale = float(quantised["scales"][0]) if len(quantised["scales"]) else 0.0
-        zero = int(quantised["zero_points"][0]) if len(quantised["zero_points"]) else 0
-        found.append(TensorInfo(NUMBERS[dtype.name], shape, scale, zero, int(np.prod(shape)) * dtype.itemsize))
+    return tuple(_tensor(interpreter.get_input_details(index)) for index in range(len(_graph(model).inputs())))
+
+
+def _tensor(details: dict[str, Any]) -> TensorInfo:
+    dtype = np.dtype(details["dtype"])
+    shape = tuple(int(length) for length in details["shape"])
+    quantised = details["quantization_parameters"]
+    scale = float(quantised["scales"][0]) if len(quantised["scales"]) else 0.0
+    zero = int(quantised["zero_points"][0]) if len(quantised["zero_points"]) else 0
+    return TensorInfo(NUMBERS[dtype.name], shape, scale, zero, int(np.prod(shape)) * dtype.itemsize)
+
+
+def _graph(model: Path) -> Graph:
+    try:
+        return Graph.read(model.read_bytes(), str(model))
+    except OSError as error:
+        raise ModelRejected(f"{model}: {error.strerror}", fault="unreadable") from error
 
 
 def _interpreter(model: Path) -> Any:
@@ -64,26 +70,15 @@ def run_reference(model: Path, inputs: Sequence[bytes], repeat: int = 5) -> Refe
     """Run a .tflite file there; raises ModelRejected."""
     interpreter = _interpreter(model)
     try:
-        for index, data in enumerate(inputs):
-            details = interpreter.get_input_details(index)
-            array = np.frombuffer(data, details["dtype"]).reshape(details["shape"])
-            interpreter.set_input(array, index)
         fastest_s = float("inf")
         for _ in range(repeat):
+            for index, data in enumerate(inputs):  # each time: an inference may reuse the memory of what went in
+                details = interpreter.get_input_details(index)
+                interpreter.set_input(np.frombuffer(data, details["dtype"]).reshape(details["shape"]), index)
             start_s = time.perf_counter()
             interpreter.invoke()
             fastest_s = min(fastest_s, time.perf_counter() - start_s)
-        outputs: list[bytes] = []
-        while _has_output(interpreter, len(outputs)):
-            outputs.append(interpreter.get_output(len(outputs)).tobytes())
+        outputs = [interpreter.get_output(index).tobytes() for index in range(len(_graph(model).outputs()))]
     except (RuntimeError, ValueError) as error:
         raise ModelRejected(f"{model}: TensorFlow Lite Micro does not run it: {error}") from error
     return Reference(tuple(outputs), fastest_s * 1e6)
-
-
-def _has_output(interpreter: Any, index: int) -> bool:
-    try:
-        interpreter.get_output_details(index)
-    except IndexError:
-        return False
-    return True

@@ -165,7 +165,7 @@ async def test_there_is_no_way_back_behind_a_security_counter(mcu: FakeMcu) -> N
         board = Board(link, QUICK)
         await try_out(board, await bring(board, parse(data), data))
         await board.confirm()
-        with pytest.raises(BoardRefused, match="does not go back to 1.0.0"):
+        with pytest.raises(BoardRefused, match=r"does not go back to 1\.0\.0"):
             await board.revert(MODEL)
 
 
