@@ -66,10 +66,12 @@ RealScales real_scales(float a, float b, float output, int32_t left_shift, bool 
   const float larger = a > b ? a : b;
   if (subtract) {
     const float twice = 2 * larger;
-    return {{double{a / twice}, double{b / twice}}, double{twice / (bits * output)}};
+    return {{static_cast<double>(a / twice), static_cast<double>(b / twice)},
+            static_cast<double>(twice / (bits * output))};
   }
-  const double twice = 2 * double{larger};
-  return {{double{a} / twice, double{b} / twice}, twice / (double{bits} * double{output})};
+  const double twice = 2 * static_cast<double>(larger);
+  return {{static_cast<double>(a) / twice, static_cast<double>(b) / twice},
+          twice / (static_cast<double>(bits) * static_cast<double>(output))};
 }
 
 Status prepare_steps(Prepare& prepare, Activation activation, bool subtract, Params& params) {
@@ -84,9 +86,9 @@ Status prepare_steps(Prepare& prepare, Activation activation, bool subtract, Par
   params.left_shift = output.type == Type::kInt16 ? 15 : 20;
   const RealScales real =
       real_scales(operands[0].scale(), operands[1].scale(), output.scale(), params.left_shift, subtract);
-  params.scale = quantize_multiplier(real.output);
-  if (!(real.output < 1.0) || params.scale.shift > 0 || !(real.operands[0] > 0.0) || !(real.operands[1] > 0.0)) {
-    return prepare.refuse("the scales are too far from each other");
+  const bool apart = !(real.output < 1.0) || !(real.operands[0] > 0.0) || !(real.operands[1] > 0.0);
+  if (apart || !take_multiplier(real.output, params.scale) || params.scale.shift > 0) {
+    return prepare.refuse(kScalesApart);
   }
   for (uint32_t k = 0; k < 2; ++k) {
     params.scales[k] = quantize_multiplier(real.operands[k]);
