@@ -87,10 +87,7 @@ Status evaluate_float(const Evaluation& evaluation) {
 }
 
 Status prepare_float(Prepare& prepare, uint32_t rows, uint32_t depth, float beta) {
-  auto* params = prepare.persistent<FloatParams>();
-  if (params == nullptr) return prepare.no_memory();
-  *params = {rows, depth, beta};
-  return prepare.evaluate_by(evaluate_float, params);
+  return prepare.evaluate_with(evaluate_float, FloatParams{rows, depth, beta});
 }
 
 Status prepare_int8(Prepare& prepare, uint32_t rows, uint32_t depth, float beta) {
@@ -99,13 +96,11 @@ Status prepare_int8(Prepare& prepare, uint32_t rows, uint32_t depth, float beta)
   if (depth > kMaxDepth) return prepare.refuse("more than 4096 classes", Status::kTooLarge);
   const double step = static_cast<double>(beta) * static_cast<double>(input.scale()) * (1 << (31 - kDifferenceBits));
   const Multiplier by = quantize_multiplier(step < 2147483647.0 ? step : 2147483647.0);
-  auto* params = prepare.persistent<Params>();
-  if (params == nullptr) return prepare.no_memory();
   const double reach = ((1 << kDifferenceBits) - 1) * static_cast<double>(int64_t{1} << (31 - kDifferenceBits));
   const double least = -std::floor(by.shift > 0 ? reach / static_cast<double>(int64_t{1} << by.shift) : reach);
-  *params = {rows, depth, by, static_cast<int32_t>(least)};
+  const Params params = {rows, depth, by, static_cast<int32_t>(least)};
   const bool to_int8 = prepare.output(0).type == Type::kInt8;
-  return prepare.evaluate_by(to_int8 ? evaluate<int8_t> : evaluate<int16_t>, params);
+  return prepare.evaluate_with(to_int8 ? evaluate<int8_t> : evaluate<int16_t>, params);
 }
 
 Status prepare(Prepare& prepare) {
