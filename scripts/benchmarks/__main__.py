@@ -9,6 +9,8 @@ import sys
 import accuracy
 import delivery
 import fleet
+import mcu
+import mcu_flash
 import pipeline
 import stream
 import swap
@@ -23,6 +25,8 @@ MEASUREMENTS = {
     "swap": swap,
     "transfer": transfer,
     "fleet": fleet,
+    "mcu": mcu,
+    "mcu_flash": mcu_flash,
 }
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
+import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -29,10 +31,16 @@ class Flasher(Protocol):
 
 def find_program(name: str, hint: str) -> str:
     """Where it is; raises ToolFailed."""
-    found = shutil.which(name)
+    beside = str(Path(sys.executable).parent)  # what pip installed with us, in a PATH or not
+    found = shutil.which(name, path=os.pathsep.join((beside, os.environ.get("PATH", os.defpath))))
     if found is None:
         raise ToolFailed(f"{name} is not installed", hint=hint)
     return found
+
+
+def size_of(image: Path) -> int:
+    """Bytes of a file that is known to be there."""
+    return image.stat().st_size
 
 
 async def run_program(command: Sequence[str], on_text: Callable[[str], None]) -> str:
@@ -67,7 +75,7 @@ async def _lines(stream: asyncio.StreamReader) -> AsyncIterator[str]:
         for line in lines:
             if line.strip():
                 yield line.decode(errors="replace").strip()
-        if rest.endswith(b")") or rest.endswith(b"%"):  # progress that no newline ends until it is overwritten
+        if rest.endswith((b")", b"%")):  # progress that no newline ends until it is overwritten
             yield rest.decode(errors="replace").strip()
     if rest.strip():
         yield rest.decode(errors="replace").strip()
