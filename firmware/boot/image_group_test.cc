@@ -128,7 +128,8 @@ TEST_F(ImageGroupTest, AnotherOffsetIsAnsweredByWhereToGoOn) {
       body.key("data").put_bytes(view(image).part(at, size));
     });
   };
-  EXPECT_EQ(chunk(100, 100, false), Status::kWrongState) << "nothing was begun";
+  ASSERT_EQ(chunk(100, 100, false), Status::kOk);
+  EXPECT_EQ(answer().uint_of("off").value(), 0U) << "nothing was begun";
   ASSERT_EQ(chunk(0, 100, true), Status::kOk);
   ASSERT_EQ(chunk(300, 100, false), Status::kOk);
   EXPECT_EQ(answer().uint_of("off").value(), 100U);
@@ -136,6 +137,14 @@ TEST_F(ImageGroupTest, AnotherOffsetIsAnsweredByWhereToGoOn) {
   EXPECT_EQ(answer().uint_of("off").value(), 200U);
   ASSERT_EQ(chunk(100, 100, false), Status::kOk) << "an answer was lost";
   EXPECT_EQ(answer().uint_of("off").value(), 200U);
+  for (const char* const what : {"the last", "and again, for its answer was lost"}) {
+    ASSERT_EQ(chunk(200, image.size() - 200, false), Status::kOk);
+    EXPECT_EQ(answer().uint_of("off").value(), image.size()) << what;
+    EXPECT_TRUE(answer().bool_of("match").value()) << what;
+  }
+  ASSERT_EQ(ask(SmpOp::kWrite, 5), Status::kOk);
+  ASSERT_EQ(chunk(200, image.size() - 200, false), Status::kOk);
+  EXPECT_EQ(answer().uint_of("off").value(), 0U) << "it was erased";
 }
 
 TEST_F(ImageGroupTest, RefusesWhatItCannotDo) {
