@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 MAGIC = (0x96F3B83D).to_bytes(4, "little")
 """Of MCUboot's images."""
 
-TOOLS = ("smp", "esptool", "stm32flash", "uf2")
+TOOLS = ("smp", "mcuboot", "esptool", "stm32flash", "uf2")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -76,12 +76,15 @@ def _signed(image: Path) -> bool:
 
 def _flasher(tool: Tool, arguments: argparse.Namespace) -> Flasher:
     from edged.mcu.tools.esp import EspTool
+    from edged.mcu.tools.mcuboot import McuBoot
     from edged.mcu.tools.stm32 import ADDRESS, Stm32Flash
     from edged.mcu.tools.uf2 import Uf2Drive
 
     if tool == "uf2":
         return Uf2Drive(arguments.drive)
     port = port_of(arguments)
+    if tool == "mcuboot":
+        return McuBoot(port, arguments.baud)
     _check_free(port)
     if tool == "esptool":
         if arguments.address is None:

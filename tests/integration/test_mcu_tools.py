@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from boards import plugged_in, with_images
 from esp_rom import EspRom
 from stm32_rom import FLASH, Stm32Rom
 
@@ -18,6 +19,9 @@ from edged.core.errors import ImageRefused, ToolFailed
 from edged.mcu.tools.esp import EspTool
 from edged.mcu.tools.stm32 import Stm32Flash
 from edged.mcu.tools.uf2 import Uf2Drive, read_family
+from edged.testing.mcu import FakeMcu
+from edged.testing.mcu_board import FakeBoard
+from edged.testing.mcu_image import make_image
 
 RP2040, RP2350 = 0xE48BFF56, 0xE48BFF59
 NO_PARITY = "8n1"
@@ -113,6 +117,24 @@ def test_a_tool_that_is_missing(program: Path, monkeypatch: pytest.MonkeyPatch, 
         with pytest.raises(ToolFailed, match="is not installed") as failed:
             flasher.check(program)
         assert package in failed.value.hint
+
+
+def test_a_board_with_mcuboot_and_the_firmware_of_others(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    board = with_images(FakeBoard(ours=False, buffers=4))
+    image = tmp_path / "zephyr.signed.bin"
+    image.write_bytes(make_image(PROGRAM, board.key, board="host", version=(3, 0, 0)))
+    with plugged_in(FakeMcu(board)) as mcu:
+        assert main(["mcu", "flash", str(image), "--port", str(mcu.path)]) == 1
+        assert "--tool mcuboot" in capsys.readouterr().err
+        assert main(["mcu", "flash", str(image), "--port", str(mcu.path), "--tool", "mcuboot"]) == 0
+        assert "tried and kept" in capsys.readouterr().out
+        assert board.firmware.state == "confirmed"
+        running = board.firmware.image(board.firmware.running)
+        assert running is not None
+        assert running.version == "3.0.0"
+        (tmp_path / "x.bin").write_bytes(PROGRAM)
+        assert main(["mcu", "flash", str(tmp_path / "x.bin"), "--port", str(mcu.path), "--tool", "mcuboot"]) == 1
+        assert "no image for MCUboot" in capsys.readouterr().err
 
 
 def uf2(family: int | None, *, blocks: int = 4) -> bytes:
