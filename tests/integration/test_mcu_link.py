@@ -200,6 +200,18 @@ async def test_a_port_without_permission(mcu: FakeMcu, monkeypatch: pytest.Monke
     assert "adduser" in lost.value.hint or "root" in lost.value.hint
 
 
+async def test_a_trial_that_nobody_confirms(mcu: FakeMcu, link: Link) -> None:
+    board, reports = Board(link), link.reports()
+    image = make_image(b"2", mcu.board.key, board="host", version=(2, 0, 0))
+    await board.upload(FIRMWARE, image, b"")
+    await board.test(next(slot.hash for slot in await board.images() if slot.version == "2.0.0"))
+    mcu.trial_s = 0.2
+    await board.reset()
+    while await anext(reports) != report.Bye(3):
+        pass
+    assert (await board.info()).version == "1.0.0"
+
+
 async def test_a_trial_that_is_kept_and_one_that_is_not(mcu: FakeMcu, link: Link) -> None:
     board = Board(link)
     image = make_image(b"2", mcu.board.key, board="host", version=(2, 0, 0), counter=2)
