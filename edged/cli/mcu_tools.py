@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from edged.cli.mcu_common import BAUD, port_of, say
 from edged.cli.terminal import err
-from edged.core.errors import ToolFailed
+from edged.core.errors import PortLost, ToolFailed
 
 if TYPE_CHECKING:
     from edged.mcu.boards import Tool
@@ -74,9 +74,11 @@ def _tool(arguments: argparse.Namespace) -> Tool:
         return "smp"
     if arguments.image.suffix.lower() == ".uf2":
         return "uf2"
-    port = None if arguments.port is None else find_port(arguments.port)
-    sure = port is not None and port.guess is not None and port.guess.sure
-    return port.guess.tool if sure and port is not None and port.guess is not None else "smp"
+    try:
+        port = find_port(port_of(arguments))
+    except PortLost:
+        return "smp"
+    return port.guess.tool if port is not None and port.guess is not None and port.guess.sure else "smp"
 
 
 def _signed(image: Path) -> bool:

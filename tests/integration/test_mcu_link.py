@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
+import tty
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -108,6 +110,19 @@ async def test_a_board_that_hangs(mcu: FakeMcu, link: Link) -> None:
         await Board(link, Patience(0.02, 2)).info()
     mcu.faults.hanging = False
     assert (await Board(link).info()).board == "host"
+
+
+async def test_a_port_that_takes_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edged.mcu.link.STUCK_S", 0.05)
+    master, slave = os.openpty()
+    tty.setraw(slave)
+    try:
+        async with Link(os.ttyname(slave), 4_000_000) as link:
+            with pytest.raises(BoardSilent):
+                await Board(link, Patience(0.05, 2)).echo("x" * 60_000)
+    finally:
+        os.close(master)
+        os.close(slave)
 
 
 async def test_late_answers_belong_to_nobody(mcu: FakeMcu, link: Link) -> None:
