@@ -52,6 +52,8 @@ Status Upload::write(Bytes data) {
   Status status = store(data);
   if (ok(status) && offset_ < length_) return status;
   if (ok(status)) status = finish();
+  // What was refused is not left there, to be found and tried after all.
+  if (!ok(status)) static_cast<void>(slots_.flash().erase(slots_.region(kind_, slot_).address));
   slot_ = kNoSlot;
   return status;
 }

@@ -22,7 +22,7 @@ class Upload {
   [[nodiscard]] Status begin(Kind kind, uint32_t length, Bytes sha, Bytes head);
   // The next bytes, those at offset(). kWrongState before begin(), kTooLarge beyond the length; kFlashFailed ends the
   // upload. The last bytes end it too: the image is then read back from flash, and the status is that of inspect() and
-  // admit(), or kCorrupt if it is not what `sha` said.
+  // admit(), or kCorrupt if it is not what `sha` said; after an error the slot is empty.
   [[nodiscard]] Status write(Bytes data);
 
   [[nodiscard]] bool under_way() const { return slot_ != kNoSlot; }
