@@ -2,6 +2,7 @@
 same; what is good is found, whatever came before it."""
 
 import random
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -23,7 +24,7 @@ hellos = st.builds(
 results = st.binary(max_size=900).flatmap(
     lambda data: st.builds(
         report.Result, u32, u8, u8, u8, u8, u8, st.floats(width=32, allow_nan=False), st.integers(-(2**31), 2**31 - 1), u32, u32,
-        hashes, st.just(len(data)) | st.integers(len(data), 2**16 - 1), st.just(data),
+        hashes, st.integers(len(data), 2**16 - 1), st.just(data),
     )
 )  # fmt: skip
 healths = st.builds(report.Health, u32, u32, u8, u8, u8, u8, u8, *[u32] * 10)
@@ -100,13 +101,11 @@ def test_reports_come_out_as_they_went_in(meant: report.Report, sequence: int) -
     assert report.decode(event.frame) == meant
 
 
-@given(meant=reports, more=st.binary(max_size=20))
+@given(meant=st.one_of(hellos, healths, results.map(lambda one: replace(one, total=len(one.data)))), more=st.binary(max_size=20))
 def test_fields_of_a_later_version_are_ignored(meant: report.Report, more: bytes) -> None:
     [event] = whole(report.encode(meant, 0))
     assert isinstance(event, demux.Report)
-    whole_result = isinstance(meant, report.Result) and meant.total == len(meant.data)
-    if whole_result or isinstance(meant, report.Hello | report.Health | report.Bye):
-        assert report.decode(Frame(event.frame.type, 0, event.frame.body + more)) == meant
+    assert report.decode(Frame(event.frame.type, 0, event.frame.body + more)) == meant
 
 
 @given(type_=u8, body=st.binary(max_size=MAX_BODY_BYTES))
