@@ -7,11 +7,13 @@ Status take_multipliers(Prepare& prepare, const Operands& operands, uint32_t cou
                         Channels& channels) {
   const float input = operands.input.scale();
   const auto output = static_cast<double>(operands.output.scale());
+  channels.plain = channels.range.low == INT8_MIN && channels.range.high == INT8_MAX;
   for (uint32_t i = 0; i < count; ++i) {
     const Multiplier by = quantize_multiplier(product(input, operands.weights.scale(i)) / output);
     if (by.shift > kMaxLeftShift) return prepare.refuse("the output's scale is too fine", Status::kMalformed);
     channels.fractions[i] = by.fraction;
     channels.shifts[i] = static_cast<int8_t>(by.shift);
+    if (by.shift >= 0) channels.plain = false;
   }
   return Status::kOk;
 }
