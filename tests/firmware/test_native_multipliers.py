@@ -95,7 +95,7 @@ def test_one_operand(name: str, seed: int, library: Path, reference: Reference) 
 
 @pytest.mark.parametrize("seed", range(MODELS))
 def test_fully_connected(seed: int, library: Path, reference: Reference) -> None:
-    batches, depth, units = 4096, 16, 64
+    batches, depth, units = 4096, 16, 192
     dense = Dense(seed)
     scale, of_weights = dense.scale(), dense.scale()
     x = dense.input((batches, depth), "int8", scale)
@@ -107,7 +107,7 @@ def test_fully_connected(seed: int, library: Path, reference: Reference) -> None
 @pytest.mark.parametrize("seed", range(MODELS))
 def test_svdf(seed: int, library: Path, reference: Reference) -> None:
     """The bias moves states far from zero into the output's range, where one step of a state is one of the output."""
-    batches, depth, filters, far = 64, 8, 2048, 20_000
+    batches, depth, filters, far = 64, 8, 4096, 12_000
     dense = Dense(seed)
     scale, of_weights, of_time = dense.scale(), dense.scale(), dense.scale()
     of_state = dense.near(scale * of_weights * 1.6)
