@@ -132,7 +132,7 @@ Status prepare_int8(Prepare& prepare, const Operands& operands, const Shape& sha
   depthwise.taps = operands.weights.elements / shape.outputs;
   prepare.scratch(uint64_t{depthwise.taps} * sizeof(const int8_t*) + shape.channels);
   const WeightLayout layout = {shape.outputs, depthwise.taps, 1, shape.outputs};
-  const Status status = prepare_channels(prepare, operands, layout, product_in_double, activation, depthwise.channels);
+  const Status status = prepare_channels(prepare, operands, layout, activation, depthwise.channels);
   if (!ok(status)) return status;
   return prepare.evaluate_with(evaluate_int8, params);
 }
