@@ -156,7 +156,13 @@ def body(of: report.Report) -> bytes:
     match of:
         case report.Hello():
             first = bytes([of.mode]) + short(of.board) + short(of.fw_version) + short(of.engine) + of.fw_hash
-            return first + short(of.model_version) + short(of.model_name) + of.model_hash + struct.pack("<BI", of.reset_reason, of.boots)
+            return (
+                first
+                + short(of.model_version)
+                + short(of.model_name)
+                + of.model_hash
+                + struct.pack("<BI", of.reset_reason, of.boots)
+            )
         case report.Result():
             first = struct.pack("<IBBBBB", of.inference, of.source, of.status, of.output, of.outputs, of.dtype)
             second = struct.pack("<fiII", of.scale, of.zero_point, of.invoke_us, of.uptime_ms)

@@ -39,7 +39,13 @@ class Qemu:
     """
 
     def __init__(
-        self, machine: str, kernel: Path, *, flash: Path | None = None, preloaded: dict[int, Path] | None = None, counted: bool = False
+        self,
+        machine: str,
+        kernel: Path,
+        *,
+        flash: Path | None = None,
+        preloaded: dict[int, Path] | None = None,
+        counted: bool = False,
     ) -> None:
         self._command: list[str] = [PROGRAM, "-M", machine, "-kernel", str(kernel), "-S", "-display", "none", "-nodefaults"]
         self._command += ["-serial", "pty"]
