@@ -151,7 +151,7 @@ DAMAGES: dict[str, tuple[Change, int, str, int, int]] = {
     "shape": (of_input(shape=[1, 0]), UNSUPPORTED, "not above zero", -1, -1),
     "rank": (of_input(shape=[1] * 7), TOO_LARGE, "more than 6 dimensions", -1, -1),
     "bytes": (of_input(shape=[1 << 14, 1 << 14]), TOO_LARGE, "64 MB", -1, -1),
-    "state": (of_input(isVariable=True), UNSUPPORTED, "keep a state", -1, -1),
+    "state": (of_input(isVariable=True), MALFORMED, "an input is a constant or a state", -1, -1),
     "type": (of_input(type=5), UNSUPPORTED, "type is not supported", -1, -1),
     "subgraphs": (two_graphs, UNSUPPORTED, "one subgraph", -1, -1),
     "version": (other_version, UNSUPPORTED, "version of the schema", -1, -1),
