@@ -7,17 +7,25 @@ import shutil
 import struct
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from boards import plugged_in, with_images
 from esp_rom import EspRom
 from stm32_rom import FLASH, Stm32Rom
 
 from edged.cli.main import main
+from edged.cli.mcu_tools import check_chip
 from edged.core.errors import ImageRefused, ToolFailed
+from edged.mcu.boards import guess
+from edged.mcu.ports import Port
 from edged.mcu.tools.esp import EspTool
 from edged.mcu.tools.stm32 import Stm32Flash
 from edged.mcu.tools.uf2 import Uf2Drive, read_family
+from edged.testing.mcu import FakeMcu
+from edged.testing.mcu_board import FakeBoard
+from edged.testing.mcu_image import make_image
 
 RP2040, RP2350 = 0xE48BFF56, 0xE48BFF59
 NO_PARITY = "8n1"
@@ -115,6 +123,24 @@ def test_a_tool_that_is_missing(program: Path, monkeypatch: pytest.MonkeyPatch, 
         assert package in failed.value.hint
 
 
+def test_a_board_with_mcuboot_and_the_firmware_of_others(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    board = with_images(FakeBoard(ours=False, buffers=4))
+    image = tmp_path / "zephyr.signed.bin"
+    image.write_bytes(make_image(PROGRAM, board.key, board="host", version=(3, 0, 0)))
+    with plugged_in(FakeMcu(board)) as mcu:
+        assert main(["mcu", "flash", str(image), "--port", str(mcu.path)]) == 1
+        assert "--tool mcuboot" in capsys.readouterr().err
+        assert main(["mcu", "flash", str(image), "--port", str(mcu.path), "--tool", "mcuboot"]) == 0
+        assert "tried and kept" in capsys.readouterr().out
+        assert board.firmware.state == "confirmed"
+        running = board.firmware.image(board.firmware.running)
+        assert running is not None
+        assert running.version == "3.0.0"
+        (tmp_path / "x.bin").write_bytes(PROGRAM)
+        assert main(["mcu", "flash", str(tmp_path / "x.bin"), "--port", str(mcu.path), "--tool", "mcuboot"]) == 1
+        assert "no image for MCUboot" in capsys.readouterr().err
+
+
 def uf2(family: int | None, *, blocks: int = 4) -> bytes:
     data = b""
     for index in range(blocks):
@@ -170,6 +196,14 @@ def test_a_uf2_file_that_does_not_fit(drive: Path, picture: Callable[[bytes], Pa
     with pytest.raises(ImageRefused, match=reason):
         Uf2Drive(drive).check(picture(data))
     assert [it.name for it in drive.iterdir()] == ["INFO_UF2.TXT"]
+
+
+def test_a_tool_of_another_chip_is_not_tried() -> None:
+    port = Port(Path("/dev/ttyACM0"), None, (0x2E8A, 0x000A), "Pico", "1", guess(0x2E8A, 0x000A), (), "")
+    with pytest.raises(ToolFailed, match="RP2040 with a program of the Pico SDK: esptool does not flash that"):
+        check_chip(port, "esptool")
+    check_chip(replace(port, guess=guess(0x10C4, 0xEA60)), "stm32flash")
+    check_chip(None, "stm32flash")
 
 
 def test_no_drive_and_a_strange_one(drive: Path, picture: Callable[[bytes], Path], tmp_path: Path) -> None:
