@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING
 
 from edged.cli.mcu_common import BAUD, port_of, say
 from edged.cli.terminal import err
+from edged.core.errors import PortLost, ToolFailed
 
 if TYPE_CHECKING:
     from edged.mcu.boards import Tool
+    from edged.mcu.ports import Port
     from edged.mcu.tools.flasher import Flasher
 
 MAGIC = (0x96F3B83D).to_bytes(4, "little")
 """Of MCUboot's images."""
 
-TOOLS = ("smp", "esptool", "stm32flash", "uf2")
+TOOLS = ("smp", "mcuboot", "esptool", "stm32flash", "uf2")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -27,7 +29,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--tool", choices=TOOLS, help="what flashes it (default: as its USB numbers say, where they are sure; else smp)"
     )
-    group.add_argument("--address", type=lambda text: int(text, 0), metavar="N", help="where to write (esptool, stm32flash)")
+    group.add_argument("--address", type=lambda text: int(text, 0), metavar="N", help="where to write: needed for esptool")
     group.add_argument("--chip", default="auto", metavar="NAME", help="the chip, for esptool (default: it asks)")
     group.add_argument("--drive", type=Path, metavar="DIR", help="the mounted drive, for uf2 (default: the one that is there)")
 
@@ -39,7 +41,12 @@ def wanted(arguments: argparse.Namespace) -> bool:
 
 def run(arguments: argparse.Namespace) -> int:
     """Check, write, tell."""
-    flasher = _flasher(_tool(arguments), arguments)
+    from edged.mcu.ports import find_port
+
+    tool = _tool(arguments)
+    if tool != "uf2":
+        check_chip(find_port(port_of(arguments)), tool)
+    flasher = _flasher(tool, arguments)
     flasher.check(arguments.image)
     done = asyncio.run(_flash(flasher, arguments.image))
     if arguments.json:
@@ -47,6 +54,14 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         say(f"{_tool(arguments)}: {done}.")
     return 0
+
+
+def check_chip(port: Port | None, tool: Tool) -> None:
+    """Raise ToolFailed if it is known that another kind of chip is behind a port."""
+    if port is not None and port.guess is not None and port.guess.sure and port.guess.tool != tool:
+        raise ToolFailed(
+            f"on {port.device} is an {port.guess.what}: {tool} does not flash that", hint=f"Use --tool {port.guess.tool}."
+        )
 
 
 def _tool(arguments: argparse.Namespace) -> Tool:
@@ -59,27 +74,39 @@ def _tool(arguments: argparse.Namespace) -> Tool:
         return "smp"
     if arguments.image.suffix.lower() == ".uf2":
         return "uf2"
-    port = None if arguments.port is None else find_port(arguments.port)
-    sure = port is not None and port.guess is not None and port.guess.sure
-    return port.guess.tool if sure and port is not None and port.guess is not None else "smp"
+    try:
+        port = find_port(port_of(arguments))
+    except PortLost:
+        return "smp"
+    return port.guess.tool if port is not None and port.guess is not None and port.guess.sure else "smp"
 
 
 def _signed(image: Path) -> bool:
     """Whether it begins as what `edged mcu sign` makes."""
-    return image.is_file() and image.open("rb").read(4) == MAGIC
+    try:
+        with image.open("rb") as file:
+            return file.read(len(MAGIC)) == MAGIC
+    except OSError:
+        return False
 
 
 def _flasher(tool: Tool, arguments: argparse.Namespace) -> Flasher:
     from edged.mcu.tools.esp import EspTool
+    from edged.mcu.tools.mcuboot import McuBoot
     from edged.mcu.tools.stm32 import ADDRESS, Stm32Flash
     from edged.mcu.tools.uf2 import Uf2Drive
 
     if tool == "uf2":
         return Uf2Drive(arguments.drive)
     port = port_of(arguments)
+    if tool == "mcuboot":
+        return McuBoot(port, arguments.baud)
     _check_free(port)
     if tool == "esptool":
-        return EspTool(port, arguments.baud, arguments.address or 0, arguments.chip)
+        if arguments.address is None:
+            hint = "0x10000 is where the application of an ESP32 begins as a rule, 0 where an image of all its flash does."
+            raise ToolFailed("esptool has to be told where to write: --address", hint=hint)
+        return EspTool(port, arguments.address, arguments.baud, arguments.chip)
     return Stm32Flash(port, arguments.baud, ADDRESS if arguments.address is None else arguments.address)
 
 

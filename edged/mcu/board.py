@@ -71,9 +71,9 @@ class Board:
         """What it is and runs; a board that is not ours refuses."""
         return _info(await self.ask(messages.InfoRead(), patience))
 
-    async def images(self) -> tuple[SlotImage, ...]:
+    async def images(self, patience: Patience | None = None) -> tuple[SlotImage, ...]:
         """What its slots hold."""
-        return _slots(await self.ask(image_group.ImageStatesRead()))
+        return _slots(await self.ask(image_group.ImageStatesRead(), patience))
 
     async def upload(
         self, image: ImageNumber, data: bytes, image_hash: bytes, report: upload.Report = lambda progress: None
@@ -98,6 +98,11 @@ class Board:
         other = next((slot for slot in slots if not slot.active), None)
         if other is None:
             raise BoardRefused("the board has nothing to go back to", hint="Only one of its slots holds an image.")
+        if not other.bootable:
+            raise BoardRefused(
+                f"the board does not go back to {other.version}: its security counter is below what the board takes now",
+                hint="Sign a newer one, with what is wanted of the old.",
+            )
         on_trial = any(slot.active and not slot.confirmed for slot in slots)
         if not on_trial:  # else the reset alone brings back what was confirmed
             await self.test(other.hash)
@@ -177,6 +182,7 @@ def _slots(answer: _States) -> tuple[SlotImage, ...]:
             slot=it.slot,
             version=it.version,
             hash=bytes(it.hash or b""),
+            bootable=bool(it.bootable),
             pending=bool(it.pending),
             confirmed=bool(it.confirmed),
             active=bool(it.active),
@@ -186,7 +192,8 @@ def _slots(answer: _States) -> tuple[SlotImage, ...]:
 
 
 def _info(answer: messages.InfoAnswer) -> BoardInfo:
-    model = ModelInfo(answer.model.name, answer.model.version, answer.model.hash, answer.model.state)
+    model_hash = answer.model.hash if any(answer.model.hash) else b""  # all zeros: there is none
+    model = ModelInfo(answer.model.name, answer.model.version, model_hash, answer.model.state)
     return BoardInfo(
         mode=answer.mode,
         board=answer.board,

@@ -59,6 +59,8 @@ class FakeBoard:
     """Everything may be set before it is used, or while it is; ``resets`` says how often it has started again."""
 
     board: str = "host"
+    ours: bool = True
+    """Whether it answers more than the standard commands."""
     key: Key = field(default_factory=Key)
     engine: str = "native"
     buffer_bytes: int = 4096 + 4
@@ -181,6 +183,8 @@ class FakeBoard:
             (1, 5, True): self._erase,
             (64, 0, False): lambda _: self._info(),
         }
+        if group == 64 and not self.ours:
+            raise Refused(NOT_SUPPORTED)
         handler = handlers.get((group, command, write))
         if handler is not None:
             return handler(fields)
@@ -216,7 +220,13 @@ class FakeBoard:
         for number, slots in enumerate((self.firmware, self.model)):
             for slot in (0, 1):
                 if (image := slots.image(slot)) is not None:
-                    state = {"image": number, "slot": slot, "version": image.version, "hash": image.hash, "bootable": True}
+                    state = {
+                        "image": number,
+                        "slot": slot,
+                        "version": image.version,
+                        "hash": image.hash,
+                        "bootable": slots.may_run(slot),
+                    }
                     state |= {"pending": slots.pending == slot, "confirmed": slots.confirmed == slot}
                     images.append(state | {"active": slots.running == slot, "permanent": False})
         return {"images": images}

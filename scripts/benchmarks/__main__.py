@@ -10,6 +10,7 @@ import accuracy
 import delivery
 import fleet
 import mcu
+import mcu_flash
 import pipeline
 import stream
 import swap
@@ -25,6 +26,7 @@ MEASUREMENTS = {
     "transfer": transfer,
     "fleet": fleet,
     "mcu": mcu,
+    "mcu_flash": mcu_flash,
 }
 
 

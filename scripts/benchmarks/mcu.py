@@ -1,7 +1,8 @@
 """The firmware's engine on emulated cores: instructions, memory and code for each model, and whether TFLM gives the same bytes.
 
-Instructions are counted by QEMU with `-icount shift=0`: what a core executes, not what it takes for it. Code is that of the engine with
-the operators of person_detect, and with all of them, what it takes from the C library included; arena is all the memory beside the model.
+Instructions are counted by QEMU with `-icount shift=0`: what a core executes, not what it takes for it. Code is that of the engine
+with the operators of person_detect, and with all of them, what it takes from the C library included; arena is all the memory beside
+the model.
 """
 
 from __future__ import annotations

@@ -45,7 +45,7 @@ def reference() -> Iterator[Reference]:
 
 @pytest.fixture(scope="module")
 def library() -> Path:
-    return built("host", "edged_ml_host").parent / "ml/native/libedged_ml_host.so"
+    return built("host", "libedged_ml_host.so")
 
 
 def _judge(case: Case, got: Sequence[np.ndarray], want: Sequence[np.ndarray], exact: bool) -> None:

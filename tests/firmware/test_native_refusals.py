@@ -141,7 +141,7 @@ BAD = [
 
 @pytest.fixture(scope="module")
 def library() -> Path:
-    return built("host", "edged_ml_host").parent / "ml/native/libedged_ml_host.so"
+    return built("host", "libedged_ml_host.so")
 
 
 def _refusal(adds: Callable[[GraphWriter, int], int], library: Path) -> Refused:

@@ -7,16 +7,18 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from edged.mcu.package import build
 from edged.testing.mcu import FakeMcu
 from edged.testing.mcu_board import FakeBoard
 from edged.testing.mcu_image import make_image
+from edged.testing.tflite import make_tflite
 
 
 def with_images(board: FakeBoard, *, model: bool = True) -> FakeBoard:
     """The board with a firmware, and a model, of version 1.0.0 and counter 1."""
     board.firmware.put(make_image(b"firmware", board.key, board=board.board))
     if model:
-        board.model.put(make_image(b"model", board.key, board=board.board, model="person"))
+        board.model.put(make_image(build(make_tflite()), board.key, board=board.board, model="person"))
     return board
 
 

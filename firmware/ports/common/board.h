@@ -28,7 +28,8 @@ hal::System& system();
 // Time since start-up. Under `-icount shift=0` QEMU lets a nanosecond pass with each instruction, so that the
 // difference of two readings counts instructions, to within a tick of the board's counter.
 uint64_t nanos();
-// Leaves for the program whose vector table is there: interrupts off and forgotten, its stack, its entry.
+// Leaves for the program whose vector table is there: interrupts of devices off and forgotten, its stack, its entry.
+// Its first instruction turns interrupts off.
 [[noreturn]] void jump(uint32_t vectors);
 
 }  // namespace edged::ports

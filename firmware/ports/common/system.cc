@@ -90,17 +90,28 @@ uint64_t nanos() {
   return ticks / facts::kCounterHz * 1000000000u + ticks % facts::kCounterHz * 1000000000u / facts::kCounterHz;
 }
 
+// Where SysTick stands in for a watchdog it goes on, on our vectors and our memory, until the program's first
+// instruction turns interrupts off: a program that hangs before it has a watchdog of its own comes back, too.
 void jump(uint32_t vectors) {
+  const bool guarded = watchdog_ticks != 0;
   disable_interrupts();
-  reg(core::kSysTickControl) = 0;
   for (uint32_t word = 0; word < core::kInterruptWords; ++word) {
     reg(core::kInterruptDisable + 4 * word) = 0xFFFFFFFFu;
     reg(core::kInterruptUnpend + 4 * word) = 0xFFFFFFFFu;
   }
-  reg(core::kInterruptState) = 1u << 25;  // and a tick that was due
+  if (!guarded) {
+    reg(core::kSysTickControl) = 0;
+    reg(core::kInterruptState) = 1u << 25;  // a tick that was due
+  }
   barrier();
   const auto* table = reinterpret_cast<const uint32_t*>(static_cast<uintptr_t>(vectors));
-  __asm volatile("msr msp, %0\n\tbx %1" ::"r"(table[0]), "r"(table[1]) : "memory");
+  const uint32_t stack = table[0];
+  const uint32_t entry = table[1];
+  if (guarded) {
+    __asm volatile("msr msp, %0\n\tcpsie i\n\tbx %1" ::"r"(stack), "r"(entry) : "memory");
+  } else {
+    __asm volatile("msr msp, %0\n\tbx %1" ::"r"(stack), "r"(entry) : "memory");
+  }
   __builtin_unreachable();
 }
 

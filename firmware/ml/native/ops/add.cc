@@ -61,18 +61,12 @@ struct RealScales {
   double output;
 };
 
-RealScales real_scales(float a, float b, float output, int32_t left_shift, bool subtract) {
-  const auto bits = static_cast<float>(1 << left_shift);
-  const float larger = a > b ? a : b;
-  if (subtract) {
-    const float twice = 2 * larger;
-    return {{double{a / twice}, double{b / twice}}, double{twice / (bits * output)}};
-  }
-  const double twice = 2 * double{larger};
-  return {{double{a} / twice, double{b} / twice}, twice / (double{bits} * double{output})};
+RealScales real_scales(double a, double b, double output, int32_t left_shift) {
+  const double twice = 2 * (a > b ? a : b);
+  return {{a / twice, b / twice}, twice / (static_cast<double>(1 << left_shift) * output)};
 }
 
-Status prepare_steps(Prepare& prepare, Activation activation, bool subtract, Params& params) {
+Status prepare_steps(Prepare& prepare, Activation activation, Params& params) {
   const TensorInfo operands[2] = {prepare.input(0), prepare.input(1)};
   const TensorInfo output = prepare.output(0);
   if (!per_tensor(operands[0]) || !per_tensor(operands[1]) || !per_tensor(output)) {
@@ -83,10 +77,11 @@ Status prepare_steps(Prepare& prepare, Activation activation, bool subtract, Par
   }
   params.left_shift = output.type == Type::kInt16 ? 15 : 20;
   const RealScales real =
-      real_scales(operands[0].scale(), operands[1].scale(), output.scale(), params.left_shift, subtract);
-  params.scale = quantize_multiplier(real.output);
-  if (!(real.output < 1.0) || params.scale.shift > 0 || !(real.operands[0] > 0.0) || !(real.operands[1] > 0.0)) {
-    return prepare.refuse("the scales are too far from each other");
+      real_scales(static_cast<double>(operands[0].scale()), static_cast<double>(operands[1].scale()),
+                  static_cast<double>(output.scale()), params.left_shift);
+  const bool apart = !(real.output < 1.0) || !(real.operands[0] > 0.0) || !(real.operands[1] > 0.0);
+  if (apart || !take_multiplier(real.output, params.scale) || params.scale.shift > 0) {
+    return prepare.refuse(kScalesApart);
   }
   for (uint32_t k = 0; k < 2; ++k) {
     params.scales[k] = quantize_multiplier(real.operands[k]);
@@ -112,7 +107,7 @@ Status prepare(Prepare& prepare) {
   switch (output.type) {
     case Type::kInt8:
     case Type::kInt16: {
-      const Status status = prepare_steps(prepare, activation, kSubtract, *params);
+      const Status status = prepare_steps(prepare, activation, *params);
       if (!ok(status)) return status;
       const bool narrow = output.type == Type::kInt8;
       return prepare.evaluate_by(narrow ? evaluate_steps<int8_t, kSubtract> : evaluate_steps<int16_t, kSubtract>,

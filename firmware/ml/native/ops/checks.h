@@ -25,6 +25,15 @@ inline bool same_meaning(const TensorInfo& a, const TensorInfo& b) {
 
 inline constexpr const char* kNotSameMeaning = "operands differ in type or scale, or have no scale";
 
+inline constexpr const char* kScalesApart = "the scales are too far from each other";
+
+// The multiplier of a quotient of scales. false: too large for one (kScalesApart).
+[[nodiscard]] inline bool take_multiplier(double value, Multiplier& into) {
+  if (!(value < static_cast<double>(uint32_t{1} << kMaxLeftShift))) return false;
+  into = quantize_multiplier(value);
+  return into.shift <= kMaxLeftShift;
+}
+
 // Element i of a constant int32 tensor.
 inline int32_t constant_int32(const TensorInfo& tensor, uint32_t i) {
   int32_t value;

@@ -48,13 +48,16 @@ void each_pixel(const Shape& shape, const T* image, T* to, Visit visit) {
 template <typename T>
 void look_up(const Shape& shape, const T* image, int32_t y, int32_t x, const T* outside, const T** pixels) {
   const Axis& height = shape.window.height;
-  const Axis& width = shape.window.width;
-  const size_t line = size_t(width.in) * shape.channels;
+  const Axis width = shape.window.width;
+  const auto channels = static_cast<int32_t>(shape.channels);
+  const int32_t first = width.start(x);
   for (int32_t ky = 0, iy = height.start(y); ky < height.filter; ++ky, iy += height.dilation) {
-    const bool line_inside = iy >= 0 && iy < height.in;
-    for (int32_t kx = 0, ix = width.start(x); kx < width.filter; ++kx, ix += width.dilation) {
-      const bool inside = line_inside && ix >= 0 && ix < width.in;
-      *pixels++ = inside ? image + size_t(iy) * line + size_t(ix) * shape.channels : outside;
+    // A line outside of the input has no pixels inside, a position below zero is a large one.
+    const uint32_t pixels_inside = iy >= 0 && iy < height.in ? static_cast<uint32_t>(width.in) : 0;
+    const T* line = image + (pixels_inside == 0 ? 0 : iy * width.in * channels);
+    int32_t ix = first;
+    for (const T** end = pixels + width.filter; pixels != end; ix += width.dilation) {
+      *pixels++ = static_cast<uint32_t>(ix) < pixels_inside ? line + ix * channels : outside;
     }
   }
 }
@@ -129,7 +132,7 @@ Status prepare_int8(Prepare& prepare, const Operands& operands, const Shape& sha
   depthwise.taps = operands.weights.elements / shape.outputs;
   prepare.scratch(uint64_t{depthwise.taps} * sizeof(const int8_t*) + shape.channels);
   const WeightLayout layout = {shape.outputs, depthwise.taps, 1, shape.outputs};
-  const Status status = prepare_channels(prepare, operands, layout, product_in_double, activation, depthwise.channels);
+  const Status status = prepare_channels(prepare, operands, layout, activation, depthwise.channels);
   if (!ok(status)) return status;
   return prepare.evaluate_with(evaluate_int8, params);
 }

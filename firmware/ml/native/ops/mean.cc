@@ -101,7 +101,9 @@ Status prepare_by_type(Prepare& prepare, const TensorInfo& from, const TensorInf
   }
   params.from_zero = from.zero_point();
   params.zero = to.zero_point();
-  params.scale = divided(quantize_multiplier(double{from.scale()} / double{to.scale()}), params.averaged);
+  const double ratio = static_cast<double>(from.scale()) / static_cast<double>(to.scale());
+  if (!take_multiplier(ratio, params.scale)) return prepare.refuse(kScalesApart);
+  params.scale = divided(params.scale, params.averaged);
   prepare.scratch(uint64_t{to.elements} * sizeof(int32_t));
   return prepare.evaluate_by(from.type == Type::kInt8 ? evaluate_steps<int8_t> : evaluate_steps<int16_t>, &params);
 }

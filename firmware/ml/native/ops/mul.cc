@@ -54,7 +54,9 @@ Status prepare_steps(Prepare& prepare, Activation activation, Params& params) {
   if (!activation_range(activation, output.type, output.scale(), output.zero_point(), params.range)) {
     return prepare.refuse("the fused activation is not supported");
   }
-  params.scale = quantize_multiplier(double{a.scale()} * double{b.scale()} / double{output.scale()});
+  const double ratio =
+      static_cast<double>(a.scale()) * static_cast<double>(b.scale()) / static_cast<double>(output.scale());
+  if (!take_multiplier(ratio, params.scale)) return prepare.refuse(kScalesApart);
   params.zeros[0] = a.zero_point();
   params.zeros[1] = b.zero_point();
   params.zero = output.zero_point();

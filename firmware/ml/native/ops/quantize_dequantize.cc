@@ -55,7 +55,7 @@ Status dequantize(const Evaluation& evaluation) {
   const auto* from = evaluation.input<From>(0);
   auto* to = evaluation.output<float>(0);
   for (uint32_t i = 0; i < p.elements; ++i) {
-    to[i] = static_cast<float>(double{p.scale} * static_cast<double>(from[i] - p.from_zero));
+    to[i] = static_cast<float>(static_cast<double>(p.scale) * static_cast<double>(from[i] - p.from_zero));
   }
   return Status::kOk;
 }
@@ -101,9 +101,12 @@ Status prepare_quantize(Prepare& prepare) {
   auto* params = prepare.persistent<Params>();
   if (params == nullptr) return prepare.no_memory();
   prepare.in_place(0, 0);
-  const bool real = from.type == Type::kFloat32;
-  const Multiplier ratio = real ? Multiplier{0, 0} : quantize_multiplier(double{from.scale()} / double{to.scale()});
-  *params = {to.elements, real ? 0 : from.zero_point(), to.zero_point(), to.scale(), ratio};
+  *params = {to.elements, 0, to.zero_point(), to.scale(), {0, 0}};
+  if (from.type != Type::kFloat32) {
+    const double ratio = static_cast<double>(from.scale()) / static_cast<double>(to.scale());
+    if (!take_multiplier(ratio, params->ratio)) return prepare.refuse(kScalesApart);
+    params->from_zero = from.zero_point();
+  }
   return prepare.evaluate_by(evaluate, params);
 }
 

@@ -67,7 +67,8 @@ Status prepare_relu(Prepare& prepare) {
   }
   params->from_zero = from.zero_point();
   params->zero = to.zero_point();
-  params->scale = quantize_multiplier(double{from.scale() / to.scale()});
+  const double ratio = static_cast<double>(from.scale()) / static_cast<double>(to.scale());
+  if (!take_multiplier(ratio, params->scale)) return prepare.refuse(kScalesApart);
   return prepare.evaluate_by(to.type == Type::kInt8 ? rescale<int8_t> : rescale<int16_t>, params);
 }
 

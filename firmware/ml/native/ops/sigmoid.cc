@@ -75,12 +75,15 @@ struct Curve {
 constexpr Curve kLogisticCurve = {logistic, 23, -128, 1.0f / 256};
 constexpr Curve kTanhCurve = {tanh, 24, 0, 1.0f / 128};
 
-void fill(const Curve& curve, const TensorInfo& from, int8_t* table) {
-  const double real = double{from.scale()} * double{1 << (31 - kIntegerBits)};
-  const Multiplier by = quantize_multiplier(real);
+// false: the scale is too coarse for the fixed point.
+bool fill(const Curve& curve, const TensorInfo& from, int8_t* table) {
+  const double real = static_cast<double>(from.scale()) * static_cast<double>(1 << (31 - kIntegerBits));
+  Multiplier by{};
+  if (!take_multiplier(real, by)) return false;
   // Steps from the zero point beyond which the fixed point would overflow.
-  const auto radius = static_cast<int64_t>(std::floor(
-      15.0 * double{1 << (31 - kIntegerBits)} / static_cast<double>(int64_t{1} << (by.shift > 0 ? by.shift : 0))));
+  const auto radius =
+      static_cast<int64_t>(std::floor(15.0 * static_cast<double>(1 << (31 - kIntegerBits)) /
+                                      static_cast<double>(int64_t{1} << (by.shift > 0 ? by.shift : 0))));
   for (int32_t value = -128; value < 128; ++value) {
     const int32_t steps = value - from.zero_point();
     int32_t result = steps > 0 ? 127 : -128;
@@ -90,6 +93,7 @@ void fill(const Curve& curve, const TensorInfo& from, int8_t* table) {
     }
     table[value + 128] = static_cast<int8_t>(result);
   }
+  return true;
 }
 
 Status prepare(Prepare& prepare, const Curve& curve, Evaluate float_evaluate) {
@@ -110,7 +114,7 @@ Status prepare(Prepare& prepare, const Curve& curve, Evaluate float_evaluate) {
   }
   auto* table = prepare.persistent<int8_t>(kValues);
   if (params == nullptr || table == nullptr) return prepare.no_memory();
-  fill(curve, from, table);
+  if (!fill(curve, from, table)) return prepare.refuse("the scale of the input is too coarse");
   *params = {to.elements, table};
   return prepare.evaluate_by(look_up, params);
 }

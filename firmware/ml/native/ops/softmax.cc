@@ -90,9 +90,19 @@ Status prepare_float(Prepare& prepare, uint32_t rows, uint32_t depth, float beta
   return prepare.evaluate_with(evaluate_float, FloatParams{rows, depth, beta});
 }
 
+// The output's scale and zero point are not computed with, they follow: 0 to 1 over all values of the type.
+bool spans_one(const TensorInfo& output) {
+  const bool narrow = output.type == Type::kInt8;
+  const float scale = narrow ? 1.0f / 256 : 1.0f / 65536;
+  constexpr float kTolerance = 0.001f;
+  return output.quantized() && output.zero_point() == (narrow ? INT8_MIN : INT16_MIN) &&
+         std::abs(output.scale() - scale) <= kTolerance * scale;
+}
+
 Status prepare_int8(Prepare& prepare, uint32_t rows, uint32_t depth, float beta) {
   const TensorInfo input = prepare.input(0);
   if (!input.quantized() || beta <= 0.0f) return prepare.refuse("no scale, or beta is not above zero");
+  if (!spans_one(prepare.output(0))) return prepare.refuse("the output's scale is not that of values from 0 to 1");
   if (depth > kMaxDepth) return prepare.refuse("more than 4096 classes", Status::kTooLarge);
   const double step = static_cast<double>(beta) * static_cast<double>(input.scale()) * (1 << (31 - kDifferenceBits));
   const Multiplier by = quantize_multiplier(step < 2147483647.0 ? step : 2147483647.0);
