@@ -38,6 +38,8 @@ def convolution(name: str) -> Build:
         kernel = graph.tensor((1, 2, 2, 1), "float32", data=np.ones((1, 2, 2, 1), np.float32))
         out = graph.tensor((1, 3, 3, 1), "float32")
         options = WINDOW | {"dilationWFactor": 1, "dilationHFactor": 1, "fusedActivationFunction": activation}
+        if name == "DEPTHWISE_CONV_2D":
+            options["depthMultiplier"] = 1
         graph.operator(name, [x, kernel], [out], **options)
         return out
 
