@@ -13,6 +13,7 @@ from edged.daemon.observation import CameraObservation, Observation
 from edged.mqtt.stats import PublisherStats
 from edged.store.outbox import OutboxCounts
 from edged.vision import ipc
+from edged.vision.counters import CameraStats
 
 SECOND_NS = 10**9
 
@@ -24,8 +25,8 @@ def latency(*times_ms: float) -> Latency:
     return histogram.read()
 
 
-def counters(camera: str = "door", **changes: Any) -> ipc.CameraStats:
-    stats = ipc.CameraStats(
+def counters(camera: str = "door", **changes: Any) -> CameraStats:
+    stats = CameraStats(
         camera=camera,
         captured=100,
         dropped=20,

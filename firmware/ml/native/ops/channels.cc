@@ -6,11 +6,13 @@ namespace {
 Status take_multipliers(Prepare& prepare, const Operands& operands, uint32_t count, Channels& channels) {
   const auto input = static_cast<double>(operands.input.scale());
   const auto output = static_cast<double>(operands.output.scale());
+  channels.plain = channels.range.low == INT8_MIN && channels.range.high == INT8_MAX;
   for (uint32_t i = 0; i < count; ++i) {
     const Multiplier by = quantize_multiplier(input * static_cast<double>(operands.weights.scale(i)) / output);
     if (by.shift > kMaxLeftShift) return prepare.refuse("the output's scale is too fine", Status::kMalformed);
     channels.fractions[i] = by.fraction;
     channels.shifts[i] = static_cast<int8_t>(by.shift);
+    if (by.shift >= 0) channels.plain = false;
   }
   return Status::kOk;
 }

@@ -15,6 +15,7 @@ struct Channels {
   int8_t* shifts;
   int32_t zero_point;  // of the output
   Range range;
+  bool plain;  // all multipliers are below one half, and the range is that of int8
 
   [[nodiscard]] int8_t finish(uint32_t sum, uint32_t channel) const {
     const auto biased = static_cast<int32_t>(sum + static_cast<uint32_t>(bias[channel]));
@@ -23,7 +24,7 @@ struct Channels {
   }
   // Those from this one on.
   [[nodiscard]] Channels from(uint32_t channel) const {
-    return {bias + channel, fractions + channel, shifts + channel, zero_point, range};
+    return {bias + channel, fractions + channel, shifts + channel, zero_point, range, plain};
   }
 };
 
