@@ -111,8 +111,10 @@ class Checker {
     if (quantisation->zero_point() == nullptr || quantisation->zero_point()->size() != scales) {
       return refuse(Status::kMalformed, "a tensor does not have as many zero points as scales");
     }
-    if (scales > 1 &&
-        !has_dimension(tensor, scales)) {  // which one it is, old files state wrongly, and nobody reads it
+    // Old converters name the wrong dimension. TFLM looks at the one that is named all the same: it has to be there.
+    const int32_t named = quantisation->quantized_dimension();
+    const uint32_t rank = tensor.shape() == nullptr ? 0 : tensor.shape()->size();
+    if (scales > 1 && (named < 0 || static_cast<uint32_t>(named) >= rank || !has_dimension(tensor, scales))) {
       return refuse(Status::kMalformed, "a tensor does not have one scale for each of its channels");
     }
     for (const float scale : *quantisation->scale()) {
