@@ -111,10 +111,8 @@ class Checker {
     if (quantisation->zero_point() == nullptr || quantisation->zero_point()->size() != scales) {
       return refuse(Status::kMalformed, "a tensor does not have as many zero points as scales");
     }
-    // Old converters name the wrong dimension. TFLM looks at the one that is named all the same: it has to be there.
-    const int32_t named = quantisation->quantized_dimension();
-    const uint32_t rank = tensor.shape() == nullptr ? 0 : tensor.shape()->size();
-    if (scales > 1 && (named < 0 || static_cast<uint32_t>(named) >= rank || !has_dimension(tensor, scales))) {
+    if (scales > 1 &&
+        (!has_dimension(tensor, scales) || names_no_dimension(tensor, quantisation->quantized_dimension()))) {
       return refuse(Status::kMalformed, "a tensor does not have one scale for each of its channels");
     }
     for (const float scale : *quantisation->scale()) {
@@ -131,6 +129,12 @@ class Checker {
       if (static_cast<uint32_t>(dimension) == size) return true;
     }
     return false;
+  }
+
+  // Converters have named a wrong dimension, and for a bias one that it does not have; of others TFLM reads its size.
+  [[nodiscard]] static bool names_no_dimension(const tflite::Tensor& tensor, int32_t named) {
+    const uint32_t rank = tensor.shape()->size();
+    return rank > 1 && (named < 0 || static_cast<uint32_t>(named) >= rank);
   }
 
   bool check_ends(const Indices& ends, const tflite::SubGraph& graph) {
