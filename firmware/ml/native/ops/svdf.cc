@@ -155,20 +155,18 @@ Status prepare_float(Prepare& prepare, Params& p) {
   if (!activation_range(p.activation, range)) return prepare.refuse("the fused activation is not supported");
   const uint32_t elements = prepare.input(kState).elements;
   auto* state = prepare.persistent<float>(elements);
-  if (state == nullptr) return prepare.no_memory();
-  for (uint32_t i = 0; i < elements; ++i) state[i] = 0.0f;
+  for (uint32_t i = 0; state != nullptr && i < elements; ++i) state[i] = 0.0f;
   p.state = state;
-  return prepare.evaluate_by(evaluate_float, &p);
+  return prepare.evaluate_with(evaluate_float, p);
 }
 
 template <typename T>
 Status prepare_state(Prepare& prepare, Params& p) {
   const uint32_t elements = prepare.input(kState).elements;
   auto* state = prepare.persistent<T>(elements);
-  if (state == nullptr) return prepare.no_memory();
-  for (uint32_t i = 0; i < elements; ++i) state[i] = static_cast<T>(p.state_zero);
+  for (uint32_t i = 0; state != nullptr && i < elements; ++i) state[i] = static_cast<T>(p.state_zero);
   p.state = state;
-  return prepare.evaluate_by(evaluate_steps<T>, &p);
+  return prepare.evaluate_with(evaluate_steps<T>, p);
 }
 
 Status prepare_steps(Prepare& prepare, Params& p) {
@@ -185,9 +183,8 @@ Status prepare_steps(Prepare& prepare, Params& p) {
       feature.zero_point() != 0 || time.zero_point() != 0) {
     return prepare.refuse("an operand has no scale or several, or weights have a zero point");
   }
-  const float product = state.scale() * time.scale();
-  if (!(std::abs(static_cast<double>(prepare.input(kBias).scale()) - static_cast<double>(product)) <
-        kBiasScaleTolerance)) {
+  const auto product = static_cast<double>(state.scale() * time.scale());
+  if (!(std::abs(static_cast<double>(prepare.input(kBias).scale()) - product) < kBiasScaleTolerance)) {
     return prepare.refuse("the bias does not have the scale of state and time weights");
   }
   // TFLM forgets the activation; what the type cuts off anyway is the same.
@@ -197,22 +194,22 @@ Status prepare_steps(Prepare& prepare, Params& p) {
   p.input_zero = input.zero_point();
   p.state_zero = state.zero_point();
   p.zero = output.zero_point();
-  if (!take_multiplier(static_cast<double>(input.scale() * feature.scale() / state.scale()), p.to_state) ||
-      !take_multiplier(static_cast<double>(product / output.scale()), p.to_output)) {
+  const auto real = [](const TensorInfo& tensor) { return static_cast<double>(tensor.scale()); };
+  if (!take_multiplier(real(input) * real(feature) / real(state), p.to_state) ||
+      !take_multiplier(real(state) * real(time) / real(output), p.to_output)) {
     return prepare.refuse(kScalesApart);
   }
   return state.type == Type::kInt8 ? prepare_state<int8_t>(prepare, p) : prepare_state<int16_t>(prepare, p);
 }
 
 Status prepare(Prepare& prepare) {
-  auto* params = prepare.persistent<Params>();
-  if (params == nullptr) return prepare.no_memory();
-  if (const Status status = outline(prepare, *params); !ok(status)) return status;
+  Params params = {};
+  if (const Status status = outline(prepare, params); !ok(status)) return status;
   switch (prepare.input(kInput).type) {
     case Type::kInt8:
-      return prepare_steps(prepare, *params);
+      return prepare_steps(prepare, params);
     case Type::kFloat32:
-      return prepare_float(prepare, *params);
+      return prepare_float(prepare, params);
     default:
       return prepare.refuse("the type is not int8 or float32");
   }
