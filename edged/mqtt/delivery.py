@@ -16,7 +16,7 @@ from typing import Protocol
 from edged.core.backoff import Backoff
 from edged.core.event import Event
 from edged.core.tasks import run_together
-from edged.mqtt.payload import encode_event
+from edged.mqtt.events import encode_event
 from edged.mqtt.reason import describe, is_refusal
 from edged.mqtt.session import WINDOW, Session
 from edged.mqtt.stats import Meter
