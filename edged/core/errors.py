@@ -96,6 +96,14 @@ UpdateCode = Literal[
 StoreFault = Literal["unusable", "damaged", "newer", "foreign", "busy"]
 """Why the event store cannot be used. ``newer``: of a later edged; ``foreign``: of another program; ``busy``: held by one."""
 
+PortFault = Literal["absent", "busy", "no permission", "not serial", "vanished", "unusable"]
+"""Why a serial port is not ours to use. ``vanished``: it was there, and somebody pulled it out."""
+
+ImageFault = Literal[
+    "unreadable", "malformed", "wrong kind", "wrong board", "wrong key", "downgrade", "too large", "arena too small", "damaged"
+]
+"""Why an image must not go to a board, or did not arrive there: ``damaged``."""
+
 
 class EdgedError(Exception):
     """Root of every error that edged raises on purpose.
@@ -242,3 +250,43 @@ class AddressUnusable(EdgedError):
 
 class OutputUnwritable(EdgedError):
     """A file or directory that results are to be written to cannot be written."""
+
+
+class PortLost(EdgedError):
+    """A serial port cannot be opened, or is gone; ``fault`` sorts the reasons."""
+
+    def __init__(self, message: str, *, hint: str = "", fault: PortFault = "unusable") -> None:
+        super().__init__(message, hint=hint)
+        self.fault = fault
+
+
+class BoardSilent(EdgedError):
+    """A microcontroller did not answer in time, however often it was asked."""
+
+
+class BoardRefused(EdgedError):
+    """A microcontroller answered, and said no, or what nobody understands.
+
+    ``group`` and ``code`` are those of its answer; group None: a code that all groups of the protocol share.
+    """
+
+    def __init__(self, message: str, *, hint: str = "", code: int = 0, group: int | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.code = code
+        self.group = group
+
+
+class ImageRefused(EdgedError):
+    """An image does not fit the board that it was meant for; ``fault`` sorts the reasons."""
+
+    def __init__(self, message: str, *, hint: str = "", fault: ImageFault) -> None:
+        super().__init__(message, hint=hint)
+        self.fault = fault
+
+
+class ToolFailed(EdgedError):
+    """A program that edged needs for this is missing, or ended with an error of its own."""
+
+
+class FrameInvalid(EdgedError):
+    """A report frame of a microcontroller is no frame that we know."""

@@ -1,0 +1,230 @@
+"""One serial port: what is said on it goes to whoever waits for it.
+
+Rules: one owner, who opens and closes it with ``async with``; nothing here blocks the event loop; a packet is written whole,
+however many ask at once; when the port is gone everyone who waits is told so, once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import fcntl
+import os
+import select
+import struct
+import termios
+import weakref
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, TypeVar
+
+from edged.core.errors import FrameInvalid, PortLost
+from edged.mcu import demux, packet, report
+from edged.mcu.feed import Feed
+from edged.mcu.opening import open_port
+
+if TYPE_CHECKING:
+    import serial
+
+T = TypeVar("T")
+
+BAUD = 115_200
+
+_READ_BYTES = 1 << 16
+_HEADER = struct.Struct(">BBHHBB")
+_ANSWER = 1
+"""What an answer's operation has more than that of its request."""
+_OPERATION = 0b111
+_BITS_PER_BYTE = 10
+"""On the line, with start and stop bit."""
+
+Key = tuple[int, int, int, int]
+
+
+@dataclass(slots=True)
+class Counters:
+    """What a port has carried since it was opened, and what of it was lost."""
+
+    rx_bytes: int = 0
+    tx_bytes: int = 0
+    bad: int = 0
+    """Packets and frames that arrived damaged."""
+    strays: int = 0
+    """Answers that nobody waited for: late ones, and repeated ones."""
+    reports: int = 0
+
+
+class Link:
+    """An open port; see the rules above. Every method that waits raises PortLost once it is gone."""
+
+    def __init__(self, path: Path | str, baud: int = BAUD) -> None:
+        self.path = Path(path)
+        self.baud = baud
+        self.counters = Counters()
+        self._port: serial.Serial | None = None
+        self._lost: PortLost | None = None
+        self._demultiplexer = demux.Demultiplexer()
+        self._outgoing = bytearray()
+        self._drained = asyncio.Event()
+        self._waiting: dict[Key, asyncio.Future[bytes]] = {}
+        self._reports: weakref.WeakSet[Feed[report.Report]] = weakref.WeakSet()
+        self._events: weakref.WeakSet[Feed[demux.Event]] = weakref.WeakSet()
+
+    async def __aenter__(self) -> Link:
+        self._port = open_port(self.path, self.baud)
+        asyncio.get_running_loop().add_reader(self._port.fd, self._read)
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._lost is None:
+            self._lose(PortLost(f"{self.path} was closed"))
+
+    @property
+    def gaps(self) -> int:
+        """Reports that the board numbered and that never came."""
+        return self._demultiplexer.gaps
+
+    def reports(self) -> Feed[report.Report]:
+        """The reports from now on."""
+        return self._listen(self._reports)
+
+    def events(self) -> Feed[demux.Event]:
+        """Everything from now on, as the demultiplexer tells it apart."""
+        return self._listen(self._events)
+
+    def wire_s(self, message_bytes: int) -> float:
+        """How long the line takes for a message of this length."""
+        return packet.wire_bytes(message_bytes) * _BITS_PER_BYTE / self.baud
+
+    async def ask(self, message: bytes, answer_s: float) -> bytes:
+        """Send an SMP message; the answer to it. Raises TimeoutError ``answer_s`` after the last of it was handed to the port.
+
+        The same message may be sent again: whichever answer comes first is the answer.
+        """
+        operation, _, _, group, sequence, command = _HEADER.unpack_from(message)
+        key = ((operation & _OPERATION) | _ANSWER, group, sequence, command)
+        future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self._waiting[key] = future
+        try:
+            await self._write(packet.encode(message))
+            async with asyncio.timeout(answer_s):
+                return await future
+        finally:
+            if self._waiting.get(key) is future:
+                del self._waiting[key]
+            if not future.cancel() and not future.cancelled():
+                future.exception()  # perhaps nobody came to ask
+
+    def _listen(self, feeds: weakref.WeakSet[Feed[T]]) -> Feed[T]:
+        feed = Feed[T]()
+        if self._lost is not None:
+            feed.end(self._lost)
+        feeds.add(feed)
+        return feed
+
+    async def _write(self, data: bytes) -> None:
+        """Have the port take all of it, after what others wrote before."""
+        self._outgoing += data
+        self._drained.clear()
+        self._flush()
+        while self._outgoing and self._lost is None:
+            await self._drained.wait()
+        if self._lost is not None:
+            raise self._lost
+
+    def _flush(self) -> None:
+        if self._port is None:
+            return
+        loop = asyncio.get_running_loop()
+        try:
+            taken = os.write(self._port.fd, self._outgoing) if self._outgoing else 0
+        except BlockingIOError:
+            taken = 0
+        except OSError as error:
+            self._lose(self._vanished(error))
+            return
+        self.counters.tx_bytes += taken
+        del self._outgoing[:taken]
+        if self._outgoing:
+            loop.add_writer(self._port.fd, self._flush)
+        else:
+            loop.remove_writer(self._port.fd)
+            self._drained.set()
+
+    def _read(self) -> None:
+        assert self._port is not None
+        try:
+            data = os.read(self._port.fd, _READ_BYTES)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self._lose(self._vanished(error))
+            return
+        if not data:
+            if self._hung_up(self._port.fd):
+                self._lose(self._vanished(OSError(errno.EIO, os.strerror(errno.EIO))))
+            return
+        self.counters.rx_bytes += len(data)
+        for event in self._demultiplexer.feed(data):
+            self._take(event)
+
+    @staticmethod
+    def _hung_up(fd: int) -> bool:
+        """Whether an empty read says that the device is gone; a raw port also reads empty when there is nothing."""
+        poll = select.poll()
+        poll.register(fd, select.POLLIN)
+        return any(bits & (select.POLLHUP | select.POLLERR) for _, bits in poll.poll(0))
+
+    def _take(self, event: demux.Event) -> None:
+        for listener in self._events:
+            listener.put(event)
+        match event:
+            case demux.SmpPacket(message=message):
+                self._answer(message)
+            case demux.Report(frame=frame):
+                try:
+                    decoded = report.decode(frame)
+                except FrameInvalid:
+                    self.counters.bad += 1
+                    return
+                self.counters.reports += 1
+                for feed in self._reports:
+                    feed.put(decoded)
+            case demux.Bad():
+                self.counters.bad += 1
+
+    def _answer(self, message: bytes) -> None:
+        if len(message) < _HEADER.size:
+            self.counters.bad += 1
+            return
+        operation, _, _, group, sequence, command = _HEADER.unpack_from(message)
+        future = self._waiting.get((operation & _OPERATION, group, sequence, command))
+        if future is None or future.done():
+            self.counters.strays += 1
+        else:
+            future.set_result(message)
+
+    def _vanished(self, error: OSError) -> PortLost:
+        why = f"{self.path} is gone: {error.strerror}"
+        return PortLost(why, hint="Is its cable still in, and its power on?", fault="vanished")
+
+    def _lose(self, error: PortLost) -> None:
+        self._lost = error
+        if self._port is not None:
+            loop = asyncio.get_running_loop()
+            loop.remove_reader(self._port.fd)
+            loop.remove_writer(self._port.fd)
+            with contextlib.suppress(OSError):  # else it holds as long as anybody has it open
+                fcntl.ioctl(self._port.fd, termios.TIOCNXCL)
+            self._port.close()
+            self._port = None
+        for future in self._waiting.values():
+            if not future.done():
+                future.set_exception(error)
+        self._drained.set()
+        for feed in self._reports:
+            feed.end(error)
+        for listener in self._events:
+            listener.end(error)

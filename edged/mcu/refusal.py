@@ -1,0 +1,61 @@
+"""What the numbers mean that a board refuses with.
+
+Source: the error codes of Zephyr's MCUmgr (mgmt/mgmt_defines.h, grp/img_mgmt/img_mgmt.h).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from smp.error import MGMT_ERR
+from smp.header import GroupId
+from smp.image_management import IMG_MGMT_ERR
+
+from edged.core.errors import BoardRefused
+
+_SHARED = {
+    MGMT_ERR.EUNKNOWN: "it failed, and does not say why",
+    MGMT_ERR.ENOMEM: "it has no memory for that",
+    MGMT_ERR.EINVAL: "it cannot use what it was given",
+    MGMT_ERR.ETIMEOUT: "it took too long",
+    MGMT_ERR.ENOENT: "it has no such thing",
+    MGMT_ERR.EBADSTATE: "not in the state that it is in",
+    MGMT_ERR.EMSGSIZE: "the answer would be too long",
+    MGMT_ERR.ENOTSUP: "it cannot do that",
+    MGMT_ERR.ECORRUPT: "what it was given is damaged",
+    MGMT_ERR.EBUSY: "it is busy",
+    MGMT_ERR.EACCESSDENIED: "it may not do that",
+}
+
+_IMAGE = {
+    IMG_MGMT_ERR.NO_IMAGE: "there is no such image",
+    IMG_MGMT_ERR.NO_FREE_SLOT: "no slot is free",
+    IMG_MGMT_ERR.FLASH_WRITE_FAILED: "its flash cannot be written",
+    IMG_MGMT_ERR.FLASH_ERASE_FAILED: "its flash cannot be erased",
+    IMG_MGMT_ERR.INVALID_HASH: "no image has that hash",
+    IMG_MGMT_ERR.INVALID_IMAGE_HEADER: "the image has no whole header",
+    IMG_MGMT_ERR.INVALID_IMAGE_HEADER_MAGIC: "that is no image",
+    IMG_MGMT_ERR.CURRENT_VERSION_IS_NEWER: "what runs is newer",
+    IMG_MGMT_ERR.IMAGE_ALREADY_PENDING: "another image waits for its trial already",
+    IMG_MGMT_ERR.INVALID_IMAGE_TOO_LARGE: "the image is larger than its slot",
+    IMG_MGMT_ERR.INVALID_IMAGE_DATA_OVERRUN: "more was sent than was announced",
+    IMG_MGMT_ERR.IMAGE_CONFIRMATION_DENIED: "what runs may not be confirmed",
+    IMG_MGMT_ERR.IMAGE_SETTING_TEST_TO_ACTIVE_DENIED: "that image runs already",
+}
+
+_HINTS = {
+    MGMT_ERR.ENOTSUP: "Does a firmware of edged run on it, and does its board have that?",
+    MGMT_ERR.EBUSY: "Try again.",
+}
+
+
+def refused(request: Any, group: int | None, code: int) -> BoardRefused:
+    """The error for an answer; ``group`` is None where the code is one that all groups share."""
+    what = type(request).__name__.removesuffix("Write").removesuffix("Read")
+    if group == GroupId.IMAGE_MANAGEMENT:
+        why = _IMAGE.get(IMG_MGMT_ERR(code)) if code in list(IMG_MGMT_ERR) else None
+        return BoardRefused(f"the board refuses {what}: {why or f'code {code} of its image group'}", code=code, group=group)
+    known = MGMT_ERR(code) if code in list(MGMT_ERR) else None
+    why = _SHARED.get(known) if known is not None else None
+    hint = _HINTS.get(known, "") if known is not None else ""
+    return BoardRefused(f"the board refuses {what}: {why or f'code {code}'}", hint=hint, code=code, group=group)

@@ -1,0 +1,135 @@
+"""A microcontroller on a serial port that is no hardware: ``async with FakeMcu() as mcu: Link(mcu.path)``.
+
+It speaks the management protocol and sends reports as the firmware does, and fails when it is told to.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import tempfile
+import tty
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+from edged.mcu import demux, packet
+from edged.testing.mcu_board import FakeBoard
+
+OUTGOING_BYTES = 1 << 16
+"""So much waits for a reader; then reports are dropped, as by a board whose buffer is full."""
+
+_READ_BYTES = 1 << 16
+
+
+@dataclass(slots=True)
+class Faults:
+    """What goes wrong next, counted down; ``hanging`` until it is set back."""
+
+    drop: int = 0
+    """Answers that are not sent."""
+    corrupt: int = 0
+    """Answers with a flipped bit."""
+    deaf: int = 0
+    """Requests that are not heard."""
+    hanging: bool = False
+    """Nothing is heard or sent at all, reports neither."""
+
+
+class FakeMcu:
+    """``board`` may be changed while it runs. ``path`` stays the same through ``vanish`` and ``plug_in``."""
+
+    def __init__(self, board: FakeBoard | None = None, path: Path | None = None, *, health_s: float = 5.0) -> None:
+        self.board = board or FakeBoard()
+        self.faults = Faults()
+        self.health_s = health_s
+        self._directory = tempfile.TemporaryDirectory(prefix="edged-mcu-") if path is None else None
+        self.path = path or Path(self._directory.name if self._directory else "") / "port"
+        self._master = self._slave = -1
+        self._outgoing = bytearray()
+        self._demultiplexer = demux.Demultiplexer()
+
+    async def __aenter__(self) -> FakeMcu:
+        self.plug_in()
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.vanish()
+        if self._directory is not None:
+            self._directory.cleanup()
+
+    def plug_in(self) -> None:
+        """Be there; the board starts."""
+        self._master, self._slave = os.openpty()
+        tty.setraw(self._slave)
+        os.set_blocking(self._master, False)
+        self.path.unlink(missing_ok=True)
+        self.path.symlink_to(os.ttyname(self._slave))
+        self._demultiplexer = demux.Demultiplexer()
+        asyncio.get_running_loop().add_reader(self._master, self._read)
+
+    def vanish(self) -> None:
+        """Be pulled out."""
+        if self._master < 0:
+            return
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(self._master)
+        loop.remove_writer(self._master)
+        os.close(self._master)
+        os.close(self._slave)
+        self._master = self._slave = -1
+        self._outgoing.clear()
+        self.path.unlink(missing_ok=True)
+
+    def say(self, text: bytes) -> None:
+        """Print, as a loader or a fault handler does."""
+        self._send(text)
+
+    def reset(self) -> None:
+        """Start again by itself, as after a fault or a power cut."""
+        self._outgoing.clear()
+        self._demultiplexer = demux.Demultiplexer()
+        self.board.reset()
+
+    def _read(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            for event in self._demultiplexer.feed(os.read(self._master, _READ_BYTES)):
+                if isinstance(event, demux.SmpPacket):
+                    self._handle(event.message)
+
+    def _handle(self, message: bytes) -> None:
+        faults = self.faults
+        if faults.hanging:
+            return
+        if faults.deaf:
+            faults.deaf -= 1
+            return
+        answer = self.board.handle(message)
+        if answer is not None:
+            self._answer(answer)
+        if self.board.reset_asked:
+            self.board.reset()
+
+    def _answer(self, answer: bytes) -> None:
+        data = bytearray(packet.encode(answer))
+        if self.faults.drop:
+            self.faults.drop -= 1
+            return
+        if self.faults.corrupt:
+            self.faults.corrupt -= 1
+            data[len(data) // 2] ^= 1
+        self._send(data)
+
+    def _send(self, data: bytes | bytearray) -> None:
+        self._outgoing += data
+        self._flush()
+
+    def _flush(self) -> None:
+        loop = asyncio.get_running_loop()
+        with contextlib.suppress(BlockingIOError):
+            del self._outgoing[: os.write(self._master, self._outgoing)]
+        if self._outgoing:
+            loop.add_writer(self._master, self._flush)
+        else:
+            loop.remove_writer(self._master)
