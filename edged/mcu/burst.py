@@ -6,7 +6,7 @@ from collections import deque
 
 
 class Burst:
-    """Holds once something happened ``times`` within ``span_s``, and until that is as long ago. Times are CLOCK_MONOTONIC, in ns."""
+    """Holds once something happened ``times`` within ``span_s``, and until that is as long ago. Times are CLOCK_MONOTONIC."""
 
     def __init__(self, times: int, span_s: float) -> None:
         self._span_ns = round(span_s * 1e9)

@@ -45,7 +45,7 @@ class McuSettings:
     """The same from a file, a label on each line."""
 
     publish: Literal["every", "change"] = "every"
-    """Which results become events: every one, or one whose label differs from that of the last. Those that were asked for always do."""
+    """Which results become events: every one, or one whose label differs from the last; those that were asked for always do."""
 
     min_score: Annotated[float, Ge(0), Le(1)] = 0.0
     """Results whose highest number is less become no events."""
@@ -61,8 +61,8 @@ class McuSettings:
     documentation on access control)."""
 
     follow_firmware: str | None = None
-    """The id under which a publisher signs firmware for this board. Needs ``[ota]``. What is confirmed under it is put onto the board
-    whenever it runs something else."""
+    """The id under which a publisher signs firmware for this board. Needs ``[ota]``. What is confirmed under it is put onto the
+    board whenever that runs something else."""
 
     follow_model: str | None = None
     """The same for its model."""
@@ -110,7 +110,5 @@ def describe_mcu(mcu: McuSettings) -> str:
     parts = [f"{mcu.port} at {mcu.baud} baud", {"every": "every result", "change": "results that differ"}[mcu.publish]]
     parts += [f"follows {' and '.join(follows)}"] if follows else []
     parts += ["takes commands"] if mcu.commands else []
-    parts += (
-        [] if mcu.is_stable else ["warning: this name may be another board's after the next start, use one in /dev/serial/by-id"]
-    )
+    parts += [] if mcu.is_stable else ["warning: that name may be another board's tomorrow, use one in /dev/serial/by-id"]
     return ", ".join(parts)
