@@ -104,6 +104,10 @@ ImageFault = Literal[
 ]
 """Why an image must not go to a board, or did not arrive there: ``damaged``."""
 
+FrameFault = Literal["truncated", "malformed", "corrupt", "too large", "unknown version"]
+"""Why nothing came of bytes on a serial line. ``truncated``: something else began in the middle; ``corrupt``: its checksum does not
+match; ``unknown version``: of a later firmware."""
+
 
 class EdgedError(Exception):
     """Root of every error that edged raises on purpose.
@@ -289,4 +293,8 @@ class ToolFailed(EdgedError):
 
 
 class FrameInvalid(EdgedError):
-    """A report frame of a microcontroller is no frame that we know."""
+    """A report frame of a microcontroller is no frame that we know; ``fault`` sorts the reasons."""
+
+    def __init__(self, message: str, *, hint: str = "", fault: FrameFault = "malformed") -> None:
+        super().__init__(message, hint=hint)
+        self.fault = fault

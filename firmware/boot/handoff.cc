@@ -1,0 +1,33 @@
+#include "boot/handoff.h"
+
+#include <cstddef>
+
+#include "protocol/crc.h"
+
+namespace edged::boot {
+namespace {
+
+uint32_t checksum(const Handoff& handoff) {
+  return protocol::crc32({reinterpret_cast<const uint8_t*>(&handoff), offsetof(Handoff, crc)});
+}
+
+}  // namespace
+
+bool sealed(const Handoff& handoff) { return handoff.magic == kHandoffMagic && handoff.crc == checksum(handoff); }
+
+void seal(Handoff& handoff) {
+  handoff.magic = kHandoffMagic;
+  handoff.crc = checksum(handoff);
+}
+
+void stay_in_loader(Handoff& handoff) {
+  handoff.request = Request::kStayInLoader;
+  seal(handoff);
+}
+
+void settled(Handoff& handoff) {
+  handoff.crashes = 0;
+  seal(handoff);
+}
+
+}  // namespace edged::boot

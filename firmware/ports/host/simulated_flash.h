@@ -1,0 +1,61 @@
+// NOR flash as its data sheets would have it, in memory: who breaks its rules is told at once, and the power can be cut
+// at any operation.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+
+#include "hal/flash.h"
+
+namespace edged::host {
+
+// Rules: a program that would set a bit is refused, as is one that is not aligned; both are kFlashFailed and counted as
+// violations, for on a board nobody would say so. An operation is the program of one page or the erase of one sector.
+class SimulatedFlash : public hal::Flash {
+ public:
+  // The memory is the device; it outlives this and may hold what an earlier life left.
+  SimulatedFlash(MutableBytes memory, const Geometry& geometry) : memory_(memory), geometry_(geometry) {}
+
+  [[nodiscard]] Geometry geometry() const override { return geometry_; }
+  [[nodiscard]] Status read(uint32_t address, MutableBytes into) override;
+  [[nodiscard]] Status program(uint32_t address, Bytes from) override;
+  [[nodiscard]] Status erase(uint32_t address) override;
+
+  // What an operation leaves behind when the power goes in the midst of it.
+  enum class Cut : uint8_t {
+    kBefore,  // nothing
+    kAfter,   // all of it, though nobody learns of it
+    kTorn,    // of a program some bits; of an erase anything
+  };
+
+  // The power goes at operation `number`, counted from 0 since the device was made, and nothing works until restore().
+  // `seed` chooses the bits of a torn operation.
+  void cut_at(uint64_t number, Cut cut, uint32_t seed);
+  void restore();
+  // Called when the power goes; where it returns, the device is dead.
+  void on_cut(std::function<void()> handler) { handler_ = std::move(handler); }
+
+  [[nodiscard]] bool dead() const { return dead_; }
+  [[nodiscard]] uint64_t operations() const { return operations_; }
+  void count_from(uint64_t operations) { operations_ = operations; }
+  [[nodiscard]] uint64_t violations() const { return violations_; }
+
+ private:
+  [[nodiscard]] Status program_page(uint32_t address, Bytes from);
+  [[nodiscard]] bool in_range(uint32_t address, size_t size) const;
+  [[nodiscard]] bool loses_power();
+  [[nodiscard]] uint32_t random();
+  [[nodiscard]] Status violation();
+
+  MutableBytes memory_;
+  Geometry geometry_;
+  std::function<void()> handler_;
+  uint64_t operations_ = 0;
+  uint64_t violations_ = 0;
+  uint64_t cut_at_ = UINT64_MAX;
+  Cut cut_ = Cut::kBefore;
+  uint32_t random_ = 1;
+  bool dead_ = false;
+};
+
+}  // namespace edged::host
