@@ -67,9 +67,9 @@ class Board:
             self._parameters = Parameters(answer.buf_size, answer.buf_count)
         return self._parameters
 
-    async def info(self) -> BoardInfo:
+    async def info(self, patience: Patience | None = None) -> BoardInfo:
         """What it is and runs; a board that is not ours refuses."""
-        return _info(await self.ask(messages.InfoRead()))
+        return _info(await self.ask(messages.InfoRead(), patience))
 
     async def images(self) -> tuple[SlotImage, ...]:
         """What its slots hold."""

@@ -12,7 +12,7 @@ from pathlib import Path
 import serial
 
 from edged.core.errors import PortLost
-from edged.mcu.holders import holder
+from edged.core.holders import holders
 
 
 def open_port(path: Path, baud: int) -> serial.Serial:
@@ -44,8 +44,7 @@ def _reason(path: Path, baud: int, error: OSError) -> PortLost:
         case errno.EACCES | errno.EPERM:
             return PortLost(f"{path}: you may not open it", hint=permission_hint(path), fault="no permission")
         case errno.EBUSY | errno.EAGAIN:
-            who = holder(path)
-            hint = f"{who} has it open; end that first." if who else "Another program has it open; end that first."
+            hint = f"{', '.join(holders(path)) or 'Another program'} has it open; end that first."
             return PortLost(f"{path} is in use", hint=hint, fault="busy")
     if "Could not configure port" in str(error):
         return PortLost(f"{path} is no serial port", hint="`edged mcu list` shows those that there are.", fault="not serial")

@@ -18,9 +18,6 @@ _CAP_VIDEO_CAPTURE = 0x0000_0001
 _CAP_VIDEO_CAPTURE_MPLANE = 0x0000_1000
 _CAP_DEVICE_CAPS = 0x8000_0000
 
-DAEMON = "edged"
-"""What ``holders`` calls a daemon of ours."""
-
 PROCESSORS = frozenset({"bcm2835-isp", "pispbe"})
 """Drivers of the Pi whose nodes process pictures from memory although they claim to capture."""
 
@@ -82,25 +79,6 @@ def list_cameras(root: Path = Path("/"), query: Callable[[Path], Capability] = q
             if capability.captures:
                 cameras.append(V4l2Camera(device, names.get(node.name), capability.card, accessible=True))
     return tuple(cameras)
-
-
-def holders(device: Path, proc: Path = Path("/proc")) -> tuple[str, ...]:
-    """The processes that have ``device`` open, as "name (pid 812)", as far as this user may see; a daemon of ours is "edged"."""
-    target = str(device.resolve())
-    found = []
-    for process in proc.glob("[0-9]*"):
-        try:
-            if any(str(fd.readlink()) == target for fd in (process / "fd").iterdir()):
-                found.append(f"{_process_name(process)} (pid {process.name})")
-        except OSError:  # ended meanwhile, or another user's
-            continue
-    return tuple(found)
-
-
-def _process_name(process: Path) -> str:
-    if b"edged.vision" in (process / "cmdline").read_bytes().split(b"\0"):  # to the kernel it is a "python3"
-        return DAEMON
-    return (process / "comm").read_text().strip()
 
 
 def _names_by_id(root: Path) -> dict[str, Path]:

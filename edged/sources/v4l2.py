@@ -12,8 +12,9 @@ from typing import Any, Protocol
 from edged.core.cv import cv2
 from edged.core.errors import CameraLost, SourceUnusable
 from edged.core.frame import Frame
+from edged.core.holders import DAEMON, holders
 from edged.sources.base import FIRST_WAITS, FrameSource
-from edged.sources.devices import DAEMON, holders, query_capability
+from edged.sources.devices import query_capability
 from edged.sources.info import SourceInfo
 from edged.sources.settings import V4l2Settings
 from edged.sources.thinning import Thinning

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Literal
 
 from edged.core.errors import EdgedError
-from edged.sources.devices import V4l2Camera, holders
+from edged.core.holders import holders
+from edged.sources.devices import V4l2Camera
 from edged.sources.libcamera import LibcameraCamera
 
 RECEIVERS = frozenset({"unicam", "rp1-cfe"})

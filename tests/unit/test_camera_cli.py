@@ -16,7 +16,8 @@ import pytest
 from edged.cli.main import main
 from edged.core.cv import cv2
 from edged.core.errors import CameraLost, OutputUnwritable, SourceUnusable
-from edged.sources.devices import V4l2Camera, holders
+from edged.core.holders import holders
+from edged.sources.devices import V4l2Camera
 from edged.sources.info import SourceInfo
 from edged.sources.libcamera import LibcameraCamera
 from edged.sources.open import open_source

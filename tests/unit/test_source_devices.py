@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edged.sources.devices import Capability, V4l2Camera, holders, list_cameras, query_capability
+from edged.core.holders import holders
+from edged.sources.devices import Capability, V4l2Camera, list_cameras, query_capability
 
 CAPTURE, META, M2M_MPLANE, STREAMING, DEVICE_CAPS = 0x1, 0x0080_0000, 0x4000, 0x0400_0000, 0x8000_0000
 

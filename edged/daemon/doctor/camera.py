@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
+from edged.core.holders import DAEMON, holders
 from edged.daemon.doctor.finding import Finding
 from edged.daemon.doctor.stream import check_stream
 from edged.daemon.doctor.table import trouble
-from edged.sources.devices import DAEMON, V4l2Camera, holders
+from edged.sources.devices import V4l2Camera
 from edged.sources.settings import LibcameraSettings
 from edged.vision.settings import CameraSettings
 

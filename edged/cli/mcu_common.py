@@ -1,0 +1,115 @@
+"""What the actions of ``edged mcu`` share: the port, the board on it, progress, and how both read."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from edged.cli.terminal import err, out
+
+if TYPE_CHECKING:
+    from edged.mcu.board import Board
+    from edged.mcu.image import Image
+    from edged.mcu.info import BoardInfo
+    from edged.mcu.upload import Progress
+
+T = TypeVar("T")
+
+BAUD = 115_200
+
+DTYPES = {1: "float32", 2: "int32", 3: "uint8", 4: "int64", 6: "bool", 7: "int16", 9: "int8"}
+"""As TFLite numbers them."""
+
+
+def add_port(parser: argparse.ArgumentParser) -> None:
+    """The options that say where the board is."""
+    parser.add_argument("-p", "--port", type=Path, metavar="DEVICE", help="its serial port (default: the only one on USB)")
+    parser.add_argument("--baud", type=int, default=BAUD, metavar="N", help="rate of the line (default: %(default)s)")
+
+
+def port_of(arguments: argparse.Namespace) -> Path:
+    """The port that was named, or the only one that can be meant; raises PortLost."""
+    from edged.core.errors import PortLost
+    from edged.mcu.ports import list_ports
+
+    if arguments.port is not None:
+        return Path(arguments.port)
+    usb = [port for port in list_ports() if port.usb is not None]
+    if len(usb) == 1:
+        return usb[0].by_id or usb[0].device
+    found = ", ".join(str(port.device) for port in usb) or "none"
+    hint = "Name one with --port." if usb else "Plug the board in, or name another kind of port with --port."
+    raise PortLost(f"which port? On USB there are: {found}", hint=hint, fault="absent")
+
+
+@asynccontextmanager
+async def board_on(arguments: argparse.Namespace) -> AsyncIterator[Board]:
+    """The board on the port that is meant; raises PortLost."""
+    from edged.mcu.board import Board
+    from edged.mcu.link import Link
+
+    async with Link(port_of(arguments), arguments.baud) as link:
+        yield Board(link)
+
+
+def run_on_board(arguments: argparse.Namespace, work: Callable[[Board], Coroutine[Any, Any, T]]) -> T:
+    """Do something with it, from outside the event loop."""
+
+    async def do() -> T:
+        async with board_on(arguments) as board:
+            return await work(board)
+
+    return asyncio.run(do())
+
+
+@contextmanager
+def progress_bar(what: str) -> Iterator[Callable[[Progress], None]]:
+    """A bar with rate and time left, on stderr while it lasts; call it with how far it is."""
+    from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+    from rich.progress import Progress as Bar
+
+    columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    with Bar(TextColumn("{task.description}"), *columns, console=err, transient=True) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda progress: bar.update(task, total=progress.total_bytes, completed=progress.sent_bytes)
+
+
+def read_bytes(path: Path) -> bytes:
+    """A file that a person named; raises ImageRefused."""
+    from edged.core.errors import ImageRefused
+
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ImageRefused(f"{path}: {error.strerror}", fault="unreadable") from error
+
+
+def sent(progress: Progress) -> str:
+    """How an upload went, in words."""
+    fresh = progress.sent_bytes - progress.resumed_bytes
+    text = f"{fresh:,} bytes in {progress.elapsed_s:.1f} s, {progress.rate_bps:,.0f} bytes/s"
+    return f"{text}; {progress.resumed_bytes:,} were there from before" if progress.resumed_bytes else text
+
+
+def runs(info: BoardInfo) -> str:
+    """What a board runs, in a line."""
+    if info.mode == "loader":
+        return "its loader"
+    firmware = f"firmware {info.version} ({info.state}), engine {info.engine}"
+    model = info.model
+    return f"{firmware}; " + (f"model {model.name} {model.version} ({model.state})" if model.hash else "no model")
+
+
+def describe(image: Image) -> str:
+    """An image in a line."""
+    name = f" {image.model_name}" if image.model_name else ""
+    return f"{image.kind}{name} {image.version} for {image.board}, counter {image.counter}"
+
+
+def say(text: str) -> None:
+    """A line for a person, as it stands."""
+    out.print(text, markup=False)

@@ -1,0 +1,119 @@
+"""``edged mcu flash | model``: bring a firmware or a model to a board, try it, and keep it.
+
+Everything that can be known is checked before the first byte goes out. An upload that was interrupted goes on where it was when the
+same command is given again; what runs is not touched before the new image is whole, signed rightly, and has passed its self-test.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from edged.cli import mcu_tools
+from edged.cli.mcu_common import add_port, describe, progress_bar, read_bytes, run_on_board, runs, say, sent
+from edged.core.errors import BoardRefused, BoardSilent, ImageRefused, PortLost
+
+if TYPE_CHECKING:
+    from edged.cli.terminal import Verbs
+    from edged.mcu.board import Board
+    from edged.mcu.image import Image
+    from edged.mcu.info import BoardInfo
+    from edged.mcu.install import Brought
+
+AGAIN = "Give the same command again: it goes on where it was."
+
+
+def register(actions: Verbs) -> None:
+    """Add the actions."""
+    flash = actions.add_parser("flash", help="bring a firmware to a board, try it, and keep it if it passes its self-test")
+    flash.add_argument("image", type=Path, metavar="IMAGE", help="signed by `edged mcu sign`; with --tool what that tool takes")
+    _add_options(flash)
+    mcu_tools.add_options(flash)
+    flash.set_defaults(run=run_flash)
+
+    model = actions.add_parser("model", help="bring a model to a board, beside the firmware that runs there")
+    model.add_argument("image", type=Path, metavar="IMAGE", help="signed by `edged mcu sign`")
+    _add_options(model)
+    model.set_defaults(run=run_model)
+
+
+def _add_options(parser: argparse.ArgumentParser) -> None:
+    add_port(parser)
+    parser.add_argument("--trial", action="store_true", help="do not keep it yet: `edged mcu confirm` does, in time")
+    parser.add_argument("--json", action="store_true", help="one JSON object")
+
+
+def run_flash(arguments: argparse.Namespace) -> int:
+    """Bring a firmware."""
+    return mcu_tools.run(arguments) if mcu_tools.wanted(arguments) else _install(arguments, "firmware")
+
+
+def run_model(arguments: argparse.Namespace) -> int:
+    """Bring a model."""
+    return _install(arguments, "model")
+
+
+def _install(arguments: argparse.Namespace, kind: Literal["firmware", "model"]) -> int:
+    data = read_bytes(arguments.image)
+    image = read_image(arguments.image, data, kind)
+
+    async def work(board: Board) -> tuple[Brought, BoardInfo]:
+        return await _bring_and_try(board, image, data, keep=not arguments.trial)
+
+    brought, info = run_on_board(arguments, work)
+    if arguments.json:
+        print(json.dumps(_record(brought, image, info)))
+        return 0
+    if brought.progress is not None:
+        say(f"Sent {sent(brought.progress)}.")
+    on_trial = "trial" in {info.state, info.model.state}
+    say(f"Runs: {runs(info)}." + (" Keep it with `edged mcu confirm`, or it goes back." if on_trial else ""))
+    return 0
+
+
+def read_image(path: Path, data: bytes, kind: Literal["firmware", "model"]) -> Image:
+    """What a file is; raises ImageRefused if not of this kind."""
+    from edged.mcu.image import parse
+
+    image = parse(data)
+    if image.kind != kind:
+        verb = "model" if image.kind == "model" else "flash"
+        raise ImageRefused(
+            f"{path} is no {kind}: it is a {describe(image)}", hint=f"`edged mcu {verb}` takes it.", fault="wrong kind"
+        )
+    return image
+
+
+async def _bring_and_try(board: Board, image: Image, data: bytes, *, keep: bool) -> tuple[Brought, BoardInfo]:
+    from edged.mcu.install import bring, try_out
+
+    try:
+        with progress_bar(f"sending {image.kind} {image.version}") as report:
+            brought = await bring(board, image, data, report)
+        info = await board.info() if brought.outcome == "runs already" else await try_out(board, brought)
+        if keep and "trial" in {info.state, info.model.state}:
+            await board.confirm()
+            info = await board.info()
+    except (BoardSilent, PortLost) as error:
+        raise type(error)(f"interrupted: {error.message}", hint=f"{error.hint} {AGAIN}".strip()) from error
+    except BoardRefused as error:
+        hint = error.hint or f"What runs is what ran before. {AGAIN}"
+        raise BoardRefused(error.message, hint=hint, code=error.code, group=error.group) from error
+    return brought, info
+
+
+def _record(brought: Brought, image: Image, info: BoardInfo) -> dict[str, object]:
+    progress = brought.progress
+    return {
+        "kind": image.kind,
+        "version": image.version,
+        "hash": brought.hash.hex(),
+        "outcome": brought.outcome,
+        "sent_bytes": 0 if progress is None else progress.sent_bytes - progress.resumed_bytes,
+        "resumed_bytes": 0 if progress is None else progress.resumed_bytes,
+        "elapsed_s": 0.0 if progress is None else progress.elapsed_s,
+        "self_test": info.self_test,
+        "confirmed": "trial" not in {info.state, info.model.state},
+    }

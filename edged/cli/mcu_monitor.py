@@ -1,0 +1,158 @@
+"""``edged mcu monitor``: what a board prints and reports, as it comes.
+
+Everything here comes from the wire: it is shown with what does not print escaped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+from rich.markup import escape
+
+from edged.cli.mcu_common import DTYPES, add_port, port_of
+from edged.cli.tail import printable
+from edged.cli.terminal import err, out
+
+if TYPE_CHECKING:
+    from edged.cli.terminal import Verbs
+    from edged.mcu import report
+    from edged.mcu.demux import Event
+
+LEVELS = {10: ("debug", "dim"), 20: ("info", "cyan"), 30: ("warning", "yellow"), 40: ("error", "red")}
+SOURCES = ("sensor", "injected", "self-test")
+SELF_TESTS = ("not run", "passed", "failed", "none")
+REASONS = {1: "as requested", 2: "into its loader", 3: "trial not confirmed in time", 4: "self-test failed"}
+SHOWN_BYTES = 16
+"""So much of an output is shown; a person reads no more in a line."""
+
+
+def register(actions: Verbs) -> None:
+    """Add the action."""
+    action = actions.add_parser("monitor", help="print what a board says and reports, as it comes")
+    add_port(action)
+    action.add_argument("--json", action="store_true", help="one JSON object a line")
+    action.add_argument("--count", type=int, metavar="N", help="end after N lines")
+    action.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print until interrupted."""
+    asyncio.run(_follow(arguments))
+    return 0
+
+
+async def _follow(arguments: argparse.Namespace) -> None:
+    from edged.mcu.link import Link
+
+    shown = 0
+    async with Link(port_of(arguments), arguments.baud) as link:
+        events = link.events()
+        err.print(f"[dim]{escape(str(link.path))} at {link.baud} baud; Ctrl-C ends this[/]")
+        lines = _Lines()
+        async for event in events:
+            for record in lines.take(event):
+                if arguments.json:
+                    print(json.dumps({"unix_ms": int(time.time() * 1000), **record}), flush=True)
+                else:
+                    out.print(f"[dim]{time.strftime('%H:%M:%S')}[/] {line(record)}")
+                shown += 1
+                if shown == arguments.count:
+                    return
+
+
+class _Lines:
+    """Makes one record of each report, and of each line of text, however that is cut up on its way."""
+
+    def __init__(self) -> None:
+        self._text = b""
+
+    def take(self, event: Event) -> list[dict[str, Any]]:
+        """What is complete now."""
+        from edged.core.errors import FrameInvalid
+        from edged.mcu import demux
+        from edged.mcu.report import decode
+
+        match event:
+            case demux.Text(data=data):
+                *lines, self._text = (self._text + data).split(b"\n")
+                if len(self._text) > 256:  # a line that never ends
+                    lines, self._text = [*lines, self._text], b""
+                return [{"text": it.decode(errors="replace").rstrip("\r")} for it in lines if it.strip()]
+            case demux.Report(frame=frame):
+                try:
+                    return [_record(decode(frame))]
+                except FrameInvalid as error:
+                    return [{"damaged": error.message}]
+            case demux.Bad(reason=reason):
+                return [{"damaged": str(reason)}]
+        return []
+
+
+def _record(said: report.Report) -> dict[str, Any]:
+    import msgspec
+
+    fields: dict[str, Any] = msgspec.to_builtins(said, builtin_types=(bytes,))
+    plain = {name: value.hex() if isinstance(value, bytes) else value for name, value in fields.items()}
+    return {"report": type(said).__name__.lower(), **plain}
+
+
+def line(record: dict[str, Any]) -> str:
+    """A record for a person, with colours."""
+    match record.get("report"):
+        case None if "text" in record:
+            return escape(printable(record["text"]))
+        case None:
+            return f"[red]damaged[/] {escape(printable(record['damaged']))}"
+        case "log":
+            name, colour = LEVELS.get(record["level"], (str(record["level"]), "white"))
+            return f"[{colour}]{name}[/] {escape(printable(record['text']))}"
+        case "hello":
+            what = "its loader" if record["mode"] == 0 else f"firmware {record['fw_version']}, engine {record['engine']}"
+            model = f", model {record['model_name']} {record['model_version']}" if record["model_name"] else ""
+            return f"[bold green]hello[/] {escape(printable(record['board']))}: {escape(printable(what + model))}"
+        case "result":
+            return _result_line(record)
+        case "health":
+            return _health_line(record)
+        case "bye":
+            return f"[bold yellow]bye[/] {REASONS.get(record['reason'], record['reason'])}"
+    return f"[yellow]unknown report {record.get('type')}[/] {record.get('body', '')[: 2 * SHOWN_BYTES]}"
+
+
+def _result_line(record: dict[str, Any]) -> str:
+    source = SOURCES[record["source"]] if record["source"] < len(SOURCES) else str(record["source"])
+    head = f"[bold]result[/] {record['inference']} ({source}, {record['invoke_us']:,} us)"
+    if record["status"]:
+        return f"{head} [red]failed with status {record['status']}[/]"
+    kind = DTYPES.get(record["dtype"], f"type {record['dtype']}")
+    data = bytes.fromhex(record["data"])
+    shown = ", ".join(str(value) for value in numbers(data[:SHOWN_BYTES], record["dtype"]))
+    return f"{head} output {record['output']} {kind} [{shown}{', ...' if record['total'] > SHOWN_BYTES else ''}]".replace(
+        "[" + shown, r"\[" + shown
+    )
+
+
+def numbers(data: bytes, dtype: int) -> list[int | float]:
+    """The stored numbers of a tensor; bytes for a type that is not known here."""
+    import struct
+
+    code = {1: "f", 2: "i", 3: "B", 4: "q", 6: "?", 7: "h", 9: "b"}.get(dtype, "B")
+    size = struct.calcsize(code)
+    return list(struct.unpack(f"<{len(data) // size}{code}", data[: len(data) // size * size]))
+
+
+def _health_line(record: dict[str, Any]) -> str:
+    test = SELF_TESTS[record["self_test"]] if record["self_test"] < len(SELF_TESTS) else str(record["self_test"])
+    lost = record["rx_bad"] + record["rx_overruns"] + record["tx_dropped"]
+    parts = [
+        f"up {record['uptime_ms'] / 1000:,.0f} s",
+        f"self-test {test}",
+        f"arena {record['arena_used']:,} of {record['arena_size']:,}",
+        f"{record['inferences']:,} inferences, {record['invoke_us_mean']:,} us",
+        f"stack free {record['stack_free']:,}",
+    ]
+    return f"[dim]health {escape(', '.join(parts))}[/]" + (f" [yellow]{lost} lost on the line[/]" if lost else "")

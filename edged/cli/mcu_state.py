@@ -1,0 +1,74 @@
+"""``edged mcu confirm | revert``: keep what runs on trial, or go back to what ran before."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from edged.cli.mcu_common import add_port, run_on_board, runs, say
+
+if TYPE_CHECKING:
+    from edged.cli.terminal import Verbs
+    from edged.mcu.board import Board
+    from edged.mcu.info import BoardInfo, SlotImage
+
+
+def register(actions: Verbs) -> None:
+    """Add the actions."""
+    confirm = actions.add_parser("confirm", help="have a board keep what it runs on trial")
+    add_port(confirm)
+    confirm.set_defaults(run=run_confirm)
+
+    revert = actions.add_parser("revert", help="have a board go back to what it ran before, and keep that")
+    add_port(revert)
+    revert.add_argument("--model", action="store_true", help="the model (default: the firmware, or whichever is on trial)")
+    revert.set_defaults(run=run_revert)
+
+
+def run_confirm(arguments: argparse.Namespace) -> int:
+    """Keep it."""
+    info = run_on_board(arguments, _confirm)
+    say(f"Kept: {runs(info)}.")
+    return 0
+
+
+def run_revert(arguments: argparse.Namespace) -> int:
+    """Go back."""
+
+    async def revert(board: Board) -> tuple[SlotImage, BoardInfo]:
+        return await _revert(board, model=arguments.model)
+
+    slot, info = run_on_board(arguments, revert)
+    say(f"Back to {'model' if slot.image else 'firmware'} {slot.version}. Runs: {runs(info)}.")
+    return 0
+
+
+async def _confirm(board: Board) -> BoardInfo:
+    from edged.core.errors import BoardRefused
+
+    before = await board.info()
+    if "trial" not in {before.state, before.model.state}:
+        raise BoardRefused(f"nothing is on trial; it runs {runs(before)}")
+    if before.self_test in {"failed", "not run"}:
+        vector = "" if before.failed_vector is None else f" at golden vector {before.failed_vector}"
+        hint = "It goes back to the one before by itself; `edged mcu revert` does so at once."
+        raise BoardRefused(f"what is on trial must not be kept: self-test {before.self_test}{vector}", hint=hint)
+    await board.confirm()
+    return await board.info()
+
+
+async def _revert(board: Board, *, model: bool) -> tuple[SlotImage, BoardInfo]:
+    from edged.core.errors import BoardRefused
+    from edged.mcu.info import FIRMWARE, MODEL
+    from edged.mcu.install import restart
+
+    before = await board.info()
+    model = model or (before.model.state == "trial" and before.state != "trial")
+    slot = await board.revert(MODEL if model else FIRMWARE)
+    info = await restart(board, before)
+    if not any(it.active and it.hash == slot.hash for it in await board.images()):
+        raise BoardRefused("the board did not go back", hint=f"It runs {runs(info)}.")
+    if "trial" in {info.state, info.model.state}:
+        await board.confirm()
+        info = await board.info()
+    return slot, info

@@ -1,0 +1,45 @@
+"""Whether an image may go to a board, judged by what both say of themselves; no I/O.
+
+The board judges again, and by the signature; this is so that nobody waits minutes for that, and knows what was wrong.
+"""
+
+from __future__ import annotations
+
+from edged.core.errors import ImageRefused
+from edged.mcu.image import Image
+from edged.mcu.info import FIRMWARE, KINDS, MODEL, BoardInfo, ImageNumber
+
+KEY_BYTES = 8
+"""So much of a key's hash a board tells."""
+
+
+def admit(image: Image, size_bytes: int, info: BoardInfo) -> ImageNumber:
+    """The number of its kind; raises ImageRefused with every reason to send nothing."""
+    number = FIRMWARE if image.kind == "firmware" else MODEL
+    kind = KINDS[number]
+    if image.board != info.board:
+        raise ImageRefused(
+            f"this {kind} is for a board {image.board!r}, and the one here is {info.board!r}",
+            hint="Is it the right port? Else build or sign it for this board.",
+            fault="wrong board",
+        )
+    if info.key and image.key_hash[: len(info.key)] != info.key:
+        raise ImageRefused(
+            f"this {kind} is signed by key {image.key_hash[:KEY_BYTES].hex()}, and the board trusts {info.key.hex()}",
+            hint="Sign it with the key whose public half is in the board's loader.",
+            fault="wrong key",
+        )
+    if image.counter < info.counters.of(number):
+        raise ImageRefused(
+            f"this {kind} has security counter {image.counter}, and the board takes none below {info.counters.of(number)}",
+            hint="An older one may have holes that are known: sign a newer one with a counter at least as high.",
+            fault="downgrade",
+        )
+    room = info.slot_bytes.of(number)
+    if size_bytes > room:
+        raise ImageRefused(
+            f"this {kind} has {size_bytes:,} bytes, and the board's slot for one {room:,}",
+            hint="Take a smaller one." if number == MODEL else "Build it with less.",
+            fault="too large",
+        )
+    return number

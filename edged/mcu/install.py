@@ -1,0 +1,92 @@
+"""From a signed image to a board that runs it: checked before the first byte is sent, tried before it is kept.
+
+Each step may be interrupted and done again: a slot that holds the image already is not sent to again, an upload goes on where it was.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from edged.core.errors import BoardRefused, BoardSilent, ImageRefused
+from edged.mcu.admission import admit
+from edged.mcu.board import Board
+from edged.mcu.image import Image
+from edged.mcu.info import KINDS, BoardInfo, ImageNumber, SlotImage
+from edged.mcu.transport import Patience
+from edged.mcu.upload import Progress
+
+BACK_S = 60.0
+"""After a reset a board verifies two images, and its application runs its self-test: seconds on a slow one."""
+
+_ASKED_OFTEN = Patience(answer_s=0.5, attempts=1)
+_BETWEEN_S = 0.1
+
+Outcome = Literal["runs already", "was there", "sent"]
+
+
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """An image in a slot; ``progress`` is None where nothing had to be sent."""
+
+    outcome: Outcome
+    image: ImageNumber
+    hash: bytes
+    progress: Progress | None
+
+
+async def bring(board: Board, image: Image, data: bytes, report: Callable[[Progress], None] = lambda progress: None) -> Brought:
+    """Have a slot hold it; raises ImageRefused before anything is sent, or if it arrived damaged; BoardRefused, BoardSilent."""
+    number = admit(image, len(data), await board.info())
+    held = _holding(await board.images(), number, image.hash)
+    if held is not None:
+        return Brought("runs already" if held.active else "was there", number, image.hash, None)
+    progress = await board.upload(number, data, report)
+    if _holding(await board.images(), number, image.hash) is None:
+        raise ImageRefused(
+            "the board holds no such image after all of it was sent: it arrived damaged, or the board does not trust it",
+            hint="What runs was not touched. Try again.",
+            fault="damaged",
+        )
+    return Brought("sent", number, image.hash, progress)
+
+
+async def try_out(board: Board, brought: Brought, within_s: float = BACK_S) -> BoardInfo:
+    """Reset into it, on trial; what the board says then. Raises BoardRefused if it runs something else or failed its self-test."""
+    before = await board.info()
+    await board.test(brought.hash)
+    info = await restart(board, before, within_s)
+    running = next((slot for slot in await board.images() if slot.image == brought.image and slot.active), None)
+    kind = KINDS[brought.image]
+    if running is None or running.hash != brought.hash:
+        raise BoardRefused(f"the board did not start the new {kind}, and runs what it ran before", hint=info.diagnosis)
+    if info.self_test == "failed":
+        vector = "" if info.failed_vector is None else f" at golden vector {info.failed_vector}"
+        hint = info.diagnosis or "It goes back to the one before by itself; `edged mcu revert` does so at once."
+        raise BoardRefused(f"the new {kind} fails its self-test{vector}", hint=hint)
+    return info
+
+
+async def restart(board: Board, before: BoardInfo, within_s: float = BACK_S) -> BoardInfo:
+    """Reset it, and wait until its application has started and tested itself; raises BoardSilent, BoardRefused."""
+    await board.reset()
+    deadline_s = time.monotonic() + within_s
+    info: BoardInfo | None = None
+    while time.monotonic() < deadline_s:
+        try:
+            info = await board.info(_ASKED_OFTEN)
+        except BoardSilent:
+            continue
+        if info.boots != before.boots and info.mode == "app" and info.self_test != "not run":
+            return info
+        await asyncio.sleep(_BETWEEN_S)
+    if info is not None and info.mode == "loader":
+        raise BoardRefused("the board stays in its loader", hint="Its firmware does not start: flash one that does.")
+    raise BoardSilent(f"the board did not come back within {within_s:g} s", hint="Cut its power, and look with `edged mcu monitor`.")
+
+
+def _holding(slots: tuple[SlotImage, ...], number: ImageNumber, image_hash: bytes) -> SlotImage | None:
+    return next((slot for slot in slots if slot.image == number and slot.hash == image_hash), None)

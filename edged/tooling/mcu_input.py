@@ -1,0 +1,116 @@
+"""Inputs for the model of a microcontroller, from files and numbers of a person."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from edged.core.errors import SourceUnusable
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from edged.mcu.info import TensorInfo
+
+_DTYPES = {1: np.float32, 2: np.int32, 3: np.uint8, 4: np.int64, 6: np.bool_, 7: np.int16, 9: np.int8}
+"""TFLite's TensorType."""
+
+PICTURES = {".bmp", ".png", ".jpg", ".jpeg"}
+
+
+def make_inputs(
+    tensors: Sequence[TensorInfo], files: Sequence[Path], values: Sequence[float], *, raw_pixels: bool
+) -> tuple[bytes, ...]:
+    """The bytes of each input tensor; raises SourceUnusable for what does not fit them.
+
+    ``values`` are real numbers, spread over all inputs in turn; a .npy of floats is real numbers, one of the tensor's own type is as
+    stored; a picture is scaled to the tensor's height and width, and its 0..255 to the range that the tensor can hold, unless
+    ``raw_pixels``.
+    """
+    if values:
+        return _from_values(tensors, values)
+    if len(files) != len(tensors):
+        raise SourceUnusable(f"the model takes {len(tensors)} inputs, and {len(files)} files are named", hint="Or use --value.")
+    return tuple(_from_file(path, tensor, raw_pixels) for path, tensor in zip(files, tensors, strict=True))
+
+
+def _from_values(tensors: Sequence[TensorInfo], values: Sequence[float]) -> tuple[bytes, ...]:
+    counts = [_count(tensor) for tensor in tensors]
+    if len(values) != sum(counts):
+        raise SourceUnusable(f"the model takes {sum(counts)} numbers, and {len(values)} are given")
+    split = np.split(np.asarray(values, np.float64), np.cumsum(counts)[:-1])
+    return tuple(_stored(part, tensor).tobytes() for part, tensor in zip(split, tensors, strict=True))
+
+
+def _from_file(path: Path, tensor: TensorInfo, raw_pixels: bool) -> bytes:
+    try:
+        if path.suffix.lower() in PICTURES:
+            data = _raw_pixels(path) if raw_pixels else _picture(path, tensor).tobytes()
+        elif path.suffix.lower() == ".npy":
+            array = np.load(path, allow_pickle=False)
+            data = array.tobytes() if array.dtype == _dtype(tensor) else _stored(array.astype(np.float64), tensor).tobytes()
+        else:
+            data = path.read_bytes()
+    except (OSError, ValueError) as error:
+        raise SourceUnusable(f"{path}: {error}") from error
+    if len(data) != tensor.size_bytes:
+        shape = "x".join(map(str, tensor.shape))
+        raise SourceUnusable(f"{path} gives {len(data):,} bytes, and the input {shape} has {tensor.size_bytes:,}")
+    return data
+
+
+def _picture(path: Path, tensor: TensorInfo) -> NDArray[np.generic]:
+    import cv2
+
+    if len(tensor.shape) != 4 or tensor.shape[3] not in {1, 3}:
+        raise SourceUnusable(f"the model takes no picture: its input is {'x'.join(map(str, tensor.shape))}")
+    _, height, width, channels = tensor.shape
+    image = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE if channels == 1 else cv2.IMREAD_COLOR)
+    if image is None:
+        raise SourceUnusable(f"{path} is no picture")
+    image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+    if channels == 3:
+        image = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+    dtype = _dtype(tensor)
+    if dtype == np.int8:
+        return (image.astype(np.int16) - 128).astype(np.int8)
+    if dtype == np.uint8:
+        return np.asarray(image, np.uint8)
+    return (image.astype(np.float32) / np.float32(255)).astype(dtype)
+
+
+def _raw_pixels(path: Path) -> bytes:
+    """The pixels of an uncompressed 8-bit bitmap, top row first. Format: BITMAPFILEHEADER and BITMAPINFOHEADER of Windows."""
+    data = path.read_bytes()
+    if data[:2] != b"BM" or len(data) < 54:
+        raise SourceUnusable(f"{path} is no .bmp")
+    start = int.from_bytes(data[10:14], "little")
+    width, height = (int.from_bytes(data[at : at + 4], "little", signed=True) for at in (18, 22))
+    depth, compression = int.from_bytes(data[28:30], "little"), int.from_bytes(data[30:34], "little")
+    stride = (width + 3) // 4 * 4
+    if depth != 8 or compression or width <= 0 or len(data) < start + stride * abs(height):
+        raise SourceUnusable(f"{path} is no uncompressed .bmp of 8 bits a pixel")
+    rows = [data[start + stride * at :][:width] for at in range(abs(height))]
+    return b"".join(rows if height < 0 else reversed(rows))
+
+
+def _stored(real: NDArray[np.float64], tensor: TensorInfo) -> NDArray[np.generic]:
+    dtype = _dtype(tensor)
+    if not np.issubdtype(dtype, np.integer):
+        return real.astype(dtype)
+    limits = np.iinfo(dtype)
+    scaled = real / tensor.scale + tensor.zero_point if tensor.scale else real
+    return np.clip(np.rint(scaled), limits.min, limits.max).astype(dtype)
+
+
+def _dtype(tensor: TensorInfo) -> np.dtype[np.generic]:
+    if tensor.dtype not in _DTYPES:
+        raise SourceUnusable(f"inputs of TFLite's type {tensor.dtype} are not known here")
+    return np.dtype(_DTYPES[tensor.dtype])
+
+
+def _count(tensor: TensorInfo) -> int:
+    return tensor.size_bytes // _dtype(tensor).itemsize
