@@ -210,7 +210,7 @@ class Keeper:
             await self._listener.on_occurrences(found)
 
     async def _pause(self, backoff: Backoff) -> None:
-        """Before the next attempt: a port that is not there is looked for often, one that is there and does not work ever more rarely."""
+        """A port that is not there is looked for often; one that is there and does not work is tried ever more rarely."""
         if not self._is_plugged_in():
             backoff.reset()
             await asyncio.sleep(LOOK_S)

@@ -18,6 +18,7 @@ from edged.daemon.publishing import Publishing
 from edged.mcu.settings import McuSettings
 
 if TYPE_CHECKING:
+    from edged.daemon.mcu_commands import Commander
     from edged.daemon.mcu_keeper import Keeper
 
 SAID_AGAIN_S = 30.0
@@ -51,6 +52,7 @@ class Mcus:
         self._said: dict[str, tuple[object, float]] = {}
         self._seen: set[str] = set()
         self._mended: dict[tuple[str, str], str] = {}
+        self._commander: Commander | None = None
         self.keepers: dict[str, Keeper] = {}
         self.came: Callable[[Keeper], None] = lambda keeper: None
         """Called when a board said who it is."""
@@ -137,6 +139,12 @@ class Mcus:
                     keeper = self.keepers[name] = Keeper(name, settings, self)
                     self._tasks[name] = asyncio.create_task(keeper.run())
                     self._publishing.mcu(keeper.gateway.state)
+        takers = [name for name, settings in self._settings.items() if settings.commands]
+        if takers or self._commander:
+            from edged.daemon.mcu_commands import Commander
+
+            self._commander = self._commander or Commander(lambda: self.keepers)
+            self._publishing.listen(takers, self._commander.handle)
         self._publishing.keep_mcus(self._settings)
         self._happened()
 

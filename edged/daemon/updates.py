@@ -31,6 +31,7 @@ from edged.daemon.gate import Gate
 from edged.daemon.installed import begin, by_kind, chosen_bundles, open_inventory, without
 from edged.daemon.layers import KIND as CONFIG
 from edged.daemon.layers import Layers
+from edged.daemon.mcus import Mcus
 from edged.daemon.publishing import Publishing
 from edged.daemon.recorder import Recorder
 from edged.daemon.teller import Teller
@@ -84,6 +85,7 @@ class Parts:
     publishing: Publishing
     recorder: Recorder
     layers: Layers | None = None
+    mcus: Mcus | None = None
 
 
 class Updates:
