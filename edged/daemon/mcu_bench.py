@@ -1,8 +1,8 @@
 """Firmware and models of microcontrollers as updates see them: checked here, tried by the boards, confirmed or gone back from.
 
-Rules: what is confirmed under an id is what every board that follows it is to run; a board that is away holds up nobody, and gets it
-when it is back; a board that hears nothing more goes back by itself (its loader), so that the truth is asked of it, never assumed.
-The slots of ``edged.ota`` say what was confirmed; those of a board say what it can run.
+Rules: what is confirmed under an id is what every board that follows it is to run; a board that is away holds up nobody, and gets
+it when it is back; one on trial that hears nothing more goes back by itself, so that it is asked what is true. The slots of
+``edged.ota`` say what was confirmed; those of a board say what it can run.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -85,7 +85,7 @@ class McuBench:
             self._on_known(keeper)
 
     async def probe(self, signed: SignedTarget, bundle: Path) -> str:
-        """The image is whole and meant for each board that is there; returns the hash of its file. The signature is the loader's."""
+        """Whole, and meant for each board that is there; returns the hash of its file. Its signature is judged by the loader."""
         package = await _read(bundle, signed.target.kind)
         for keeper in self._present(signed.path):
             assert keeper.info
@@ -106,6 +106,8 @@ class McuBench:
     async def swap(self, path: str, bundle: Path) -> None:
         """Onto every board that is there, then all of them start anew: their own trials begin together."""
         package, keepers = await _read(bundle, path), self._present(path)
+        if busy := [keeper.name for keeper in keepers if keeper.on_trial]:
+            raise UpdateFailed("interrupted", f"something else is being put onto microcontroller {busy[0]}")
         self._on_trial[path] = bundle
         trials = self._trials[path] = {keeper.name: BoardTrial(keeper, package) for keeper in keepers}
         for keeper in keepers:
@@ -113,14 +115,11 @@ class McuBench:
         try:
             for trial in trials.values():  # one after the other: a Pi's own work goes on beside it
                 await trial.bring()
-            async with asyncio.TaskGroup() as tasks:
-                for trial in trials.values():
-                    tasks.create_task(trial.begin())
-        except* EdgedError as group:
-            error = _worst(group)
+            _raise_worst(await asyncio.gather(*(trial.begin() for trial in trials.values()), return_exceptions=True))
+        except EdgedError as error:
             await self._call_off(path)
             raise _translated(error) from error
-        except* asyncio.CancelledError:
+        except asyncio.CancelledError:
             self._end_trial(path)
             raise
 
@@ -135,8 +134,8 @@ class McuBench:
             raise UpdateFailed("mcu_away" if isinstance(error, AWAY) else "interrupted", error.message, hint=error.hint) from error
         self.wanted[path] = self._on_trial[path]
         self._end_trial(path)
-        for name in followed_by({name: keeper.settings for name, keeper in self._mcus.keepers.items()}).get(path, ()):
-            self._to_mend.put_nowait((name, path))  # who was away meanwhile
+        for keeper in self._following(path):
+            self._to_mend.put_nowait((keeper.name, path))  # who was away meanwhile
 
     async def go_back(self, path: str, bundle: Path | None) -> None:
         """A trial is over, and each board starts anew and so runs what it ran before; or what was confirmed is given up."""
@@ -175,7 +174,7 @@ class McuBench:
             name, path = await self._to_mend.get()
             keeper = self._mcus.keepers.get(name)
             wanted = self.wanted.get(path)
-            if keeper and wanted and path not in self._trials and keeper.present and path in paths_of(keeper.settings):
+            if keeper and wanted and keeper.present and not keeper.on_trial and path in paths_of(keeper.settings):
                 await self._mend(keeper, path, wanted)
 
     async def _mend(self, keeper: Keeper, path: str, wanted: Path) -> None:
@@ -187,7 +186,6 @@ class McuBench:
                 return
             log.info("mcu %s: is to run %s %s", keeper.name, path, package.version)
             keeper.on_trial = True
-            package.admit(keeper.info) if keeper.info else None
             await trial.bring()
             await trial.begin()
             await trial.confirm()
@@ -228,6 +226,8 @@ class McuBench:
     def _end_trial(self, path: str) -> None:
         for trial in self._trials.pop(path, {}).values():
             trial.keeper.on_trial = False
+            for other in paths_of(trial.keeper.settings):  # for which there was no room meanwhile
+                self._to_mend.put_nowait((trial.keeper.name, other))
         self._on_trial.pop(path, None)
 
     def _on_known(self, keeper: Keeper) -> None:
@@ -261,10 +261,11 @@ async def _read(bundle: Path, path: str) -> Package:
         raise UpdateFailed("interrupted", f"{error.filename}: {error.strerror}") from error
 
 
-def _worst(group: BaseExceptionGroup[EdgedError]) -> EdgedError:
+def _raise_worst(outcomes: Sequence[BaseException | None]) -> None:
     """A refusal says more than that something is away."""
-    errors = [_worst(error) if isinstance(error, BaseExceptionGroup) else error for error in group.exceptions]
-    return next((error for error in errors if not isinstance(error, AWAY)), errors[0])
+    errors = [error for error in outcomes if error is not None]
+    if errors:
+        raise next((error for error in errors if not isinstance(error, AWAY)), errors[0])
 
 
 def _translated(error: EdgedError) -> UpdateRefused | UpdateFailed:

@@ -89,6 +89,16 @@ class Keeper:
         """Whether it is there and can be asked."""
         return self._board is not None and self.info is not None
 
+    @property
+    def is_starting(self) -> bool:
+        """Whether it was told to start anew, and may be away for that."""
+        return time.monotonic() < self._patient_until_s
+
+    @property
+    def heard_s(self) -> float:
+        """When anything came from it, by CLOCK_MONOTONIC."""
+        return self._heard_s
+
     async def run(self) -> None:
         """For ever."""
         backoff = Backoff(RETRY_MIN_S, RETRY_MAX_S, random.random)
@@ -110,11 +120,6 @@ class Keeper:
             if self._board is None:
                 raise PortLost(f"microcontroller {self.name} is away: {self.gateway.state.reason or 'not heard yet'}")
             yield self._board
-
-    @property
-    def is_asked(self) -> bool:
-        """Whether somebody wants something of it now."""
-        return self._turn.locked()
 
     async def restart(self, board: Board, *, to_loader: bool = False) -> None:
         """Have it start anew, and wait until it said who it is; raises BoardSilent if it does not, and what ``board`` does."""
@@ -197,7 +202,7 @@ class Keeper:
             self.gateway.samples(None)
 
     async def _lose(self, error: PortLost | BoardSilent | BoardRefused) -> None:
-        if time.monotonic() < self._patient_until_s:  # it was told to start anew
+        if self.is_starting:
             return
         if lost := self.gateway.lost(error.message, time.monotonic_ns()):
             log.warning("mcu %s: lost: %s", self.name, error)
@@ -214,7 +219,7 @@ class Keeper:
         if not self._is_plugged_in():
             backoff.reset()
             await asyncio.sleep(LOOK_S)
-        elif time.monotonic() < self._patient_until_s:
+        elif self.is_starting:
             await asyncio.sleep(RETRY_MIN_S)
         else:
             await asyncio.sleep(backoff.next_delay_s())

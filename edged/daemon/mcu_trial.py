@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from edged.core.errors import BoardRefused, BoardSilent, UpdateRefused
 from edged.daemon.mcu_package import Package
 from edged.mcu.gateway import short
-from edged.mcu.install import bring
 from edged.ota.judgement import Verdict
 
 if TYPE_CHECKING:
@@ -46,6 +45,8 @@ class BoardTrial:
 
     async def bring(self) -> None:
         """Have a slot of the board hold it; what runs goes on, and so do its results. Raises what ``board`` and ``install`` do."""
+        from edged.mcu.install import bring  # loads the protocol: only where there is a board
+
         async with self.keeper.board() as board:
             if any(slot.active and not slot.confirmed for slot in await board.images()):
                 await self.keeper.restart(board)  # a trial that nobody confirmed any more: it ends by this
@@ -59,7 +60,7 @@ class BoardTrial:
                 await board.test(self._package.hash)
                 await self.keeper.restart(board)
         if not self.runs:
-            raise UpdateRefused("model_refused", f"microcontroller {self.keeper.name} does not start it, and runs what it ran before")
+            raise UpdateRefused("model_refused", f"microcontroller {self.keeper.name} does not start it, and runs what it ran")
         try:
             await self.keeper.until(lambda: self.keeper.gateway.state.self_test != "not run", SELF_TEST_S)
         except TimeoutError as error:
@@ -81,8 +82,7 @@ class BoardTrial:
             return Verdict("crashed", f"microcontroller {name} started anew by itself")
         if state.self_test == "failed":
             return Verdict("golden_differs", f"microcontroller {name}: it fails its self-test")
-        if self.keeper.heard_s > self._heard_s:
-            self._heard_s = self.keeper.heard_s
+        self._heard_s = max(self._heard_s, self.keeper.heard_s)
         if now_s - self._heard_s > SILENT_S:
             return Verdict("hung", f"microcontroller {name} has said nothing for {SILENT_S:.0f} s")
         reports = state.counters.reports - self._reports

@@ -85,7 +85,9 @@ async def restart(board: Board, before: BoardInfo, within_s: float = BACK_S) -> 
         await asyncio.sleep(_BETWEEN_S)
     if info is not None and info.mode == "loader":
         raise BoardRefused("the board stays in its loader", hint="Its firmware does not start: flash one that does.")
-    raise BoardSilent(f"the board did not come back within {within_s:g} s", hint="Cut its power, and look with `edged mcu monitor`.")
+    raise BoardSilent(
+        f"the board did not come back within {within_s:g} s", hint="Cut its power, and look with `edged mcu monitor`."
+    )
 
 
 def _holding(slots: tuple[SlotImage, ...], number: ImageNumber, image_hash: bytes) -> SlotImage | None:

@@ -92,6 +92,11 @@ class Updater:
         """Let what served before serve again, because a person says so. Raises UpdateRefused where there is nothing."""
         await self._ask(path)
 
+    def hurry(self, path: str) -> None:
+        """What kept an update of this from being tried may be over: do not wait any longer."""
+        if self._again_ns.pop(path, None):
+            self._wake.set()
+
     async def _ask(self, request: Local | str) -> None:
         answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._requests.append((request, answer))
