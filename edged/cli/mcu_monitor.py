@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import json
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
@@ -52,44 +53,37 @@ async def _follow(arguments: argparse.Namespace) -> None:
     async with Link(port_of(arguments), arguments.baud) as link:
         events = link.events()
         err.print(f"[dim]{escape(str(link.path))} at {link.baud} baud; Ctrl-C ends this[/]")
-        lines = _Lines()
         async for event in events:
-            for record in lines.take(event):
-                if arguments.json:
-                    print(json.dumps({"unix_ms": int(time.time() * 1000), **record}), flush=True)
-                else:
-                    out.print(f"[dim]{time.strftime('%H:%M:%S')}[/] {line(record)}")
-                shown += 1
-                if shown == arguments.count:
-                    return
+            record = record_of(event)
+            if record is None:
+                continue
+            if arguments.json:
+                print(json.dumps({"unix_ms": int(time.time() * 1000), **record}), flush=True)
+            else:
+                out.print(f"[dim]{time.strftime('%H:%M:%S')}[/] {line(record)}")
+            shown += 1
+            if shown == arguments.count:
+                return
 
 
-class _Lines:
-    """Makes one record of each report, and of each line of text, however that is cut up on its way."""
+def record_of(event: Event) -> dict[str, Any] | None:
+    """An event for a program; None for what others asked for."""
+    from edged.core.errors import FrameInvalid
+    from edged.mcu import demux
+    from edged.mcu.report import decode
 
-    def __init__(self) -> None:
-        self._text = b""
-
-    def take(self, event: Event) -> list[dict[str, Any]]:
-        """What is complete now."""
-        from edged.core.errors import FrameInvalid
-        from edged.mcu import demux
-        from edged.mcu.report import decode
-
-        match event:
-            case demux.Text(data=data):
-                *lines, self._text = (self._text + data).split(b"\n")
-                if len(self._text) > 256:  # a line that never ends
-                    lines, self._text = [*lines, self._text], b""
-                return [{"text": it.decode(errors="replace").rstrip("\r")} for it in lines if it.strip()]
-            case demux.Report(frame=frame):
-                try:
-                    return [_record(decode(frame))]
-                except FrameInvalid as error:
-                    return [{"damaged": error.message}]
-            case demux.Bad(reason=reason):
-                return [{"damaged": str(reason)}]
-        return []
+    match event:
+        case demux.Text(data=data):
+            text = data.decode(errors="replace").strip("\r\n")
+            return {"text": text} if text else None
+        case demux.Report(frame=frame):
+            try:
+                return _record(decode(frame))
+            except FrameInvalid as error:
+                return {"damaged": error.message}
+        case demux.Bad(kind=kind, reason=reason):
+            return {"damaged": f"a {kind} was lost: {reason}"}
+    return None
 
 
 def _record(said: report.Report) -> dict[str, Any]:
@@ -102,25 +96,30 @@ def _record(said: report.Report) -> dict[str, Any]:
 
 def line(record: dict[str, Any]) -> str:
     """A record for a person, with colours."""
-    match record.get("report"):
-        case None if "text" in record:
-            return escape(printable(record["text"]))
-        case None:
-            return f"[red]damaged[/] {escape(printable(record['damaged']))}"
-        case "log":
-            name, colour = LEVELS.get(record["level"], (str(record["level"]), "white"))
-            return f"[{colour}]{name}[/] {escape(printable(record['text']))}"
-        case "hello":
-            what = "its loader" if record["mode"] == 0 else f"firmware {record['fw_version']}, engine {record['engine']}"
-            model = f", model {record['model_name']} {record['model_version']}" if record["model_name"] else ""
-            return f"[bold green]hello[/] {escape(printable(record['board']))}: {escape(printable(what + model))}"
-        case "result":
-            return _result_line(record)
-        case "health":
-            return _health_line(record)
-        case "bye":
-            return f"[bold yellow]bye[/] {REASONS.get(record['reason'], record['reason'])}"
-    return f"[yellow]unknown report {record.get('type')}[/] {record.get('body', '')[: 2 * SHOWN_BYTES]}"
+    lines: dict[str, Callable[[dict[str, Any]], str]] = {
+        "hello": _hello_line,
+        "result": _result_line,
+        "health": _health_line,
+        "log": _log_line,
+        "bye": lambda it: f"[bold yellow]bye[/] {REASONS.get(it['reason'], it['reason'])}",
+        "unknown": lambda it: f"[yellow]unknown report {it['type']}[/] {it['body'][: 2 * SHOWN_BYTES]}",
+    }
+    if "report" in record:
+        return lines[record["report"]](record)
+    if "text" in record:
+        return escape(printable(record["text"]))
+    return f"[red]damaged[/] {escape(printable(record['damaged']))}"
+
+
+def _log_line(record: dict[str, Any]) -> str:
+    name, colour = LEVELS.get(record["level"], (str(record["level"]), "white"))
+    return f"[{colour}]{name}[/] {escape(printable(record['text']))}"
+
+
+def _hello_line(record: dict[str, Any]) -> str:
+    what = "its loader" if record["mode"] == 0 else f"firmware {record['fw_version']}, engine {record['engine']}"
+    model = f", model {record['model_name']} {record['model_version']}" if record["model_name"] else ""
+    return f"[bold green]hello[/] {escape(printable(record['board']))}: {escape(printable(what + model))}"
 
 
 def _result_line(record: dict[str, Any]) -> str:
@@ -131,9 +130,8 @@ def _result_line(record: dict[str, Any]) -> str:
     kind = DTYPES.get(record["dtype"], f"type {record['dtype']}")
     data = bytes.fromhex(record["data"])
     shown = ", ".join(str(value) for value in numbers(data[:SHOWN_BYTES], record["dtype"]))
-    return f"{head} output {record['output']} {kind} [{shown}{', ...' if record['total'] > SHOWN_BYTES else ''}]".replace(
-        "[" + shown, r"\[" + shown
-    )
+    more = ", ..." if record["total"] > SHOWN_BYTES else ""
+    return f"{head} output {record['output']} {kind} {escape(f'[{shown}{more}]')}"
 
 
 def numbers(data: bytes, dtype: int) -> list[int | float]:

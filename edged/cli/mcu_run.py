@@ -25,10 +25,14 @@ SHOWN = 10
 def register(actions: Verbs) -> None:
     """Add the action."""
     action = actions.add_parser("run", help="push an input into the model of a board, and print what it answers")
-    action.add_argument("inputs", nargs="*", type=Path, metavar="FILE", help="a picture, .npy, or raw bytes (.bin); one for each input")
+    action.add_argument(
+        "inputs", nargs="*", type=Path, metavar="FILE", help="a picture, .npy, or raw bytes (.bin); one for each input"
+    )
     action.add_argument("--value", action="append", default=[], type=float, metavar="X", help="numbers, instead of files")
     action.add_argument(
-        "--raw-pixels", action="store_true", help="the bytes of a .bmp are the input as it stands, as in the pictures of TFLM's examples"
+        "--raw-pixels",
+        action="store_true",
+        help="the bytes of a .bmp are the input as it stands, as in the pictures of TFLM's examples",
     )
     action.add_argument("--labels", type=Path, metavar="FILE", help="a label a line, for the numbers of the first output")
     add_port(action)
@@ -79,7 +83,7 @@ def _print(index: int, output: Output, labels: list[str]) -> None:
 
 
 def _record(inference: Inference, labels: list[str]) -> dict[str, Any]:
-    outputs = [
+    outputs: list[dict[str, Any]] = [
         {"shape": list(it.shape), "dtype": it.dtype, "stored": numbers(it.data, it.dtype), "real": _real(it)}
         for it in inference.outputs
     ]

@@ -115,7 +115,7 @@ class Board:
 
     async def self_test(self) -> SelfTest:
         """Compare its answers with the golden vectors again."""
-        answer = await self.ask(messages.SelftestWrite(), Patience(ONCE_S, attempts=2))
+        answer = await self.ask(messages.SelftestWrite(), Patience(ONCE_S, attempts=3))
         return SelfTest(answer.vectors, answer.failed)
 
     async def sample(self, period_ms: int) -> int:

@@ -12,6 +12,7 @@ from smp.header import GroupId
 from smp.image_management import IMG_MGMT_ERR
 
 from edged.core.errors import BoardRefused
+from edged.mcu import messages
 
 _SHARED = {
     MGMT_ERR.EUNKNOWN: "it failed, and does not say why",
@@ -43,6 +44,23 @@ _IMAGE = {
     IMG_MGMT_ERR.IMAGE_SETTING_TEST_TO_ACTIVE_DENIED: "that image runs already",
 }
 
+_OURS = {
+    1: "something is missing of what it was given",
+    2: "what it was given is malformed",
+    3: "a checksum does not match",
+    4: "it does not do that",
+    5: "that is too large for it",
+    6: "that is out of range",
+    7: "not in the state that it is in",
+    8: "no signature that it trusts",
+    9: "a downgrade",
+    10: "made for another board",
+    11: "its flash failed",
+    12: "there is no such thing",
+    13: "a golden vector came out otherwise",
+}
+"""As firmware/core/result.h numbers them."""
+
 _HINTS = {
     MGMT_ERR.ENOTSUP: "Does a firmware of edged run on it, and does its board have that?",
     MGMT_ERR.EBUSY: "Try again.",
@@ -55,6 +73,8 @@ def refused(request: Any, group: int | None, code: int) -> BoardRefused:
     if group == GroupId.IMAGE_MANAGEMENT:
         why = _IMAGE.get(IMG_MGMT_ERR(code)) if code in list(IMG_MGMT_ERR) else None
         return BoardRefused(f"the board refuses {what}: {why or f'code {code} of its image group'}", code=code, group=group)
+    if group == messages.GROUP:
+        return BoardRefused(f"the board refuses {what}: {_OURS.get(code, f'status {code}')}", code=code, group=group)
     known = MGMT_ERR(code) if code in list(MGMT_ERR) else None
     why = _SHARED.get(known) if known is not None else None
     hint = _HINTS.get(known, "") if known is not None else ""

@@ -9,16 +9,20 @@ import asyncio
 import contextlib
 import os
 import tempfile
+import time
 import tty
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from edged.mcu import demux, packet
+from edged.mcu import demux, packet, report
 from edged.testing.mcu_board import FakeBoard
 
 OUTGOING_BYTES = 1 << 16
 """So much waits for a reader; then reports are dropped, as by a board whose buffer is full."""
+
+INJECTED, REQUESTED = 1, 1
+"""A result's source, and the reason of a farewell."""
 
 _READ_BYTES = 1 << 16
 
@@ -49,6 +53,9 @@ class FakeMcu:
         self._master = self._slave = -1
         self._outgoing = bytearray()
         self._demultiplexer = demux.Demultiplexer()
+        self._started_s = 0.0
+        self._sequence = 0
+        self._timer: asyncio.TimerHandle | None = None
 
     async def __aenter__(self) -> FakeMcu:
         self.plug_in()
@@ -66,13 +73,15 @@ class FakeMcu:
         os.set_blocking(self._master, False)
         self.path.unlink(missing_ok=True)
         self.path.symlink_to(os.ttyname(self._slave))
-        self._demultiplexer = demux.Demultiplexer()
         asyncio.get_running_loop().add_reader(self._master, self._read)
+        self._start()
 
     def vanish(self) -> None:
         """Be pulled out."""
         if self._master < 0:
             return
+        if self._timer is not None:
+            self._timer.cancel()
         loop = asyncio.get_running_loop()
         loop.remove_reader(self._master)
         loop.remove_writer(self._master)
@@ -86,11 +95,59 @@ class FakeMcu:
         """Print, as a loader or a fault handler does."""
         self._send(text)
 
+    def send(self, said: report.Report) -> None:
+        """Send a report; dropped if too much waits for a reader."""
+        data = report.encode(said, self._sequence)
+        self._sequence = (self._sequence + 1) & 0xFFFF
+        if not self.faults.hanging and len(self._outgoing) + len(data) <= OUTGOING_BYTES:
+            self._send(data)
+
+    def result(self, data: bytes, *, source: int = 0, output: int = 0, outputs: int = 1) -> None:
+        """Report an output of an inference: of the sensor unless ``source`` says otherwise."""
+        board, spec = self.board, self.board.outputs[output]
+        self.send(
+            report.Result(
+                inference=board.inferences,
+                source=source,
+                status=0,
+                output=output,
+                outputs=outputs,
+                dtype=spec.dtype,
+                scale=spec.scale,
+                zero_point=spec.zero,
+                invoke_us=board.invoke_us,
+                uptime_ms=self._uptime_ms(),
+                model_hash=board.model_hash[: report.HASH_BYTES],
+                total=len(data),
+                data=data,
+            )
+        )
+
     def reset(self) -> None:
         """Start again by itself, as after a fault or a power cut."""
         self._outgoing.clear()
-        self._demultiplexer = demux.Demultiplexer()
         self.board.reset()
+        self._start()
+
+    def _start(self) -> None:
+        self._demultiplexer = demux.Demultiplexer()
+        self._started_s = time.monotonic()
+        self._sequence = 0
+        self._hello()
+        self._beat()
+
+    def _hello(self) -> None:
+        self.send(self.board.hello())
+
+    def _beat(self) -> None:
+        """Health now, and every so often."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(self.health_s, self._beat)
+        self.send(self.board.health(uptime_ms=self._uptime_ms(), reports=self._sequence))
+
+    def _uptime_ms(self) -> int:
+        return int((time.monotonic() - self._started_s) * 1000)
 
     def _read(self) -> None:
         with contextlib.suppress(BlockingIOError):
@@ -108,8 +165,21 @@ class FakeMcu:
         answer = self.board.handle(message)
         if answer is not None:
             self._answer(answer)
-        if self.board.reset_asked:
-            self.board.reset()
+        self._report()
+
+    def _report(self) -> None:
+        """What a request brings about beside its answer."""
+        board = self.board
+        for output, data in enumerate(board.results):
+            self.result(data, source=INJECTED, output=output, outputs=len(board.results))
+        board.results.clear()
+        if board.hello_asked:
+            board.hello_asked = False
+            self._hello()
+        if board.reset_asked:
+            self.send(report.Bye(REQUESTED))
+            board.reset()
+            self._start()
 
     def _answer(self, answer: bytes) -> None:
         data = bytearray(packet.encode(answer))

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import cbor2
 
+from edged.mcu import report
 from edged.testing.mcu_image import Key
 from edged.testing.mcu_slots import ABSENT, BAD_STATE, INVALID, NOT_SUPPORTED, Refused, Slots
 
@@ -17,6 +18,9 @@ INT8 = 9
 """TFLite's number for it."""
 
 SelfTest = Literal["none", "passed", "failed", "not run"]
+SELF_TESTS: tuple[SelfTest, ...] = ("not run", "passed", "failed", "none")
+"""As a report numbers them."""
+
 Infer = Callable[[Sequence[bytes]], list[bytes]]
 
 
@@ -80,6 +84,8 @@ class FakeBoard:
     reset_asked: bool = field(default=False, init=False)
     hello_asked: bool = field(default=False, init=False)
     """Both are for who carries the messages: to do, and to set back."""
+    results: list[bytes] = field(default_factory=list, init=False)
+    """Outputs of an inference that was asked for, to be reported; whoever does clears it."""
     _staged: dict[int, bytearray] = field(default_factory=dict, init=False)
     _answers: list[bytes] = field(default_factory=list, init=False)
     _to_loader: bool = field(default=False, init=False)
@@ -97,6 +103,52 @@ class FakeBoard:
         if not self.in_loader:
             self.firmware.reset()
             self.model.reset()
+
+    @property
+    def model_hash(self) -> bytes:
+        """Of the model that runs; zeros without one."""
+        model = self.model.image(self.model.running)
+        return model.hash if model else bytes(32)
+
+    def hello(self) -> report.Hello:
+        """What it says when it starts."""
+        firmware, model = self.firmware.image(self.firmware.running), self.model.image(self.model.running)
+        return report.Hello(
+            mode=0 if self.in_loader else 1,
+            board=self.board,
+            fw_version=firmware.version if firmware else "0.0.0",
+            engine=self.engine,
+            fw_hash=(firmware.hash if firmware else bytes(32))[: report.HASH_BYTES],
+            model_version=model.version if model else "",
+            model_name=model.model or "" if model else "",
+            model_hash=self.model_hash[: report.HASH_BYTES],
+            reset_reason=self.reset_reason,
+            boots=self.resets,
+        )
+
+    def health(self, uptime_ms: int, reports: int) -> report.Health:
+        """What it says every few seconds."""
+        states = {"none": 0, "trial": 1, "confirmed": 2}
+        runs = self.model.image(self.model.running) is not None and not self.in_loader
+        return report.Health(
+            uptime_ms=uptime_ms,
+            boots=self.resets,
+            reset_reason=self.reset_reason,
+            mode=0 if self.in_loader else 1,
+            self_test=SELF_TESTS.index(self.self_test if runs and self.vectors else "none"),
+            fw_state=states[self.firmware.state],
+            model_state=states[self.model.state],
+            arena_used=self.arena_used_bytes if runs else 0,
+            arena_size=self.arena_bytes,
+            inferences=self.inferences,
+            invoke_us_mean=self.invoke_us if self.inferences else 0,
+            invoke_us_max=self.invoke_us if self.inferences else 0,
+            rx_bad=0,
+            rx_overruns=0,
+            tx_dropped=0,
+            stack_free=2048,
+            reports=reports,
+        )
 
     def handle(self, message: bytes) -> bytes | None:
         """The answer to a request; None if that is none."""
@@ -225,6 +277,7 @@ class FakeBoard:
                 return {"off": self._stage(fields["index"], fields["off"], fields["data"])}
             case 2, True:
                 self._answers = self._invoke()
+                self.results = list(self._answers)
                 return {"rc": 0, "us": self.invoke_us, "inference": self.inferences, "outputs": len(self._answers)}
             case 3, False:
                 index, offset = fields["index"], fields["off"]

@@ -26,9 +26,8 @@ def make_inputs(
 ) -> tuple[bytes, ...]:
     """The bytes of each input tensor; raises SourceUnusable for what does not fit them.
 
-    ``values`` are real numbers, spread over all inputs in turn; a .npy of floats is real numbers, one of the tensor's own type is as
-    stored; a picture is scaled to the tensor's height and width, and its 0..255 to the range that the tensor can hold, unless
-    ``raw_pixels``.
+    ``values`` are real numbers, spread over all inputs in turn; a .npy of floats is real numbers, one of the tensor's own type is
+    as stored; a picture is scaled to the tensor's height and width, and its 0..255 to what the tensor can hold, unless ``raw_pixels``.
     """
     if values:
         return _from_values(tensors, values)
@@ -101,7 +100,7 @@ def _stored(real: NDArray[np.float64], tensor: TensorInfo) -> NDArray[np.generic
     dtype = _dtype(tensor)
     if not np.issubdtype(dtype, np.integer):
         return real.astype(dtype)
-    limits = np.iinfo(dtype)
+    limits = np.iinfo(dtype.type)  # type: ignore[type-var]  # it was asked whether it is one
     scaled = real / tensor.scale + tensor.zero_point if tensor.scale else real
     return np.clip(np.rint(scaled), limits.min, limits.max).astype(dtype)
 

@@ -1,0 +1,87 @@
+"""``edged mcu flash --tool``: chips that run no firmware of ours yet, by the tools of their kind."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edged.cli.mcu_common import port_of, say
+from edged.cli.terminal import err
+
+if TYPE_CHECKING:
+    from edged.mcu.boards import Tool
+    from edged.mcu.tools.flasher import Flasher
+
+TOOLS = ("smp", "esptool", "stm32flash", "uf2")
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options that choose and set one."""
+    group = parser.add_argument_group("chips that run no firmware of edged yet")
+    group.add_argument("--tool", choices=TOOLS, help="what flashes it (default: as its USB numbers say, where they are sure; else smp)")
+    group.add_argument("--address", type=lambda text: int(text, 0), metavar="N", help="where to write (esptool, stm32flash)")
+    group.add_argument("--chip", default="auto", metavar="NAME", help="the chip, for esptool (default: it asks)")
+    group.add_argument("--drive", type=Path, metavar="DIR", help="the mounted drive, for uf2 (default: the one that is there)")
+
+
+def wanted(arguments: argparse.Namespace) -> bool:
+    """Whether something else than our own protocol is to be used."""
+    return _tool(arguments) != "smp"
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Check, write, tell."""
+    flasher = _flasher(_tool(arguments), arguments)
+    flasher.check(arguments.image)
+    done = asyncio.run(_flash(flasher, arguments.image))
+    if arguments.json:
+        print(json.dumps({"tool": _tool(arguments), "done": done}))
+    else:
+        say(f"{_tool(arguments)}: {done}.")
+    return 0
+
+
+def _tool(arguments: argparse.Namespace) -> Tool:
+    from edged.mcu.ports import find_port
+
+    if arguments.tool is not None:
+        chosen: Tool = arguments.tool
+        return chosen
+    if arguments.image.suffix.lower() == ".uf2":
+        return "uf2"
+    port = None if arguments.port is None else find_port(arguments.port)
+    sure = port is not None and port.guess is not None and port.guess.sure
+    return port.guess.tool if sure and port is not None and port.guess is not None else "smp"
+
+
+def _flasher(tool: Tool, arguments: argparse.Namespace) -> Flasher:
+    from edged.mcu.tools.esp import EspTool
+    from edged.mcu.tools.stm32 import ADDRESS, Stm32Flash
+    from edged.mcu.tools.uf2 import Uf2Drive
+
+    if tool == "uf2":
+        return Uf2Drive(arguments.drive)
+    port = port_of(arguments)
+    _check_free(port)
+    if tool == "esptool":
+        return EspTool(port, arguments.baud, arguments.address or 0, arguments.chip)
+    return Stm32Flash(port, arguments.baud, ADDRESS if arguments.address is None else arguments.address)
+
+
+def _check_free(port: Path) -> None:
+    """These programs say little when they cannot have the port; raises PortLost."""
+    from edged.mcu.opening import open_port
+
+    open_port(port, 115_200).close()
+
+
+async def _flash(flasher: Flasher, image: Path) -> str:
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    columns = (BarColumn(), TaskProgressColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(TextColumn("{task.description}"), *columns, console=err, transient=True) as bar:
+        task = bar.add_task(f"writing {image.name}", total=1.0)
+        return await flasher.flash(image, lambda share: bar.update(task, completed=share))
