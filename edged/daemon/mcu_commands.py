@@ -62,7 +62,8 @@ class Commander:
             answer.id, answer.command = command.id, commands.name_of(command)
             answer.result = await self._within(keeper, command)
         except CommandRefused as error:
-            answer.code, answer.detail, answer.id = error.code, error.detail, error.id
+            answer.code, answer.detail = error.code, error.detail
+            answer.id = error.id or commands.id_of(message.payload)
         except (PortLost, BoardSilent, BoardRefused, TimeoutError) as error:
             answer.code, answer.detail = _code(error), str(error) or f"not done within {WITHIN_S:.0f} s"
         if keeper:

@@ -131,6 +131,8 @@ class Keeper:
             await self.until(lambda: self.introductions > before, RESTART_S)
         except TimeoutError as error:
             raise BoardSilent(f"microcontroller {self.name} did not come back within {RESTART_S:.0f} s") from error
+        finally:
+            self._patient_until_s = 0.0
 
     async def until(self, condition: Callable[[], bool], within_s: float) -> None:
         """Wait for something that it says; raises TimeoutError."""

@@ -115,7 +115,9 @@ class Mcus:
         state, now_s = keeper.gateway.state, time.monotonic()
         if state.state in {"online", "loader"}:
             self._seen.add(keeper.name)
-        lasting = replace(state, counters=McuCounters(), uptime_ms=0, invoke_us_mean=0, invoke_us_max=0, stack_free_bytes=0)
+        told, counters = ("restarts", "losses", "commands", "commands_refused"), state.counters
+        rare = McuCounters(**{name: getattr(counters, name) for name in told})
+        lasting = replace(state, counters=rare, uptime_ms=0, invoke_us_mean=0, invoke_us_max=0, stack_free_bytes=0)
         before, said_s = self._said.get(keeper.name, (None, 0.0))
         if lasting != before or now_s - said_s > SAID_AGAIN_S:
             self._said[keeper.name] = (lasting, now_s)

@@ -118,7 +118,7 @@ def decode_command(payload: bytes) -> AnyCommand:
     try:
         command: AnyCommand = _DECODER.decode(payload)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise CommandRefused("malformed", str(error), _id_of(payload)) from error
+        raise CommandRefused("malformed", str(error), id_of(payload)) from error
     if isinstance(command, Run) and (command.input is None) == (command.values is None):
         raise CommandRefused("malformed", "run wants either input or values", command.id)
     return command
@@ -149,7 +149,10 @@ def encode_answer(answer: AnswerPayload) -> bytes:
     return encode(answer)
 
 
-def _id_of(payload: bytes) -> str:
+def id_of(payload: bytes) -> str:
+    """The id of what may be no command; empty where it has none that could be read."""
+    if len(payload) > MAX_COMMAND_BYTES:
+        return ""
     try:
         return msgspec.json.decode(payload, type=_Id).id
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):

@@ -60,7 +60,7 @@ class Requests:
             async with session.subscribed(self._topics.command("+"), room=WINDOW) as messages:
                 async for message in messages:
                     name = message.topic.removeprefix(self._topics.base).split("/")[2]
-                    if name in self._names:
+                    if name in self._names and message.payload:  # else somebody clears what was retained there
                         task = asyncio.create_task(self._answer(session, name, message))
                         answering.add(task)
                         task.add_done_callback(answering.discard)
