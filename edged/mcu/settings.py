@@ -14,9 +14,6 @@ from edged.core.settings import settings
 FOLLOWED = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 """An id of a publisher: a level of topics, a file name and a word on a command line."""
 
-STABLE = ("/dev/serial/by-id/", "/dev/serial/by-path/")
-"""Names that udev gives: they stay right when another device is plugged in before."""
-
 MAX_LABELS = 1024
 
 Label = Annotated[str, MinLen(1), MaxLen(64)]
@@ -70,7 +67,7 @@ class McuSettings:
     @property
     def is_stable(self) -> bool:
         """Whether the port's name stays with the board."""
-        return self.port.startswith(STABLE) or not re.match(r"/dev/tty(ACM|USB)\d", self.port)
+        return not re.search(r"/tty(ACM|USB)\d+$", self.port)
 
 
 def mcu_problems(mcu: McuSettings) -> Iterator[tuple[tuple[str, ...], str]]:

@@ -27,8 +27,8 @@ KEY = Key()
 class Attached:
     """A ``FakeMcu`` in a thread of its own, since the test waits for a daemon."""
 
-    def __init__(self, path: Path, *, plugged_in: bool = True, **changes: Any) -> None:
-        board = FakeBoard(key=KEY, **changes)
+    def __init__(self, path: Path, *, plugged_in: bool = True, kind: type[FakeBoard] = FakeBoard, **changes: Any) -> None:
+        board = kind(key=KEY, **changes)
         board.firmware.put(make_image(b"firmware 1", KEY, board="host"))
         board.model.put(make_image(b"model 1", KEY, board="host", model="person"))
         self._plugged_in = plugged_in
