@@ -9,11 +9,11 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from edged.cli import camera, check, config, demo, detect, doctor, model, ota, reload, run, service, tail, version
+from edged.cli import camera, check, config, demo, detect, doctor, mcu, model, ota, reload, run, service, tail, version
 from edged.cli.terminal import print_error
 from edged.core.errors import EdgedError
 
-VERBS = (run, reload, demo, detect, check, config, camera, model, ota, tail, service, doctor, version)
+VERBS = (run, reload, demo, detect, check, config, camera, model, mcu, ota, tail, service, doctor, version)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -59,7 +59,10 @@ def _install(arguments: argparse.Namespace, kind: Literal["firmware", "model"]) 
     data = read_bytes(arguments.image)
     image = read_image(arguments.image, data, kind)
 
+    needed = _workspace_bytes(image, arguments.image)
+
     async def work(board: Board) -> tuple[Brought, BoardInfo]:
+        await _check_arena(board, needed)
         return await _bring_and_try(board, image, data, keep=not arguments.trial)
 
     brought, info = run_on_board(arguments, work)
@@ -84,6 +87,26 @@ def read_image(path: Path, data: bytes, kind: Literal["firmware", "model"]) -> I
             f"{path} is no {kind}: it is a {describe(image)}", hint=f"`edged mcu {verb}` takes it.", fault="wrong kind"
         )
     return image
+
+
+def _workspace_bytes(image: Image, path: Path) -> int:
+    """What a model needs at the very least: room for its largest tensor; 0 for a firmware. Raises ModelRejected."""
+    from edged.infer.graph import Graph
+    from edged.mcu.package import read
+
+    if image.kind == "firmware":
+        return 0
+    return Graph.read(read(image.payload).model, str(path)).workspace().largest_bytes
+
+
+async def _check_arena(board: Board, needed_bytes: int) -> None:
+    size_bytes = (await board.info()).arena_size_bytes
+    if size_bytes and needed_bytes > size_bytes:
+        raise ImageRefused(
+            f"the largest tensor of this model has {needed_bytes:,} bytes, and the board's arena {size_bytes:,}",
+            hint="Take a smaller model, or build a firmware with a larger arena.",
+            fault="arena too small",
+        )
 
 
 async def _bring_and_try(board: Board, image: Image, data: bytes, *, keep: bool) -> tuple[Brought, BoardInfo]:

@@ -83,6 +83,7 @@ def state(slot: SlotImage) -> str:
     words = ["runs"] if slot.active else []
     words += ["confirmed"] if slot.confirmed else ["on trial"] if slot.active else []
     words += ["tried at the next reset"] if slot.pending else []
+    words += [] if slot.bootable else ["too old to run again"]
     return ", ".join(words) or "kept"
 
 

@@ -8,12 +8,15 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edged.cli.mcu_common import port_of, say
+from edged.cli.mcu_common import BAUD, port_of, say
 from edged.cli.terminal import err
 
 if TYPE_CHECKING:
     from edged.mcu.boards import Tool
     from edged.mcu.tools.flasher import Flasher
+
+MAGIC = (0x96F3B83D).to_bytes(4, "little")
+"""Of MCUboot's images."""
 
 TOOLS = ("smp", "esptool", "stm32flash", "uf2")
 
@@ -21,7 +24,9 @@ TOOLS = ("smp", "esptool", "stm32flash", "uf2")
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options that choose and set one."""
     group = parser.add_argument_group("chips that run no firmware of edged yet")
-    group.add_argument("--tool", choices=TOOLS, help="what flashes it (default: as its USB numbers say, where they are sure; else smp)")
+    group.add_argument(
+        "--tool", choices=TOOLS, help="what flashes it (default: as its USB numbers say, where they are sure; else smp)"
+    )
     group.add_argument("--address", type=lambda text: int(text, 0), metavar="N", help="where to write (esptool, stm32flash)")
     group.add_argument("--chip", default="auto", metavar="NAME", help="the chip, for esptool (default: it asks)")
     group.add_argument("--drive", type=Path, metavar="DIR", help="the mounted drive, for uf2 (default: the one that is there)")
@@ -50,11 +55,18 @@ def _tool(arguments: argparse.Namespace) -> Tool:
     if arguments.tool is not None:
         chosen: Tool = arguments.tool
         return chosen
+    if _signed(arguments.image):
+        return "smp"
     if arguments.image.suffix.lower() == ".uf2":
         return "uf2"
     port = None if arguments.port is None else find_port(arguments.port)
     sure = port is not None and port.guess is not None and port.guess.sure
     return port.guess.tool if sure and port is not None and port.guess is not None else "smp"
+
+
+def _signed(image: Path) -> bool:
+    """Whether it begins as what `edged mcu sign` makes."""
+    return image.is_file() and image.open("rb").read(4) == MAGIC
 
 
 def _flasher(tool: Tool, arguments: argparse.Namespace) -> Flasher:
@@ -73,9 +85,9 @@ def _flasher(tool: Tool, arguments: argparse.Namespace) -> Flasher:
 
 def _check_free(port: Path) -> None:
     """These programs say little when they cannot have the port; raises PortLost."""
-    from edged.mcu.opening import open_port
+    from edged.mcu.opening import close_port, open_port
 
-    open_port(port, 115_200).close()
+    close_port(open_port(port, BAUD))
 
 
 async def _flash(flasher: Flasher, image: Path) -> str:

@@ -75,9 +75,14 @@ class Board:
         """What its slots hold."""
         return _slots(await self.ask(image_group.ImageStatesRead()))
 
-    async def upload(self, image: ImageNumber, data: bytes, report: upload.Report = lambda progress: None) -> upload.Progress:
-        """Bring an image into the free slot of its kind, going on where an earlier call was interrupted; nothing is judged here."""
-        return await upload.upload(self, image, data, report)
+    async def upload(
+        self, image: ImageNumber, data: bytes, image_hash: bytes, report: upload.Report = lambda progress: None
+    ) -> upload.Progress:
+        """Bring an image into the free slot of its kind, going on where an earlier call was interrupted; nothing is judged here.
+
+        ``image_hash`` is that of its SHA-256 TLV.
+        """
+        return await upload.upload(self, image, data, image_hash, report)
 
     async def test(self, image_hash: bytes) -> tuple[SlotImage, ...]:
         """Have it run this image on trial after the next reset; the slots then."""
@@ -93,6 +98,11 @@ class Board:
         other = next((slot for slot in slots if not slot.active), None)
         if other is None:
             raise BoardRefused("the board has nothing to go back to", hint="Only one of its slots holds an image.")
+        if not other.bootable:
+            raise BoardRefused(
+                f"the board does not go back to {other.version}: its security counter is below what the board takes now",
+                hint="Sign a newer one, with what is wanted of the old.",
+            )
         on_trial = any(slot.active and not slot.confirmed for slot in slots)
         if not on_trial:  # else the reset alone brings back what was confirmed
             await self.test(other.hash)
@@ -172,6 +182,7 @@ def _slots(answer: _States) -> tuple[SlotImage, ...]:
             slot=it.slot,
             version=it.version,
             hash=bytes(it.hash or b""),
+            bootable=bool(it.bootable),
             pending=bool(it.pending),
             confirmed=bool(it.confirmed),
             active=bool(it.active),
@@ -181,7 +192,8 @@ def _slots(answer: _States) -> tuple[SlotImage, ...]:
 
 
 def _info(answer: messages.InfoAnswer) -> BoardInfo:
-    model = ModelInfo(answer.model.name, answer.model.version, answer.model.hash, answer.model.state)
+    model_hash = answer.model.hash if any(answer.model.hash) else b""  # all zeros: there is none
+    model = ModelInfo(answer.model.name, answer.model.version, model_hash, answer.model.state)
     return BoardInfo(
         mode=answer.mode,
         board=answer.board,

@@ -58,7 +58,10 @@ class Demultiplexer:
 
     def flush(self) -> list[Event]:
         """The text that waits for the end of its line: nothing more comes, or not for long."""
-        return list(self._lines.flush())
+        if self._after_frame and self._frame and len(self._frame) == 1:
+            self._no_frame()
+        events, self._events = self._events, []
+        return events + self._lines.flush()
 
     def _take(self, data: bytes) -> None:
         if self._frame is None:
@@ -79,7 +82,9 @@ class Demultiplexer:
 
     def _delimiter(self) -> None:
         after_frame = False
-        if self._frame:
+        if self._frame and len(self._frame) == 1:
+            self._no_frame()
+        elif self._frame:
             try:
                 self._report(frame.unpack(bytes(self._frame)))
                 after_frame = True

@@ -13,8 +13,8 @@ from edged.core.errors import FrameInvalid
 from edged.mcu import cobs
 
 VERSION = 1
-LATEST_VERSION = 8
-"""Versions will not go beyond this, so that the second byte of a frame is one that neither text nor a packet has there."""
+LATEST_VERSION = 3
+"""Versions will not go beyond this: below every byte of text, and below those that begin a line of a packet."""
 
 MAX_FRAME_BYTES = 1024
 """Before COBS. A longer one would keep an answer waiting for more than a tenth of a second at 115,200 baud."""

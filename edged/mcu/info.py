@@ -82,12 +82,13 @@ class BoardInfo:
 
 @dataclass(frozen=True, slots=True)
 class SlotImage:
-    """A whole and rightly signed image in one of its slots."""
+    """A whole and rightly signed image in one of its slots; not ``bootable`` if it is older than the board will take."""
 
     image: ImageNumber
     slot: int
     version: str
     hash: bytes
+    bootable: bool
     pending: bool
     confirmed: bool
     active: bool

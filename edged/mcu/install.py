@@ -45,7 +45,7 @@ async def bring(board: Board, image: Image, data: bytes, report: Callable[[Progr
     held = _holding(await board.images(), number, image.hash)
     if held is not None:
         return Brought("runs already" if held.active else "was there", number, image.hash, None)
-    progress = await board.upload(number, data, report)
+    progress = await board.upload(number, data, image.hash, report)
     if _holding(await board.images(), number, image.hash) is None:
         raise ImageRefused(
             "the board holds no such image after all of it was sent: it arrived damaged, or the board does not trust it",

@@ -7,13 +7,10 @@ however many ask at once; when the port is gone everyone who waits is told so, o
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import errno
-import fcntl
 import os
 import select
 import struct
-import termios
 import weakref
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +20,7 @@ from typing import TYPE_CHECKING, TypeVar
 from edged.core.errors import FrameInvalid, PortLost
 from edged.mcu import demux, packet, report
 from edged.mcu.feed import Feed
-from edged.mcu.opening import open_port
+from edged.mcu.opening import close_port, open_port
 
 if TYPE_CHECKING:
     import serial
@@ -216,9 +213,7 @@ class Link:
             loop = asyncio.get_running_loop()
             loop.remove_reader(self._port.fd)
             loop.remove_writer(self._port.fd)
-            with contextlib.suppress(OSError):  # else it holds as long as anybody has it open
-                fcntl.ioctl(self._port.fd, termios.TIOCNXCL)
-            self._port.close()
+            close_port(self._port)
             self._port = None
         for future in self._waiting.values():
             if not future.done():

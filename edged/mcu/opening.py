@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -33,6 +34,13 @@ def open_port(path: Path, baud: int) -> serial.Serial:
         port.close()
         raise PortLost(f"{path} is gone: {error.args[-1]}", hint="Is its cable still in?", fault="vanished") from error
     return port
+
+
+def close_port(port: serial.Serial) -> None:
+    """Leave it to others."""
+    with contextlib.suppress(OSError):  # what keeps others out would last as long as anybody has it open
+        fcntl.ioctl(port.fd, termios.TIOCNXCL)
+    port.close()
 
 
 def _reason(path: Path, baud: int, error: OSError) -> PortLost:

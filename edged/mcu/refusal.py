@@ -30,17 +30,19 @@ _SHARED = {
 
 _IMAGE = {
     IMG_MGMT_ERR.NO_IMAGE: "there is no such image",
-    IMG_MGMT_ERR.NO_FREE_SLOT: "no slot is free",
+    IMG_MGMT_ERR.INVALID_TLV: "the image has no signature that it trusts",
+    IMG_MGMT_ERR.HASH_NOT_FOUND: "it holds no image with that hash",
+    IMG_MGMT_ERR.NO_FREE_SLOT: "no slot is free for it, or not now",
     IMG_MGMT_ERR.FLASH_WRITE_FAILED: "its flash cannot be written",
     IMG_MGMT_ERR.FLASH_ERASE_FAILED: "its flash cannot be erased",
-    IMG_MGMT_ERR.INVALID_HASH: "no image has that hash",
-    IMG_MGMT_ERR.INVALID_IMAGE_HEADER: "the image has no whole header",
-    IMG_MGMT_ERR.INVALID_IMAGE_HEADER_MAGIC: "that is no image",
-    IMG_MGMT_ERR.CURRENT_VERSION_IS_NEWER: "what runs is newer",
-    IMG_MGMT_ERR.IMAGE_ALREADY_PENDING: "another image waits for its trial already",
+    IMG_MGMT_ERR.INVALID_IMAGE_HEADER: "the image is malformed",
+    IMG_MGMT_ERR.INVALID_IMAGE_HEADER_MAGIC: "that is no image, or of a kind that it does not take",
+    IMG_MGMT_ERR.INVALID_HASH: "the image arrived damaged",
+    IMG_MGMT_ERR.CURRENT_VERSION_IS_NEWER: "that would be a downgrade",
+    IMG_MGMT_ERR.INVALID_IMAGE_VECTOR_TABLE: "the image is made for another board",
     IMG_MGMT_ERR.INVALID_IMAGE_TOO_LARGE: "the image is larger than its slot",
     IMG_MGMT_ERR.INVALID_IMAGE_DATA_OVERRUN: "more was sent than was announced",
-    IMG_MGMT_ERR.IMAGE_CONFIRMATION_DENIED: "what runs may not be confirmed",
+    IMG_MGMT_ERR.IMAGE_CONFIRMATION_DENIED: "what runs has not passed its self-test",
     IMG_MGMT_ERR.IMAGE_SETTING_TEST_TO_ACTIVE_DENIED: "that image runs already",
 }
 

@@ -65,19 +65,29 @@ class Progress:
 Report = Callable[[Progress], None]
 
 
-async def upload(board: Board, image: ImageNumber, data: bytes, report: Report = lambda progress: None) -> Progress:
-    """Have the board hold ``data`` in the free slot of this kind; how it went. Raises BoardSilent, BoardRefused, PortLost.
+async def upload(
+    board: Board, image: ImageNumber, data: bytes, image_hash: bytes, report: Report = lambda progress: None
+) -> Progress:
+    """Have the board hold ``data``, an image with this hash, in the free slot of its kind; how it went.
 
-    After any of these the same call goes on where it was.
+    Raises BoardSilent, BoardRefused, PortLost; after any of these the same call goes on where it was.
     """
-    return await _Upload(board, image, data, report, await board.parameters()).run()
+    load = _Load(image, data, image_hash)
+    return await _Upload(board, load, report, await board.parameters()).run()
+
+
+@dataclass(frozen=True, slots=True)
+class _Load:
+    image: ImageNumber
+    data: bytes
+    hash: bytes
 
 
 class _Upload:
-    def __init__(self, board: Board, image: ImageNumber, data: bytes, report: Report, server: Parameters) -> None:
+    def __init__(self, board: Board, load: _Load, report: Report, server: Parameters) -> None:
         self._board = board
-        self._image = image
-        self._data = data
+        self._load = load
+        self._data = load.data
         self._report = report
         self._message_bytes = server.buffer_bytes - FRAMING_BYTES
         self._window = max(1, min(WINDOW, server.buffers))
@@ -92,6 +102,8 @@ class _Upload:
             try:
                 reached = await self._continue(reached)
             except BoardRefused:
+                if await self._is_held():  # the answer to the last piece was lost, and the board done with it
+                    return self._said(len(self._data))
                 if self._restarts >= RESTARTS:
                     raise
                 reached = 0
@@ -107,7 +119,7 @@ class _Upload:
         request = ImageUploadWrite(
             off=0,
             data=self._data[: self._step(FIRST_OVERHEAD_BYTES)],
-            image=self._image,
+            image=self._load.image,
             len=len(self._data),
             sha=hashlib.sha256(self._data).digest(),
         )
@@ -141,6 +153,9 @@ class _Upload:
             for _, flight in flights:
                 flight.cancel()
             await asyncio.gather(*(flight for _, flight in flights), return_exceptions=True)
+
+    async def _is_held(self) -> bool:
+        return any(slot.image == self._load.image and slot.hash == self._load.hash for slot in await self._board.images())
 
     async def _ask(self, request: ImageUploadWrite, patience: Patience) -> int:
         answer = await self._board.ask(request, patience)

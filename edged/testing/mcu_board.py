@@ -218,7 +218,13 @@ class FakeBoard:
         for number, slots in enumerate((self.firmware, self.model)):
             for slot in (0, 1):
                 if (image := slots.image(slot)) is not None:
-                    state = {"image": number, "slot": slot, "version": image.version, "hash": image.hash, "bootable": True}
+                    state = {
+                        "image": number,
+                        "slot": slot,
+                        "version": image.version,
+                        "hash": image.hash,
+                        "bootable": slots.may_run(slot),
+                    }
                     state |= {"pending": slots.pending == slot, "confirmed": slots.confirmed == slot}
                     images.append(state | {"active": slots.running == slot, "permanent": False})
         return {"images": images}

@@ -56,12 +56,17 @@ class Slots:
         return "none" if self.running is None else "trial" if self.on_trial else "confirmed"
 
     def image(self, slot: int | None) -> Image | None:
-        """What a slot holds, if that may ever run."""
+        """What a slot holds, if that is whole and signed, for this board and of this kind."""
         data = None if slot is None else self._files[slot]
         image = None if data is None else read_image(data, self._key)
-        if image is None or image.board != self._board or (image.model is not None) != self._model or image.counter < self.floor:
+        if image is None or image.board != self._board or (image.model is not None) != self._model:
             return None
         return image
+
+    def may_run(self, slot: int | None) -> bool:
+        """Whether a slot holds an image that is not below the floor."""
+        image = self.image(slot)
+        return image is not None and image.counter >= self.floor
 
     def put(self, data: bytes) -> None:
         """As if it had always been there, confirmed and running."""
@@ -97,7 +102,7 @@ class Slots:
         for slot in (0, 1):
             image = self.image(slot)
             if image is not None and image.hash == image_hash:
-                if slot == self.running:
+                if slot == self.running or not self.may_run(slot):
                     raise Refused(BAD_STATE)
                 self.pending = slot
                 return
@@ -112,7 +117,7 @@ class Slots:
 
     def reset(self) -> None:
         """What a loader does: what was on trial and not confirmed is over; what was asked for is tried."""
-        self.running, self.pending = self.pending if self.image(self.pending) else self.confirmed, None
+        self.running, self.pending = self.pending if self.may_run(self.pending) else self.confirmed, None
         if self.upload is not None:  # only whole sectors were written before
             del self.upload.data[len(self.upload.data) // SECTOR_BYTES * SECTOR_BYTES :]
             if not self.upload.data or len(self.upload.data) == self.upload.length:
@@ -134,7 +139,7 @@ class Slots:
             self.upload = None
             raise Refused(CORRUPT)
         self._files[upload.slot] = data
-        if self.image(upload.slot) is None:
+        if not self.may_run(upload.slot):
             self._files[upload.slot] = None
             self.upload = None
             raise Refused(CORRUPT)

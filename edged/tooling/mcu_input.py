@@ -27,7 +27,8 @@ def make_inputs(
     """The bytes of each input tensor; raises SourceUnusable for what does not fit them.
 
     ``values`` are real numbers, spread over all inputs in turn; a .npy of floats is real numbers, one of the tensor's own type is
-    as stored; a picture is scaled to the tensor's height and width, and its 0..255 to what the tensor can hold, unless ``raw_pixels``.
+    as stored. A picture is scaled to the tensor's height and width, and its 0..255 to what the tensor can hold, unless
+    ``raw_pixels``.
     """
     if values:
         return _from_values(tensors, values)

@@ -95,7 +95,7 @@ Status Journal::open(State& state) {
   state = State{};
   sequence_ = 0;
   sector_ = kNoSlot;
-  for (const uint8_t sector : {uint8_t{0}, uint8_t{1}}) {
+  for (uint8_t sector = 0; sector < 2; ++sector) {
     if (const Status status = scan(sector, state); !ok(status)) return status;
   }
   return sector_ == kNoSlot ? Status::kNotFound : Status::kOk;

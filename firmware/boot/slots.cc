@@ -44,6 +44,10 @@ Status Slots::inspect(Kind kind, uint8_t slot, Image& image) {
 
 Status Slots::admit(Kind kind, uint8_t slot, const Image& image) const {
   if (image.counter < state_.of(kind).floor) return Status::kDowngrade;
+  return places(kind, slot, image);
+}
+
+Status Slots::places(Kind kind, uint8_t slot, const Image& image) const {
   if (kind == Kind::kModel) return Status::kOk;
   const uint8_t* mapped = flash_.mapped(region(kind, slot).address);
   switch (image.placement) {
@@ -98,7 +102,8 @@ Result<uint8_t> Slots::upload_slot(Kind kind) {
   if (on_trial(kind)) return Status::kWrongState;
   if (running_.of(kind) != kNoSlot) return other(running_.of(kind));
   const ImageState& state = state_.of(kind);
-  for (const uint8_t keep : {state.active, state.previous, uint8_t{0}, uint8_t{1}}) {
+  const uint8_t candidates[] = {state.active, state.previous, 0, 1};
+  for (const uint8_t keep : candidates) {
     Image image;
     if (ok(inspect(kind, keep, image)) && ok(admit(kind, keep, image))) return other(keep);
   }

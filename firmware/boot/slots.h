@@ -61,8 +61,9 @@ class Slots {
 
   // What lies in a slot, verified as it is on flash now. As verify(), and kOutOfRange for no slot.
   [[nodiscard]] Status inspect(Kind kind, uint8_t slot, Image& image);
-  // Whether an image may start here: kDowngrade if its counter is below the floor, kOutOfRange if it is not made for
-  // where firmware of this slot runs.
+  // Whether firmware in this slot would lie where it says that it runs; kOutOfRange if not. A model may lie anywhere.
+  [[nodiscard]] Status places(Kind kind, uint8_t slot, const Image& image) const;
+  // Whether a verified image may start: as places(), and kDowngrade if its counter is below the floor.
   [[nodiscard]] Status admit(Kind kind, uint8_t slot, const Image& image) const;
 
   // What the application asks for. Each is one record, written after everything that it relies on was verified on

@@ -12,7 +12,6 @@ constexpr uint8_t kFalse = 20;  // the infos of simple values
 constexpr uint8_t kTrue = 21;
 constexpr uint8_t kFirstWide = 24;  // infos from here on: 1, 2, 4 or 8 bytes of value follow
 constexpr uint8_t kLastWide = 27;
-constexpr uint8_t kOpenEnded = 31;
 
 std::string_view as_text(Bytes bytes) {
   return std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size());
@@ -188,7 +187,7 @@ void CborWriter::append(Bytes bytes) {
 
 void CborWriter::head(uint8_t major, uint64_t value) {
   uint8_t bytes[9];
-  if (value < kFirstWide) return byte(static_cast<uint8_t>(major << 5 | value));
+  if (value < kFirstWide) return byte(static_cast<uint8_t>(static_cast<uint64_t>(major) << 5 | value));
   uint8_t info = kFirstWide;
   size_t wide = 1;
   while (wide < 8 && value >> (8 * wide) != 0) {

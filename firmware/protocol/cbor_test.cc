@@ -76,6 +76,15 @@ TEST(Cbor, LengthsBeyondTheBytesThatAreThereAreRefused) {
   }
 }
 
+TEST(Cbor, AValueThatIsCutIsNotShorter) {
+  const Blob bytes = {0xA1, 0x61, 'd', 0x43, 1, 2};
+  EXPECT_EQ(CborReader(view(bytes)).bytes_of("d").status(), Status::kTruncated);
+  const Blob text = {0xA1, 0x61, 'd', 0x63, 'x', 'y'};
+  EXPECT_EQ(CborReader(view(text)).text_of("d").status(), Status::kTruncated);
+  const Blob key = {0xA1, 0x63, 'd', 'd'};
+  EXPECT_EQ(CborReader(view(key)).text_of("dd").status(), Status::kTruncated);
+}
+
 TEST(Cbor, SkipsWhatItDoesNotKnow) {
   EXPECT_EQ(skipped({0xC0, 0x61, 'x'}), Status::kOk);                  // a tag
   EXPECT_EQ(skipped({0x5F, 0x41, 1, 0x42, 2, 3, 0xFF}), Status::kOk);  // bytes in pieces

@@ -82,7 +82,7 @@ Result<Bytes> encode(const Hello& report, MutableBytes into) {
 }
 
 Result<Bytes> encode(const ResultReport& report, MutableBytes into) {
-  if (report.data.size() > UINT16_MAX) return Status::kTooLarge;
+  const size_t total = report.data.size() < UINT16_MAX ? report.data.size() : UINT16_MAX;
   Body body(into);
   body.u32(report.inference);
   body.u8(number(report.source));
@@ -95,7 +95,7 @@ Result<Bytes> encode(const ResultReport& report, MutableBytes into) {
   body.u32(report.invoke_us);
   body.u32(report.uptime_ms);
   body.append(report.model_hash);
-  body.u16(static_cast<uint16_t>(report.data.size()));
+  body.u16(static_cast<uint16_t>(total));
   body.append_cut(report.data);
   return body.written();
 }

@@ -61,7 +61,7 @@ struct ResultReport {
   uint32_t invoke_us = 0;
   uint32_t uptime_ms = 0;
   uint8_t model_hash[kShortHash] = {};
-  Bytes data;  // all of the tensor: its length is sent, and as much of it as fits
+  Bytes data;  // all of the tensor: its length is sent (65,535 if it has more), and as much of it as fits
 };
 
 struct Health {

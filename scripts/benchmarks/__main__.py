@@ -9,6 +9,7 @@ import sys
 import accuracy
 import delivery
 import fleet
+import mcu_flash
 import pipeline
 import stream
 import swap
@@ -23,6 +24,7 @@ MEASUREMENTS = {
     "swap": swap,
     "transfer": transfer,
     "fleet": fleet,
+    "mcu_flash": mcu_flash,
 }
 
 

@@ -69,7 +69,7 @@ def measure(arguments: argparse.Namespace, console: Console) -> dict[str, Any]:
             progress.update(task, description="daemon", advance=1)
             daemon = work.run(clip, "fast", live_max_hz=5)
             bare.append(loop("bare.py", model))
-            turns.append(Turn(statistics.mean(bare[-2:]), daemon, loop("serial.py", reference)))
+            turns.append(Turn(statistics.mean(bare[-2:]), daemon, loop("one_thread.py", reference)))
         progress.update(task, description="latency")
         paced = work.run(clip, "realtime", live_max_hz=100, kill=True)
     return _result(reference, arguments.threads, turns, paced)

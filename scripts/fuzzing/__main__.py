@@ -9,7 +9,9 @@ import sys
 import models
 from rich.console import Console
 
-TARGETS = {"models": models}
+import firmware
+
+TARGETS = {"models": models, "firmware": firmware}
 
 
 def main() -> int:

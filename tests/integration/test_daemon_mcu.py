@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from boards import NOBODY, PERSON, Heard, attached, one, write_config
+from attached import NOBODY, PERSON, Heard, attached, one, write_config
 from support import running, stored_ids, subscribed, wait_until
 
 from edged.mcu.report import Bye, encode

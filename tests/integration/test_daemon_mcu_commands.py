@@ -11,7 +11,7 @@ from typing import Any
 import paho.mqtt.client as mqtt
 import paho.mqtt.publish as publish
 import pytest
-from boards import PERSON, Heard, attached, one, write_config
+from attached import PERSON, Heard, attached, one, write_config
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from support import Subscriber, running, subscribed

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from boards import KEY, PERSON, Heard, attached, one, write_config
+from attached import KEY, PERSON, Heard, attached, one, write_config
 from support import running, subscribed, wait_until
 from updating import Publisher, Watcher
 

@@ -10,7 +10,7 @@ from typing import Any
 import cbor2
 import pytest
 import serial
-from boards import attached
+from attached import attached
 from troubles import produces, shown_to_all, somebody
 
 from edged.daemon.doctor.finding import Finding
@@ -74,8 +74,8 @@ def test_a_file(tmp_path: Path) -> Finding:
 
 @produces("mcu-unusable")
 def test_a_name_that_leads_nowhere(tmp_path: Path) -> Finding:
-    (tmp_path / "port").symlink_to(tmp_path / "port")
-    return found(tmp_path / "port")
+    (tmp_path / "file").write_text("")
+    return found(tmp_path / "file" / "port")
 
 
 @produces("mcu-no-answer")

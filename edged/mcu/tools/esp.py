@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from edged.core.errors import ImageRefused
-from edged.mcu.tools.flasher import Report, find_program, run_program
+from edged.mcu.tools.flasher import Report, find_program, run_program, size_of
 
 HINT = "`pip install esptool`, or on Debian: `sudo apt install esptool`."
 
@@ -57,7 +57,7 @@ class EspTool:
         stub = [] if self._stub else ["--no-stub"]
         base = [self._find(), "--chip", self._chip, "--port", str(self._port), "--baud", str(self._baud), *stub]
         await run_program([*base, "write_flash", hex(self._address), str(image)], on_text)
-        return f"{image.stat().st_size:,} bytes written to {self._address:#x}, verified by the chip's own hash"
+        return f"{size_of(image):,} bytes written to {self._address:#x}, verified by the chip's own hash"
 
     def _find(self) -> str:
         return self._program or find_program("esptool", HINT)

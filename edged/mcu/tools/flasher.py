@@ -35,6 +35,11 @@ def find_program(name: str, hint: str) -> str:
     return found
 
 
+def size_of(image: Path) -> int:
+    """Bytes of a file that is known to be there."""
+    return image.stat().st_size
+
+
 async def run_program(command: Sequence[str], on_text: Callable[[str], None]) -> str:
     """Run it to its end, telling each line as it comes, also those that overwrite one another; all that it said. Raises ToolFailed.
 
@@ -67,7 +72,7 @@ async def _lines(stream: asyncio.StreamReader) -> AsyncIterator[str]:
         for line in lines:
             if line.strip():
                 yield line.decode(errors="replace").strip()
-        if rest.endswith(b")") or rest.endswith(b"%"):  # progress that no newline ends until it is overwritten
+        if rest.endswith((b")", b"%")):  # progress that no newline ends until it is overwritten
             yield rest.decode(errors="replace").strip()
     if rest.strip():
         yield rest.decode(errors="replace").strip()

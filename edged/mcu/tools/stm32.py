@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 
 from edged.core.errors import ImageRefused
-from edged.mcu.tools.flasher import Report, find_program, run_program
+from edged.mcu.tools.flasher import Report, find_program, run_program, size_of
 
 ADDRESS = 0x0800_0000
 """Where the flash of an STM32 begins."""
@@ -43,7 +43,7 @@ class Stm32Flash:
         where = hex(self._address)
         arguments = ["-b", str(self._baud), "-w", str(image), "-v", "-S", where, "-g", where, str(self._port)]
         await run_program([program, *arguments], on_text)
-        return f"{image.stat().st_size:,} bytes written to {where}, verified, started"
+        return f"{size_of(image):,} bytes written to {where}, verified, started"
 
 
 def check_raw(image: Path) -> None:

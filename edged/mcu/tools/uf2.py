@@ -11,7 +11,7 @@ import struct
 from pathlib import Path
 
 from edged.core.errors import ImageRefused, ToolFailed
-from edged.mcu.tools.flasher import Report
+from edged.mcu.tools.flasher import Report, size_of
 
 BLOCK_BYTES = 512
 FAMILIES = {
@@ -58,7 +58,7 @@ class Uf2Drive:
         """Copy; the board resets by itself when it has the last block. Raises ToolFailed."""
         drive = self._find()
         await asyncio.to_thread(_copy, image, drive / image.name, report)
-        return f"{image.stat().st_size:,} bytes copied to {drive}; the board starts by itself"
+        return f"{size_of(image):,} bytes copied to {drive}; the board starts by itself"
 
     def _find(self) -> Path:
         if self._drive is not None:

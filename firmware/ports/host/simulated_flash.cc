@@ -50,7 +50,7 @@ Status SimulatedFlash::program_page(uint32_t address, Bytes from) {
   }
   const bool lost = loses_power();
   for (size_t i = 0; i < from.size(); ++i) {
-    const auto spared = static_cast<uint8_t>(!lost || cut_ == Cut::kAfter ? 0 : cut_ == Cut::kBefore ? 0xFF : random());
+    const auto spared = static_cast<uint8_t>(!lost ? 0 : cut_ == Cut::kBefore ? 0xFF : random());
     page[i] = static_cast<uint8_t>(page[i] & (from[i] | spared));
   }
   if (!lost) return Status::kOk;
@@ -77,7 +77,7 @@ Status SimulatedFlash::erase(uint32_t address) {
   if (address % geometry_.erase_size != 0) return violation();
   const MutableBytes sector = memory_.part(address, geometry_.erase_size);
   const bool lost = loses_power();
-  if (!lost || cut_ == Cut::kAfter) {
+  if (!lost) {
     std::memset(sector.data(), 0xFF, sector.size());
   } else if (cut_ == Cut::kTorn) {  // some parts as they were, some cleared before they are set, some set in part
     for (uint8_t& byte : sector) {

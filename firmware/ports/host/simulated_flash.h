@@ -11,7 +11,7 @@ namespace edged::host {
 
 // Rules: a program that would set a bit is refused, as is one that is not aligned; both are kFlashFailed and counted as
 // violations, for on a board nobody would say so. An operation is the program of one page or the erase of one sector.
-class SimulatedFlash : public hal::Flash {
+class SimulatedFlash final : public hal::Flash {
  public:
   // The memory is the device; it outlives this and may hold what an earlier life left.
   SimulatedFlash(MutableBytes memory, const Geometry& geometry) : memory_(memory), geometry_(geometry) {}
@@ -23,8 +23,7 @@ class SimulatedFlash : public hal::Flash {
 
   // What an operation leaves behind when the power goes in the midst of it.
   enum class Cut : uint8_t {
-    kBefore,  // nothing
-    kAfter,   // all of it, though nobody learns of it
+    kBefore,  // nothing; as after all of the one before it
     kTorn,    // of a program some bits; of an erase anything
   };
 

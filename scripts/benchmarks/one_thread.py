@@ -1,4 +1,4 @@
-"""The same work in one thread, nothing overlapped: ``serial.py MODEL THREADS SECONDS CLIP``. What the threads are judged by."""
+"""The same work in one thread, nothing overlapped: ``one_thread.py MODEL THREADS SECONDS CLIP``. What the threads are judged by."""
 
 import json
 import sys

@@ -1,0 +1,126 @@
+"""``edged mcu keygen | sign``: keys, and the signed images that boards take."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edged.cli.mcu_common import describe, read_bytes, say
+from edged.core.errors import ImageRefused
+
+if TYPE_CHECKING:
+    from edged.cli.terminal import Verbs
+    from edged.mcu.image import Placement
+
+LOAD_ADDRESSES = {"emcraft-sf2": 0xA000_0000, "mps2-an385": 0x0010_0000, "mps2-an500": 0x0010_0000, "mps3-an547": 0x1100_0000}
+"""Where the loader of each board of ours puts a firmware, as firmware/ports/*/app.ld has it linked."""
+
+ANYWHERE = {"host"}
+"""Boards whose firmware is not moved."""
+
+
+def register(actions: Verbs) -> None:
+    """Add the actions."""
+    keygen = actions.add_parser("keygen", help="make a key to sign images with; its public half goes into loaders")
+    keygen.add_argument("file", type=Path, metavar="FILE", help="the private key, as PEM; the public one is put beside it")
+    keygen.set_defaults(run=run_keygen)
+
+    sign = actions.add_parser("sign", help="make a signed image of a firmware (.bin) or a model (.tflite)")
+    sign.add_argument("file", type=Path, metavar="FILE", help="app.bin of `edged mcu build`, or a .tflite")
+    sign.add_argument("-k", "--key", type=Path, required=True, metavar="FILE", help="the private key of `edged mcu keygen`")
+    sign.add_argument("--board", required=True, metavar="BOARD", help="the only kind of board that is to take it")
+    sign.add_argument("--version", required=True, metavar="X.Y.Z", help="its version")
+    sign.add_argument("--counter", type=int, default=1, metavar="N", help="boards take none below the highest that they confirmed")
+    sign.add_argument("-o", "--output", type=Path, metavar="FILE", help="the image (default: FILE with .signed.bin)")
+    sign.add_argument("--load-address", type=lambda text: int(text, 0), metavar="N", help="of a firmware for a board of your own")
+    model = sign.add_argument_group("of a model")
+    model.add_argument("--name", metavar="NAME", help="its name on the board (default: that of the file)")
+    model.add_argument("--no-golden", action="store_true", help="have boards compare no answers with those that it gives here")
+    model.add_argument("--noise", type=int, default=2, metavar="N", help="compare so many answers to noise (default: %(default)s)")
+    model.add_argument("--input", action="append", default=[], type=Path, metavar="FILE", help="compare the answer to this one too")
+    model.add_argument("--raw-pixels", action="store_true", help="the bytes of a .bmp are the input as it stands")
+    model.add_argument(
+        "--tolerance", type=int, default=0, metavar="N", help="steps that an answer may be off (default: %(default)s)"
+    )
+    sign.add_argument("--json", action="store_true", help="one JSON object")
+    sign.set_defaults(run=run_sign)
+
+
+def run_keygen(arguments: argparse.Namespace) -> int:
+    """Make a key."""
+    from edged.tooling.mcu_sign import generate_key, key_hash
+
+    public = generate_key(arguments.file)
+    say(f"Private key {arguments.file}: keep it where only you sign. Public key {public}: build loaders with --key {public}.")
+    say(f"Boards will call it {key_hash(public)[:8].hex()}.")
+    return 0
+
+
+def run_sign(arguments: argparse.Namespace) -> int:
+    """Sign."""
+    from edged.core.durable import replace_file
+    from edged.core.errors import OutputUnwritable
+    from edged.mcu.image import parse
+
+    target = arguments.output or arguments.file.with_suffix(".signed.bin")
+    is_model = arguments.file.suffix == ".tflite"
+    try:
+        data = _model(arguments) if is_model else _firmware(arguments)
+    except ValueError as error:
+        raise ImageRefused(f"{arguments.file}: {error}", fault="malformed") from error
+    try:
+        replace_file(target, data)
+    except OSError as error:
+        raise OutputUnwritable(f"{target}: {error.strerror}", hint="Name another with --output.") from error
+    image = parse(data)
+    if arguments.json:
+        fields = {name: getattr(image, name) for name in ("kind", "board", "version", "counter", "model_name", "address")}
+        hashes = {"hash": image.hash.hex(), "key_hash": image.key_hash.hex()}
+        print(json.dumps({"file": str(target), "bytes": len(data), **fields, **hashes}))
+    else:
+        say(f"{target}: {describe(image)}, {len(data):,} bytes, hash {image.hash.hex()[:12]}.")
+    return 0
+
+
+def _firmware(arguments: argparse.Namespace) -> bytes:
+    from edged.mcu.tools.stm32 import check_raw
+    from edged.tooling.mcu_sign import FirmwareLabel, sign_firmware
+
+    check_raw(arguments.file)
+    placement: Placement = "loaded"
+    address = arguments.load_address or LOAD_ADDRESSES.get(arguments.board, 0)
+    if arguments.board in ANYWHERE:
+        placement, address = "anywhere", 0
+    elif not address:
+        raise ImageRefused(
+            f"where does a board {arguments.board!r} run its firmware?",
+            hint="Name the address that it is linked for with --load-address; known are "
+            + ", ".join(sorted({*LOAD_ADDRESSES, *ANYWHERE}))
+            + ".",
+            fault="wrong board",
+        )
+    label = FirmwareLabel(arguments.board, arguments.version, arguments.counter, placement, address)
+    return sign_firmware(read_bytes(arguments.file), label, arguments.key)
+
+
+def _model(arguments: argparse.Namespace) -> bytes:
+    from edged.infer.graph import Graph
+    from edged.mcu.package import build
+    from edged.tooling.mcu_golden import make_vectors
+    from edged.tooling.mcu_sign import ModelLabel, sign_model
+
+    model = read_bytes(arguments.file)
+    _ = Graph.read(model, str(arguments.file)).main  # refuses what is no model
+    vectors = []
+    if not arguments.no_golden:
+        vectors = make_vectors(
+            arguments.file,
+            arguments.input,
+            noise=arguments.noise,
+            tolerance=arguments.tolerance,
+            raw_pixels=arguments.raw_pixels,
+        )
+    label = ModelLabel(arguments.board, arguments.name or arguments.file.stem, arguments.version, arguments.counter)
+    return sign_model(build(model, vectors), label, arguments.key)

@@ -1,0 +1,201 @@
+#include "app/app.h"
+
+#include <cstring>
+
+#include "app/self_test.h"
+
+namespace edged::app {
+
+App::App(const Parts& parts, Inference::Clock clock)
+    : parts_(parts),
+      identity_{protocol::Mode::kApplication,
+                parts.system.board(),
+                ml::Engine::name(),
+                parts.handoff,
+                parts.slots,
+                parts.key},
+      inference_(parts.arena, parts.staging, clock),
+      wire_(parts.serial, request_),
+      images_(parts.slots, this),
+      edged_(identity_, inference_, parts.system, parts.sensor != nullptr),
+      groups_{&os_, &images_, &edged_},
+      server_(groups_),
+      window_(parts.system.millis()) {}
+
+void App::run() {
+  start();
+  for (;;) step();
+}
+
+Status App::may_confirm() {
+  switch (inference_.self_test()) {
+    case protocol::SelfTest::kPassed:
+    case protocol::SelfTest::kNone:
+      return Status::kOk;
+    case protocol::SelfTest::kFailed:
+      return Status::kSelfTest;
+    case protocol::SelfTest::kNotRun:
+      break;
+  }
+  return Status::kWrongState;
+}
+
+void App::start() {
+  parts_.system.start_watchdog(kWatchdogMs);
+  const auto address = static_cast<uintptr_t>(parts_.handoff.model_address);
+  Status loaded = Status::kNotFound;
+  if (address != 0) {
+    loaded = inference_.load(Bytes(reinterpret_cast<const uint8_t*>(address), parts_.handoff.model_size));
+  }
+  introduce();
+  if (ok(loaded) || inference_.refused()) {
+    run_self_test(inference_, parts_.system);
+    say_self_test();
+  } else {
+    inference_.conclude(protocol::SelfTest::kNone, Inference::kNoVector);
+    if (address != 0) say(protocol::LogLevel::kError, "the model's package cannot be used");
+  }
+  say_health();
+}
+
+void App::step() {
+  parts_.system.feed_watchdog();
+  answer();
+  const uint32_t now_ms = parts_.system.millis();
+  sample(now_ms);
+  guard_trial(now_ms);
+  if (!settled_ && now_ms >= kSettledMs) {
+    boot::settled(parts_.handoff);
+    settled_ = true;
+  }
+  if (now_ms - health_ms_ >= kHealthPeriodMs) say_health();
+  parts_.system.idle(kHealthPeriodMs);
+}
+
+void App::answer() {
+  for (;;) {
+    const Result<Bytes> request = wire_.receive();
+    if (!request.ok()) return;
+    const Result<Bytes> response = server_.answer(request.value(), response_);
+    // Nothing sends while this does, so it is not refused.
+    if (response.ok()) static_cast<void>(wire_.answer(response.value()));
+    follow_up();
+    parts_.system.feed_watchdog();
+  }
+}
+
+void App::follow_up() {
+  if (edged_.take_result()) say_results(protocol::Source::kInjected, edged_.result_status());
+  if (edged_.take_self_test()) say_self_test();
+  if (edged_.take_info()) introduce(), say_health();
+  if (edged_.take_period()) {
+    period_ms_ = edged_.period_ms();
+    sample_ms_ = parts_.system.millis() - period_ms_;  // the first one now
+  }
+  switch (os_.reset_wanted()) {
+    case protocol::OsGroup::Reset::kNone:
+      break;
+    case protocol::OsGroup::Reset::kStart:
+      leave(protocol::ByeReason::kRequested);
+    case protocol::OsGroup::Reset::kStayInLoader:
+      boot::stay_in_loader(parts_.handoff);
+      leave(protocol::ByeReason::kToLoader);
+  }
+}
+
+// A measurement that could not be taken in time is left out: the next is due a period after the last.
+void App::sample(uint32_t now_ms) {
+  if (period_ms_ == 0 || now_ms - sample_ms_ < period_ms_) return;
+  sample_ms_ = now_ms;
+  Status status = parts_.sensor->fill(inference_.engine().input(0));
+  if (!ok(status)) {
+    period_ms_ = 0;
+    say(protocol::LogLevel::kError, "the sensor cannot fill this model's input, so it rests");
+    return;
+  }
+  status = inference_.invoke();
+  say_results(protocol::Source::kSensor, status);
+}
+
+void App::guard_trial(uint32_t now_ms) {
+  if (!window_.over(now_ms, on_trial(), failed())) return;
+  leave(failed() ? protocol::ByeReason::kSelfTestFailed : protocol::ByeReason::kNotConfirmed);
+}
+
+bool App::on_trial() const {
+  return parts_.slots.on_trial(boot::Kind::kFirmware) || parts_.slots.on_trial(boot::Kind::kModel);
+}
+
+// What a report cannot say is lost and counted by the wire; nothing here could do more about it.
+void App::introduce() {
+  const VersionText firmware(parts_.handoff.of(boot::Kind::kFirmware));
+  const VersionText model(parts_.handoff.of(boot::Kind::kModel));
+  static_cast<void>(wire_.report(hello(identity_, firmware, model)));
+}
+
+void App::say_health() {
+  health_ms_ = parts_.system.millis();
+  protocol::Health health;
+  health.uptime_ms = health_ms_;
+  health.boots = parts_.handoff.boots;
+  health.reset_reason = static_cast<uint8_t>(parts_.handoff.reset_reason);
+  health.mode = protocol::Mode::kApplication;
+  health.self_test = inference_.self_test();
+  health.fw_state = image_state(identity_, boot::Kind::kFirmware);
+  health.model_state = image_state(identity_, boot::Kind::kModel);
+  health.arena_used = inference_.loaded() ? inference_.engine().arena_used() : 0;
+  health.arena_size = inference_.arena_size();
+  health.inferences = inference_.timing().count;
+  health.invoke_us_mean = inference_.timing().mean_us;
+  health.invoke_us_max = inference_.timing().max_us;
+  health.rx_bad = wire_.bad();
+  health.rx_overruns = wire_.overruns();
+  health.tx_dropped = wire_.dropped();
+  health.stack_free = parts_.system.stack_free();
+  health.reports = wire_.reports();
+  static_cast<void>(wire_.report(health));
+}
+
+void App::say_results(protocol::Source source, Status status) {
+  const ml::Engine& engine = inference_.engine();
+  protocol::ResultReport report;
+  report.inference = inference_.timing().count;
+  report.source = source;
+  report.status = status;
+  report.outputs = static_cast<uint8_t>(engine.outputs());
+  report.invoke_us = inference_.timing().last_us;
+  report.uptime_ms = parts_.system.millis();
+  std::memcpy(report.model_hash, parts_.handoff.of(boot::Kind::kModel).hash, protocol::kShortHash);
+  for (uint8_t index = 0; index < report.outputs; ++index) {
+    const ml::Tensor output = engine.output(index);
+    report.output = index;
+    report.dtype = static_cast<uint8_t>(output.type);
+    report.scale = output.scale;
+    report.zero_point = output.zero_point;
+    report.data = Bytes(output.data, output.bytes);
+    static_cast<void>(wire_.report(report));
+  }
+}
+
+void App::say_self_test() {
+  if (inference_.refused()) {
+    say(protocol::LogLevel::kError, inference_.engine().diagnosis().what);
+  } else if (failed()) {
+    say(protocol::LogLevel::kError, "a golden vector came out otherwise");
+  }
+}
+
+void App::say(protocol::LogLevel level, std::string_view text) {
+  static_cast<void>(wire_.report(protocol::Log{level, text}));
+}
+
+void App::leave(protocol::ByeReason reason) {
+  static_cast<void>(wire_.report(protocol::Bye{reason}));
+  const uint32_t since = parts_.system.millis();
+  while (parts_.system.millis() - since < kDrainMs) parts_.system.idle(kDrainMs);
+  parts_.system.reset();
+  for (;;) {  // not reached: compilers do not see through a virtual [[noreturn]]
+  }
+}
+
+}  // namespace edged::app

@@ -1,0 +1,17 @@
+// Times that a loader and an application share.
+#pragma once
+
+#include <cstdint>
+
+namespace edged::app {
+
+// The slowest step: a golden vector on a slow core (person_detect takes 97 million instructions on a Cortex-M3), or a
+// sector's erase of 4 seconds.
+inline constexpr uint32_t kWatchdogMs = 10000;
+inline constexpr uint32_t kHealthPeriodMs = 5000;
+// A start that got so far is no crash in a row.
+inline constexpr uint32_t kSettledMs = 2 * kWatchdogMs;
+// Before a reset: what is still in the transmitter's FIFO leaves, 64 bytes at 9,600 baud.
+inline constexpr uint32_t kDrainMs = 70;
+
+}  // namespace edged::app

@@ -1,0 +1,201 @@
+#include "boot/image_group.h"
+
+#include <cstring>
+#include <string_view>
+
+namespace edged::boot {
+namespace {
+
+using protocol::CborReader;
+using protocol::CborWriter;
+using protocol::SmpOp;
+
+enum Command : uint8_t { kState = 0, kUpload = 1, kErase = 5 };
+
+constexpr size_t kMaxVersion = sizeof "255.255.65535.4294967295";
+
+char* put_number(char* at, uint32_t number) {
+  char digits[10];
+  int count = 0;
+  do {
+    digits[count++] = static_cast<char>('0' + number % 10);
+    number /= 10;
+  } while (number > 0);
+  while (count > 0) *at++ = digits[--count];
+  return at;
+}
+
+std::string_view write_version(const Version& version, char (&text)[kMaxVersion]) {
+  char* at = put_number(text, version.major);
+  *at++ = '.';
+  at = put_number(at, version.minor);
+  *at++ = '.';
+  at = put_number(at, version.revision);
+  if (version.build != 0) {
+    *at++ = '.';
+    at = put_number(at, version.build);
+  }
+  return {text, static_cast<size_t>(at - text)};
+}
+
+// A key that may be absent.
+Result<Bytes> optional_bytes(const CborReader& body, std::string_view key) {
+  const Result<Bytes> found = body.bytes_of(key);
+  return found.status() == Status::kNotFound ? Result<Bytes>(Bytes()) : found;
+}
+
+}  // namespace
+
+Status ImageGroup::handle(const protocol::SmpHeader& header, CborReader& body, CborWriter& out) {
+  if (header.command == kState && header.op == SmpOp::kRead) return read_state(out);
+  if (header.command == kState && header.op == SmpOp::kWrite) return write_state(body, out);
+  if (header.command == kUpload && header.op == SmpOp::kWrite) return upload(body, out);
+  if (header.command == kErase && header.op == SmpOp::kWrite) return erase(body);
+  return Status::kUnsupported;
+}
+
+void ImageGroup::put(CborWriter& out, Kind kind, uint8_t slot, const Image& image) {
+  const ImageState& state = slots_.state().of(kind);
+  char version[kMaxVersion];
+  out.begin_map();
+  out.key("image").put_uint(static_cast<uint8_t>(kind));
+  out.key("slot").put_uint(slot);
+  out.key("version").put_text(write_version(image.version, version));
+  out.key("hash").put_bytes(image.hash);
+  out.key("bootable").put_bool(ok(slots_.admit(kind, slot, image)));
+  out.key("pending").put_bool(state.stage == Stage::kPending && state.trial == slot);
+  out.key("confirmed").put_bool(state.active == slot);
+  out.key("active").put_bool(slots_.running().of(kind) == slot);
+  out.key("permanent").put_bool(false);
+  out.end();
+}
+
+Status ImageGroup::read_state(CborWriter& out) {
+  out.key("images").begin_array();
+  for (const Kind kind : kAllKinds) {
+    for (uint8_t slot = 0; slot < kSlots; ++slot) {
+      Image image;
+      if (ok(slots_.inspect(kind, slot, image))) put(out, kind, slot, image);
+    }
+  }
+  out.end();
+  out.key("splitStatus").put_uint(0);
+  return Status::kOk;
+}
+
+// What runs comes last: of two slots with the same image, it is the other one that can be tried.
+Status ImageGroup::find(Bytes hash, Kind& kind, uint8_t& slot) {
+  Status found = Status::kNotFound;
+  for (const Kind one : kAllKinds) {
+    for (uint8_t index = 0; index < kSlots; ++index) {
+      Image image;
+      if (!ok(slots_.inspect(one, index, image)) || std::memcmp(image.hash, hash.data(), kHashSize) != 0) continue;
+      if (ok(found) && slots_.running().of(one) == index) continue;
+      kind = one;
+      slot = index;
+      found = Status::kOk;
+    }
+  }
+  return found;
+}
+
+Status ImageGroup::confirm() {
+  if (judge_ != nullptr) {
+    if (const Status status = judge_->may_confirm(); !ok(status)) return status;
+  }
+  return slots_.confirm();
+}
+
+Status ImageGroup::write_state(const CborReader& body, CborWriter& out) {
+  const Result<Bytes> hash = optional_bytes(body, "hash");
+  const Result<bool> confirmed = body.bool_of("confirm", false);
+  if (!hash.ok()) return hash.status();
+  if (!confirmed.ok()) return confirmed.status();
+  Status status = Status::kOk;
+  if (hash.value().empty()) {
+    status = confirmed.value() ? confirm() : Status::kMalformed;
+  } else {
+    Kind kind = Kind::kFirmware;
+    uint8_t slot = kNoSlot;
+    if (hash.value().size() != kHashSize) return Status::kMalformed;
+    if (status = find(hash.value(), kind, slot); !ok(status)) return status;
+    if (!confirmed.value()) {
+      status = slots_.mark_for_test(kind, slot);
+    } else {
+      status = slots_.running().of(kind) == slot ? confirm() : Status::kWrongState;
+    }
+  }
+  return ok(status) ? read_state(out) : status;
+}
+
+Status ImageGroup::upload(const CborReader& body, CborWriter& out) {
+  const Result<uint32_t> offset = body.uint_of("off");
+  const Result<Bytes> data = body.bytes_of("data");
+  if (!offset.ok()) return offset.status();
+  if (!data.ok()) return data.status();
+  bool checked = false;
+  if (offset.value() == 0) {
+    const Result<uint32_t> number = body.uint_of("image", 0);
+    const Result<uint32_t> length = body.uint_of("len");
+    const Result<Bytes> sha = optional_bytes(body, "sha");
+    if (!number.ok()) return number.status();
+    if (!length.ok()) return length.status();
+    if (!sha.ok()) return sha.status();
+    if (number.value() >= kKinds) return Status::kOutOfRange;
+    const Status status = upload_.begin(kAllKinds[number.value()], length.value(), sha.value(), data.value());
+    if (!ok(status)) return status;
+  }
+  if (!upload_.under_way()) return Status::kWrongState;
+  uint32_t reached = upload_.offset();
+  if (reached == offset.value()) {  // another offset is answered by where to go on
+    if (const Status status = upload_.write(data.value()); !ok(status)) return status;
+    reached = upload_.offset();
+    checked = !upload_.under_way();
+  }
+  out.key("off").put_uint(reached);
+  if (checked) out.key("match").put_bool(true);
+  return Status::kOk;
+}
+
+// Slots are counted through all kinds here, as clients do that send no image.
+Status ImageGroup::erase(const CborReader& body) {
+  const Result<uint32_t> number = body.uint_of("slot", 1);
+  if (!number.ok()) return number.status();
+  if (number.value() >= kKinds * kSlots) return Status::kOutOfRange;
+  return upload_.erase(kAllKinds[number.value() / kSlots], static_cast<uint8_t>(number.value() % kSlots));
+}
+
+uint16_t ImageGroup::error(Status status) const {
+  switch (status) {
+    case Status::kOk:
+      return 0;
+    case Status::kNotFound:
+      return 8;  // hash not found
+    case Status::kTruncated:
+    case Status::kMalformed:
+      return 22;  // invalid image header
+    case Status::kCorrupt:
+      return 24;  // invalid hash
+    case Status::kUnsupported:
+      return 23;  // invalid image header magic
+    case Status::kTooLarge:
+      return 30;  // invalid image, too large
+    case Status::kOutOfRange:
+      return 25;  // invalid flash address
+    case Status::kWrongState:
+      return 9;  // no free slot, or not now
+    case Status::kUnsigned:
+      return 5;  // invalid TLV
+    case Status::kDowngrade:
+      return 27;  // current version is newer
+    case Status::kWrongBoard:
+      return 29;  // made for other vectors
+    case Status::kFlashFailed:
+      return 12;  // flash write failed
+    case Status::kSelfTest:
+      return 32;  // confirmation denied
+  }
+  return 1;
+}
+
+}  // namespace edged::boot

@@ -1,0 +1,121 @@
+#include "boot/slots.h"
+
+#include <gtest/gtest.h>
+
+#include "boot/testing/board.h"
+
+namespace edged::boot {
+namespace {
+
+using hal::ResetReason;
+using testing::Blob;
+using testing::Board;
+using testing::ImageSpec;
+using testing::signed_image;
+using testing::Signer;
+
+const Signer signer;
+
+Blob firmware(uint8_t version, uint32_t counter = 1) {
+  ImageSpec spec;
+  spec.version = {version, 0, 0, 0};
+  spec.counter = counter;
+  return signed_image(spec, signer);
+}
+
+class SlotsTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    board_.place(Kind::kFirmware, 0, firmware(1));
+    ASSERT_EQ(board_.start(ResetReason::kPowerOn).slot, 0);
+  }
+  // Uploaded, asked for, started.
+  void try_out(const Blob& image) {
+    ASSERT_EQ(board_.upload(Kind::kFirmware, image), Status::kOk);
+    const auto slot = static_cast<uint8_t>(1 - board_.slots().running().of(Kind::kFirmware));
+    ASSERT_EQ(board_.slots().mark_for_test(Kind::kFirmware, slot), Status::kOk);
+    ASSERT_EQ(board_.start(ResetReason::kRequested).slot, slot);
+    ASSERT_TRUE(board_.slots().on_trial(Kind::kFirmware));
+  }
+  const ImageState& state() { return board_.slots().state().of(Kind::kFirmware); }
+
+  Board board_{signer};
+};
+
+TEST_F(SlotsTest, ConfirmKeepsWhatRunsAndRaisesTheFloor) {
+  try_out(firmware(2, 5));
+  ASSERT_EQ(board_.slots().confirm(), Status::kOk);
+  EXPECT_EQ(state().active, 1);
+  EXPECT_EQ(state().previous, 0);
+  EXPECT_EQ(state().outcome, Outcome::kConfirmed);
+  EXPECT_EQ(state().floor, 5U);
+  EXPECT_EQ(board_.start(ResetReason::kRequested).slot, 1);
+  EXPECT_EQ(board_.slots().mark_for_test(Kind::kFirmware, 0), Status::kDowngrade);
+  EXPECT_EQ(board_.upload(Kind::kFirmware, firmware(3, 4)), Status::kDowngrade);
+}
+
+TEST_F(SlotsTest, ConfirmLooksAtFlashAgain) {
+  try_out(firmware(2));
+  board_.memory()[testing::kMap.firmware[1].address + 600] ^= 1;
+  EXPECT_EQ(board_.slots().confirm(), Status::kCorrupt);
+  EXPECT_EQ(board_.start(ResetReason::kRequested).slot, 0);
+  EXPECT_EQ(state().outcome, Outcome::kReverted);
+}
+
+TEST_F(SlotsTest, ConfirmWithoutATrialChangesNothing) {
+  const uint64_t before = board_.flash().operations();
+  EXPECT_EQ(board_.slots().confirm(), Status::kOk);
+  EXPECT_EQ(board_.flash().operations(), before);
+  EXPECT_EQ(board_.open({}).confirm(), Status::kWrongState) << "in the loader";
+}
+
+TEST_F(SlotsTest, NothingIsTriedThatDoesNotVerify) {
+  EXPECT_EQ(board_.slots().mark_for_test(Kind::kFirmware, 0), Status::kWrongState) << "it runs";
+  EXPECT_FALSE(ok(board_.slots().mark_for_test(Kind::kFirmware, 1))) << "it is empty";
+  board_.place(Kind::kFirmware, 1, signed_image({}, Signer(2)));
+  EXPECT_EQ(board_.slots().mark_for_test(Kind::kFirmware, 1), Status::kUnsigned);
+  EXPECT_EQ(board_.slots().mark_for_test(Kind::kFirmware, 2), Status::kOutOfRange);
+}
+
+TEST_F(SlotsTest, NoUploadTouchesWhatATrialMayGoBackTo) {
+  EXPECT_EQ(board_.slots().upload_slot(Kind::kFirmware).value(), 1);
+  try_out(firmware(2));
+  EXPECT_EQ(board_.slots().upload_slot(Kind::kFirmware).status(), Status::kWrongState);
+  EXPECT_EQ(board_.slots().forget(Kind::kFirmware, 0), Status::kWrongState);
+  EXPECT_EQ(board_.slots().forget(Kind::kFirmware, 1), Status::kWrongState);
+}
+
+TEST_F(SlotsTest, AnUploadEndsTheTrialThatWaitsInItsSlot) {
+  ASSERT_EQ(board_.upload(Kind::kFirmware, firmware(2)), Status::kOk);
+  ASSERT_EQ(board_.slots().mark_for_test(Kind::kFirmware, 1), Status::kOk);
+  ASSERT_EQ(board_.upload(Kind::kFirmware, firmware(3)), Status::kOk);
+  EXPECT_EQ(state().stage, Stage::kNone);
+  EXPECT_EQ(board_.start(ResetReason::kRequested).slot, 0) << "nobody asked for version 3";
+}
+
+TEST_F(SlotsTest, TheLoaderKeepsWhatWouldStart) {
+  board_.place(Kind::kFirmware, 1, firmware(2));
+  Slots& slots = board_.open({});
+  EXPECT_EQ(slots.upload_slot(Kind::kFirmware).value(), 1) << "slot 0 is active";
+  board_.memory()[testing::kMap.firmware[0].address + 600] ^= 1;
+  EXPECT_EQ(slots.upload_slot(Kind::kFirmware).value(), 0) << "slot 1 alone verifies";
+}
+
+TEST_F(SlotsTest, FirmwareRunsWhereItSays) {
+  FlashMap map = testing::kMap;
+  map.firmware_address = 0x20000000;
+  Slots loaded(board_.flash(), map, signer.public_key(), "host");
+  Image image;
+  EXPECT_EQ(loaded.admit(Kind::kFirmware, 0, image), Status::kOutOfRange) << "it may lie anywhere, so it runs nowhere";
+  image.placement = Placement::kLoaded;
+  image.address = 0x20000000;
+  EXPECT_EQ(loaded.admit(Kind::kFirmware, 0, image), Status::kOk);
+  image.address = 0x20000200;
+  EXPECT_EQ(loaded.admit(Kind::kFirmware, 0, image), Status::kOutOfRange);
+  image.placement = Placement::kInFlash;
+  EXPECT_EQ(loaded.admit(Kind::kFirmware, 0, image), Status::kOutOfRange);
+  EXPECT_EQ(loaded.admit(Kind::kModel, 0, Image()), Status::kOk);
+}
+
+}  // namespace
+}  // namespace edged::boot

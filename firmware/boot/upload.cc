@@ -1,0 +1,125 @@
+#include "boot/upload.h"
+
+#include <cstring>
+
+#include "core/bytes.h"
+
+namespace edged::boot {
+namespace {
+
+constexpr uint8_t kErased = 0xFF;
+constexpr uint32_t kBlock = 256;  // bytes looked at together
+
+Status is_blank(hal::Flash& flash, uint32_t address, uint32_t size, bool& blank) {
+  uint8_t block[kBlock];
+  blank = true;
+  for (uint32_t at = 0; at < size && blank; at += kBlock) {
+    const MutableBytes part = MutableBytes(block).first(size - at);
+    if (const Status status = flash.read(address + at, part); !ok(status)) return status;
+    for (const uint8_t byte : part) blank = blank && byte == kErased;
+  }
+  return Status::kOk;
+}
+
+}  // namespace
+
+Status Upload::begin(Kind kind, uint32_t length, Bytes sha, Bytes head) {
+  if (!sha.empty() && sha.size() != kHashSize) return Status::kMalformed;
+  if (under_way() && has_sha_ && !sha.empty() && kind == kind_ && length == length_ &&
+      std::memcmp(sha.data(), sha_, kHashSize) == 0) {
+    return Status::kOk;
+  }
+  const Result<uint8_t> slot = slots_.upload_slot(kind);
+  if (!slot.ok()) return slot.status();
+  const uint32_t room = slots_.region(kind, slot.value()).size;
+  if (length > room || head.size() > length) return Status::kTooLarge;
+  Image image;
+  if (const Status status = read_header(head, length, image); !ok(status)) return status;
+  if (const Status status = slots_.places(kind, slot.value(), image); !ok(status)) return status;
+  if (const Status status = slots_.forget(kind, slot.value()); !ok(status)) return status;
+  kind_ = kind;
+  slot_ = slot.value();
+  length_ = length;
+  offset_ = programmed_ = erased_ = rest_size_ = 0;
+  has_sha_ = !sha.empty();
+  if (has_sha_) std::memcpy(sha_, sha.data(), kHashSize);
+  return Status::kOk;
+}
+
+Status Upload::write(Bytes data) {
+  if (!under_way()) return Status::kWrongState;
+  if (data.size() > length_ - offset_) return Status::kTooLarge;
+  Status status = store(data);
+  if (ok(status) && offset_ < length_) return status;
+  if (ok(status)) status = finish();
+  slot_ = kNoSlot;
+  return status;
+}
+
+Status Upload::store(Bytes data) {
+  const uint32_t unit = slots_.flash().geometry().program_size;
+  while (!data.empty()) {
+    if (rest_size_ > 0 || data.size() < unit) {
+      const Bytes taken = data.first(unit - rest_size_);
+      std::memcpy(rest_ + rest_size_, taken.data(), taken.size());
+      rest_size_ += static_cast<uint32_t>(taken.size());
+      offset_ += static_cast<uint32_t>(taken.size());
+      data = data.from(taken.size());
+      if (rest_size_ < unit) continue;
+      rest_size_ = 0;
+      if (const Status status = program({rest_, unit}); !ok(status)) return status;
+    } else {
+      const Bytes units = data.first(data.size() - data.size() % unit);
+      if (const Status status = program(units); !ok(status)) return status;
+      offset_ += static_cast<uint32_t>(units.size());
+      data = data.from(units.size());
+    }
+  }
+  return Status::kOk;
+}
+
+Status Upload::program(Bytes units) {
+  hal::Flash& flash = slots_.flash();
+  const Region& region = slots_.region(kind_, slot_);
+  const auto size = static_cast<uint32_t>(units.size());
+  while (erased_ < programmed_ + size) {
+    if (const Status status = flash.erase(region.address + erased_); !ok(status)) return status;
+    erased_ += flash.geometry().erase_size;
+  }
+  if (const Status status = flash.program(region.address + programmed_, units); !ok(status)) return status;
+  programmed_ += size;
+  return Status::kOk;
+}
+
+Status Upload::finish() {
+  if (rest_size_ > 0) {
+    const uint32_t unit = slots_.flash().geometry().program_size;
+    std::memset(rest_ + rest_size_, kErased, unit - rest_size_);
+    if (const Status status = program({rest_, unit}); !ok(status)) return status;
+  }
+  FlashSource source(slots_.flash(), slots_.region(kind_, slot_));
+  uint8_t found[kHashSize];
+  if (const Status status = sha256(source, length_, found); !ok(status)) return status;
+  if (has_sha_ && !equal(found, sha_)) return Status::kCorrupt;
+  Image image;
+  if (const Status status = slots_.inspect(kind_, slot_, image); !ok(status)) return status;
+  if (image.total_size != length_) return Status::kMalformed;
+  return slots_.admit(kind_, slot_, image);
+}
+
+Status Upload::erase(Kind kind, uint8_t slot) {
+  if (const Status status = slots_.forget(kind, slot); !ok(status)) return status;
+  if (under_way() && kind == kind_ && slot == slot_) slot_ = kNoSlot;
+  hal::Flash& flash = slots_.flash();
+  const Region& region = slots_.region(kind, slot);
+  const uint32_t sector = flash.geometry().erase_size;
+  for (uint32_t at = 0; at < region.size; at += sector) {
+    bool blank = false;
+    if (const Status status = is_blank(flash, region.address + at, sector, blank); !ok(status)) return status;
+    if (blank) continue;
+    if (const Status status = flash.erase(region.address + at); !ok(status)) return status;
+  }
+  return Status::kOk;
+}
+
+}  // namespace edged::boot

@@ -1,0 +1,52 @@
+// An upload, chunk by chunk, into the slot that may be overwritten.
+//
+// Sectors are erased as the upload reaches them, so that no chunk waits for a whole slot to be erased. What was
+// received lives as long as this object: after a reset an upload starts over.
+#pragma once
+
+#include <cstdint>
+
+#include "boot/journal.h"
+#include "boot/slots.h"
+
+namespace edged::boot {
+
+class Upload {
+ public:
+  explicit Upload(Slots& slots) : slots_(slots) {}
+
+  // Begins an upload of `length` bytes whose SHA-256 is `sha`, which may be empty, with its first bytes `head`; nothing
+  // is written yet. If the same upload was under way, it goes on. kTruncated: `head` is less than an image's header;
+  // kTooLarge: it does not fit the slot, or is longer than `length`; otherwise as read_header(), Slots::places(),
+  // upload_slot() and forget().
+  [[nodiscard]] Status begin(Kind kind, uint32_t length, Bytes sha, Bytes head);
+  // The next bytes, those at offset(). kWrongState before begin(), kTooLarge beyond the length; kFlashFailed ends the
+  // upload. The last bytes end it too: the image is then read back from flash, and the status is that of inspect() and
+  // admit(), or kCorrupt if it is not what `sha` said.
+  [[nodiscard]] Status write(Bytes data);
+
+  [[nodiscard]] bool under_way() const { return slot_ != kNoSlot; }
+  [[nodiscard]] uint32_t offset() const { return offset_; }  // bytes received
+
+  // Makes a slot that may be overwritten empty.
+  [[nodiscard]] Status erase(Kind kind, uint8_t slot);
+
+ private:
+  [[nodiscard]] Status store(Bytes data);
+  [[nodiscard]] Status program(Bytes units);
+  [[nodiscard]] Status finish();
+
+  Slots& slots_;
+  Kind kind_ = Kind::kFirmware;
+  uint8_t slot_ = kNoSlot;
+  uint32_t length_ = 0;
+  uint32_t offset_ = 0;      // received
+  uint32_t programmed_ = 0;  // on flash, whole program units
+  uint32_t erased_ = 0;      // bytes from the start of the slot
+  uint8_t sha_[kHashSize] = {};
+  bool has_sha_ = false;
+  uint8_t rest_[kRecordSize] = {};  // received, and less than a program unit, which is at most this (Journal::open)
+  uint32_t rest_size_ = 0;
+};
+
+}  // namespace edged::boot

@@ -1,0 +1,27 @@
+#include "ml/engine.h"
+
+#include "ml/native/interpreter.h"
+
+namespace edged::ml {
+namespace {
+
+native::Interpreter& interpreter(void* state) { return *static_cast<native::Interpreter*>(state); }
+
+}  // namespace
+
+Status Engine::load(Bytes model, MutableBytes arena) {
+  diagnosis_ = Diagnosis{};
+  state_ = native::Interpreter::load(model, arena, diagnosis_);
+  return diagnosis_.status;
+}
+
+Status Engine::invoke() { return state_ == nullptr ? Status::kWrongState : interpreter(state_).invoke(); }
+
+uint32_t Engine::inputs() const { return state_ == nullptr ? 0 : interpreter(state_).inputs(); }
+uint32_t Engine::outputs() const { return state_ == nullptr ? 0 : interpreter(state_).outputs(); }
+Tensor Engine::input(uint32_t index) const { return interpreter(state_).input(index); }
+Tensor Engine::output(uint32_t index) const { return interpreter(state_).output(index); }
+uint32_t Engine::arena_used() const { return state_ == nullptr ? 0 : interpreter(state_).arena_used(); }
+const char* Engine::name() { return "native"; }
+
+}  // namespace edged::ml

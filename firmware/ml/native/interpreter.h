@@ -1,0 +1,45 @@
+// A loaded model: lies in the arena itself, with everything that it needs.
+#pragma once
+
+#include <cstdint>
+
+#include "core/result.h"
+#include "core/span.h"
+#include "ml/engine.h"
+#include "ml/native/arena.h"
+#include "ml/native/model.h"
+#include "ml/native/op.h"
+#include "ml/native/planner.h"
+
+namespace edged::ml::native {
+
+// Steps (multiply-accumulates) of one invoke. A core at 200 MHz needs 10 seconds for as many: longer than any watchdog
+// waits, and what a damaged model may ask for ends here.
+inline constexpr uint64_t kMaxWork = uint64_t{1} << 31;
+
+class Interpreter {
+ public:
+  // nullptr: refused, the diagnosis says why.
+  [[nodiscard]] static Interpreter* load(Bytes model, MutableBytes memory, Diagnosis& diagnosis);
+  [[nodiscard]] Status invoke();
+
+  [[nodiscard]] uint32_t inputs() const { return model_.inputs().size(); }
+  [[nodiscard]] uint32_t outputs() const { return model_.outputs().size(); }
+  [[nodiscard]] Tensor input(uint32_t index) const { return tensor(model_.inputs()[index]); }
+  [[nodiscard]] Tensor output(uint32_t index) const { return tensor(model_.outputs()[index]); }
+  [[nodiscard]] uint32_t arena_used() const { return arena_used_; }
+  [[nodiscard]] uint64_t work() const { return work_; }  // steps of one invoke, as the operators declared them
+
+ private:
+  friend class Loader;
+  Interpreter() = default;
+  [[nodiscard]] Tensor tensor(int32_t index) const;
+
+  Model model_;
+  Step* steps_ = nullptr;        // one for each operator
+  uint8_t** tensors_ = nullptr;  // where the values of each tensor lie; nullptr: nobody uses it
+  uint64_t work_ = 0;
+  uint32_t arena_used_ = 0;
+};
+
+}  // namespace edged::ml::native

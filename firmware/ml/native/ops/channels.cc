@@ -1,0 +1,63 @@
+#include "ml/native/ops/channels.h"
+
+namespace edged::ml::native {
+namespace {
+
+Status take_multipliers(Prepare& prepare, const Operands& operands, uint32_t count, Channels& channels) {
+  const auto of_channel = [&operands](uint32_t channel) {
+    return double{operands.input.scale()} * double{operands.weights.scale(channel)} / double{operands.output.scale()};
+  };
+  for (uint32_t i = 0; i < count; ++i) {
+    const Multiplier by = quantize_multiplier(of_channel(i));
+    if (by.shift > kMaxLeftShift) return prepare.refuse("the output's scale is too fine", Status::kMalformed);
+    channels.fractions[i] = by.fraction;
+    channels.shifts[i] = static_cast<int8_t>(by.shift);
+  }
+  return Status::kOk;
+}
+
+void fold_bias(const Operands& operands, const WeightLayout& layout, Channels& channels) {
+  const auto offset = static_cast<uint32_t>(-operands.input.zero_point());
+  const auto* bias = reinterpret_cast<const int32_t*>(operands.bias.constant);
+  for (uint32_t channel = 0; channel < layout.channels; ++channel) {
+    const auto* w = reinterpret_cast<const int8_t*>(operands.weights.constant) + size_t{channel} * layout.channel_step;
+    uint32_t sum = 0;
+    for (uint32_t tap = 0; tap < layout.taps; ++tap)
+      sum += static_cast<uint32_t>(int32_t{w[size_t{tap} * layout.tap_step]});
+    const uint32_t own = bias == nullptr ? 0 : static_cast<uint32_t>(bias[channel]);
+    channels.bias[channel] = static_cast<int32_t>(own + sum * offset);
+  }
+}
+
+}  // namespace
+
+bool Operands::are(Type type) const {
+  const Type of_bias = type == Type::kInt8 ? Type::kInt32 : type;
+  return input.type == type && weights.type == type && output.type == type && (!bias.present() || bias.type == of_bias);
+}
+
+Operands read_operands(const Prepare& prepare) {
+  return {prepare.input(0), prepare.input(1), prepare.input(2), prepare.output(0)};
+}
+
+Status prepare_channels(Prepare& prepare, const Operands& operands, const WeightLayout& layout, Activation activation,
+                        Channels& channels) {
+  if (operands.weights.constant == nullptr || (operands.bias.present() && operands.bias.constant == nullptr)) {
+    return prepare.refuse("weights or bias that are not constants are not supported");
+  }
+  if (!operands.input.quantized() || !operands.weights.quantized() || !operands.output.quantized()) {
+    return prepare.refuse("an int8 tensor has no scale", Status::kMalformed);
+  }
+  channels.zero_point = operands.output.zero_point();
+  if (!activation_range(activation, Type::kInt8, operands.output.scale(), channels.zero_point, channels.range)) {
+    return prepare.refuse("the fused activation is not supported");
+  }
+  channels.bias = prepare.persistent<int32_t>(layout.channels);
+  channels.fractions = prepare.persistent<int32_t>(layout.channels);
+  channels.shifts = prepare.persistent<int8_t>(layout.channels);
+  if (channels.shifts == nullptr) return prepare.no_memory();
+  fold_bias(operands, layout, channels);
+  return take_multipliers(prepare, operands, layout.channels, channels);
+}
+
+}  // namespace edged::ml::native

@@ -1,0 +1,54 @@
+// How the sums of an int8 convolution become int8 values: bias, multiplier and activation of each output channel.
+#pragma once
+
+#include <cstdint>
+
+#include "ml/native/op.h"
+
+namespace edged::ml::native {
+
+// sum(w * (x - zero point)) is sum(w * x) - zero point * sum(w): the second part is in the bias, once for all. What
+// lies outside of the input then has to count as the zero point.
+struct Channels {
+  int32_t* bias;       // folded
+  int32_t* fractions;  // Multiplier in two arrays, since a shift needs no word
+  int8_t* shifts;
+  int32_t zero_point;  // of the output
+  Range range;
+
+  [[nodiscard]] int8_t finish(uint32_t sum, uint32_t channel) const {
+    const auto biased = static_cast<int32_t>(sum + static_cast<uint32_t>(bias[channel]));
+    const int32_t scaled = multiply(biased, {fractions[channel], shifts[channel]});
+    return static_cast<int8_t>(clamp(wrapping_add(scaled, zero_point), range));
+  }
+  // Those from this one on.
+  [[nodiscard]] Channels from(uint32_t channel) const {
+    return {bias + channel, fractions + channel, shifts + channel, zero_point, range};
+  }
+};
+
+struct Operands {
+  TensorInfo input;
+  TensorInfo weights;
+  TensorInfo bias;  // may be absent
+  TensorInfo output;
+
+  // int8 with an int32 bias, or all float32.
+  [[nodiscard]] bool are(Type type) const;
+};
+// Inputs 0 to 2 and output 0.
+[[nodiscard]] Operands read_operands(const Prepare& prepare);
+
+// How weights lie: [channel][tap] in a convolution, [tap][channel] in a depthwise one.
+struct WeightLayout {
+  uint32_t channels;
+  uint32_t taps;
+  uint32_t channel_step;
+  uint32_t tap_step;
+};
+
+// Checks scales and constants, and takes the memory. Ends as prepare() of an operator would.
+[[nodiscard]] Status prepare_channels(Prepare& prepare, const Operands& operands, const WeightLayout& layout,
+                                      Activation activation, Channels& channels);
+
+}  // namespace edged::ml::native

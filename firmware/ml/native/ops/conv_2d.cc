@@ -1,0 +1,220 @@
+// CONV_2D: int8 and float32, groups included.
+//
+// The values under a window become a column, and a column is multiplied with all rows of weights. Where the window is
+// one pixel, the input is the columns already.
+#include <cstring>
+
+#include "ml/native/ops/ops.h"
+#include "ml/native/ops/rows.h"
+#include "ml/native/ops/window.h"
+
+namespace edged::ml::native {
+namespace {
+
+namespace option {
+enum : uint32_t { kActivation = 3, kDilationWidth = 4, kDilationHeight = 5 };
+}
+
+struct Shape {
+  Window window;
+  int32_t batches;
+  uint32_t channels;  // of the input
+  uint32_t groups;
+  uint32_t group_channels;  // of the input in one group
+  uint32_t group_rows;      // output channels of one group
+};
+
+struct Params {
+  Shape shape;
+  Rows rows;  // of one group; the other groups follow it
+  int32_t input_zero_point;
+};
+
+struct FloatParams {
+  Shape shape;
+  FloatRange range;
+};
+
+// One column: the pixels under the window of an output, what is outside of the input as its zero point.
+void gather(const Params& params, const int8_t* image, int32_t y, int32_t x, int8_t* column) {
+  const Shape& shape = params.shape;
+  const Axis& height = shape.window.height;
+  const Axis& width = shape.window.width;
+  const uint32_t bytes = shape.group_channels;
+  for (int32_t ky = 0; ky < height.filter; ++ky) {
+    const int32_t iy = height.start(y) + ky * height.dilation;
+    for (int32_t kx = 0; kx < width.filter; ++kx, column += bytes) {
+      const int32_t ix = width.start(x) + kx * width.dilation;
+      if (iy < 0 || iy >= height.in || ix < 0 || ix >= width.in) {
+        std::memset(column, params.input_zero_point, bytes);
+      } else {
+        std::memcpy(column, image + (size_t(iy) * size_t(width.in) + size_t(ix)) * shape.channels, bytes);
+      }
+    }
+  }
+}
+
+Rows of_group(const Params& params, uint32_t group) {
+  Rows rows = params.rows;
+  rows.weights += size_t{group} * rows.rows * rows.depth;
+  rows.channels = rows.channels.from(group * rows.rows);
+  return rows;
+}
+
+void convolve_group(const Params& params, uint32_t group, const int8_t* image, int8_t* columns, int8_t* to) {
+  const Rows rows = of_group(params, group);
+  const Window& window = params.shape.window;
+  const int8_t* from = image + size_t{group} * params.shape.group_channels;
+  to += size_t{group} * rows.rows;
+  uint32_t gathered = 0;
+  for (int32_t y = 0; y < window.height.out; ++y) {
+    for (int32_t x = 0; x < window.width.out; ++x) {
+      gather(params, from, y, x, columns + size_t{gathered} * rows.depth);
+      if (++gathered < kColumns) continue;
+      multiply_columns(rows, columns, gathered, to);
+      to += gathered * rows.pitch;
+      gathered = 0;
+    }
+  }
+  multiply_columns(rows, columns, gathered, to);
+}
+
+Status evaluate_int8(const Evaluation& evaluation) {
+  const auto& params = evaluation.params<Params>();
+  const Window& window = params.shape.window;
+  const size_t in = size_t(window.height.in) * size_t(window.width.in) * params.shape.channels;
+  const size_t out = size_t(window.height.out) * size_t(window.width.out) * params.rows.pitch;
+  for (int32_t batch = 0; batch < params.shape.batches; ++batch) {
+    for (uint32_t group = 0; group < params.shape.groups; ++group) {
+      convolve_group(params, group, evaluation.input<int8_t>(0) + size_t(batch) * in, evaluation.scratch<int8_t>(),
+                     evaluation.output<int8_t>(0) + size_t(batch) * out);
+    }
+  }
+  return Status::kOk;
+}
+
+Status evaluate_pointwise(const Evaluation& evaluation) {
+  const auto& params = evaluation.params<Params>();
+  const Window& window = params.shape.window;
+  const int32_t pixels = params.shape.batches * window.height.out * window.width.out;
+  multiply_columns(params.rows, evaluation.input<int8_t>(0), static_cast<uint32_t>(pixels),
+                   evaluation.output<int8_t>(0));
+  return Status::kOk;
+}
+
+// The sum of one output: taps outside of the input count nothing.
+float sum_of_window(const Shape& shape, const float* image, const float* w, int32_t y, int32_t x) {
+  const Axis& height = shape.window.height;
+  const Axis& width = shape.window.width;
+  float sum = 0;
+  for (int32_t ky = 0; ky < height.filter; ++ky) {
+    const int32_t iy = height.start(y) + ky * height.dilation;
+    for (int32_t kx = 0; kx < width.filter; ++kx, w += shape.group_channels) {
+      const int32_t ix = width.start(x) + kx * width.dilation;
+      if (iy < 0 || iy >= height.in || ix < 0 || ix >= width.in) continue;
+      const float* pixel = image + (size_t(iy) * size_t(width.in) + size_t(ix)) * shape.channels;
+      for (uint32_t c = 0; c < shape.group_channels; ++c) sum += pixel[c] * w[c];
+    }
+  }
+  return sum;
+}
+
+Status evaluate_float(const Evaluation& evaluation) {
+  const auto& params = evaluation.params<FloatParams>();
+  const Shape& shape = params.shape;
+  const Axis& height = shape.window.height;
+  const Axis& width = shape.window.width;
+  const auto* weights = evaluation.input<float>(1);
+  const auto* bias = evaluation.input<float>(2);
+  const size_t depth = size_t(height.filter) * size_t(width.filter) * shape.group_channels;
+  auto* to = evaluation.output<float>(0);
+  for (int32_t batch = 0; batch < shape.batches; ++batch) {
+    const float* image =
+        evaluation.input<float>(0) + size_t(batch) * size_t(height.in) * size_t(width.in) * shape.channels;
+    for (int32_t y = 0; y < height.out; ++y) {
+      for (int32_t x = 0; x < width.out; ++x) {
+        for (uint32_t row = 0; row < shape.groups * shape.group_rows; ++row) {
+          const float* from = image + size_t{row / shape.group_rows} * shape.group_channels;
+          const float sum = sum_of_window(shape, from, weights + row * depth, y, x);
+          *to++ = clamp(sum + (bias == nullptr ? 0.0f : bias[row]), params.range);
+        }
+      }
+    }
+  }
+  return Status::kOk;
+}
+
+Status read_shape(Prepare& prepare, const Operands& operands, Shape& shape) {
+  const TensorInfo& weights = operands.weights;
+  if (weights.rank != 4) return prepare.refuse("the weights do not have four dimensions", Status::kMalformed);
+  shape.window.height.filter = weights.dims[1];
+  shape.window.width.filter = weights.dims[2];
+  shape.window.height.dilation = prepare.options().scalar<int32_t>(option::kDilationHeight, 1);
+  shape.window.width.dilation = prepare.options().scalar<int32_t>(option::kDilationWidth, 1);
+  const Status status = prepare_window(prepare, operands.input, operands.output, shape.window);
+  if (!ok(status)) return status;
+  const auto rows = static_cast<uint32_t>(weights.dims[0]);
+  shape.batches = operands.input.dims[0];
+  shape.channels = static_cast<uint32_t>(operands.input.dims[3]);
+  shape.group_channels = static_cast<uint32_t>(weights.dims[3]);
+  shape.groups = shape.channels / shape.group_channels;
+  if (shape.groups * shape.group_channels != shape.channels || rows % shape.groups != 0 ||
+      operands.output.last(0) != weights.dims[0] || (operands.bias.present() && operands.bias.elements != rows)) {
+    return prepare.refuse("the shapes do not fit each other", Status::kMalformed);
+  }
+  shape.group_rows = rows / shape.groups;
+  prepare.work(uint64_t{operands.output.elements} * (weights.elements / rows));
+  return Status::kOk;
+}
+
+Status prepare_int8(Prepare& prepare, const Operands& operands, const Shape& shape, Activation activation) {
+  auto* params = prepare.persistent<Params>();
+  if (params == nullptr) return prepare.no_memory();
+  const auto all_rows = static_cast<uint32_t>(operands.weights.dims[0]);
+  const uint32_t depth = operands.weights.elements / all_rows;
+  params->shape = shape;
+  params->input_zero_point = operands.input.zero_point();
+  params->rows.weights = reinterpret_cast<const int8_t*>(operands.weights.constant);
+  params->rows.rows = shape.group_rows;
+  params->rows.depth = depth;
+  params->rows.pitch = all_rows;
+  const Axis& height = shape.window.height;
+  const Axis& width = shape.window.width;
+  const bool pointwise =
+      height.filter == 1 && width.filter == 1 && height.stride == 1 && width.stride == 1 && shape.groups == 1;
+  if (!pointwise) prepare.scratch(uint64_t{kColumns} * depth);
+  const WeightLayout layout = {all_rows, depth, depth, 1};
+  const Status status = prepare_channels(prepare, operands, layout, activation, params->rows.channels);
+  if (!ok(status)) return status;
+  return prepare.evaluate_by(pointwise ? evaluate_pointwise : evaluate_int8, params);
+}
+
+Status prepare_float(Prepare& prepare, const Shape& shape, Activation activation) {
+  auto* params = prepare.persistent<FloatParams>();
+  if (params == nullptr) return prepare.no_memory();
+  params->shape = shape;
+  if (!activation_range(activation, params->range)) return prepare.refuse("the fused activation is not supported");
+  return prepare.evaluate_by(evaluate_float, params);
+}
+
+Status prepare(Prepare& prepare) {
+  const Operands operands = read_operands(prepare);
+  Shape shape = {};
+  const Status status = read_shape(prepare, operands, shape);
+  if (!ok(status)) return status;
+  const auto activation = prepare.options().scalar<Activation>(option::kActivation, Activation::kNone);
+  if (operands.are(Type::kFloat32)) return prepare_float(prepare, shape, activation);
+  if (!operands.are(Type::kInt8))
+    return prepare.refuse("the types are not supported: int8 with int32 bias, or float32");
+  if (operands.weights.per_channel() && operands.weights.quantized_dimension != 0) {
+    return prepare.refuse("scales per channel are not those of the output's channels", Status::kMalformed);
+  }
+  return prepare_int8(prepare, operands, shape, activation);
+}
+
+}  // namespace
+
+constexpr uint8_t kConv2dOptions = 1;
+const Operator kConv2d = {OpCode::kConv2d, kConv2dOptions, 2, 3, 1, 1, prepare};
+
+}  // namespace edged::ml::native

@@ -1,0 +1,211 @@
+"""An image on its way to a board: what the line loses, spoils and repeats, and what must never arrive."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from boards import with_images
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from edged.core.errors import BoardRefused, BoardSilent, ImageFault, ImageRefused, PortLost
+from edged.mcu import upload
+from edged.mcu.board import Board
+from edged.mcu.image import parse
+from edged.mcu.info import MODEL
+from edged.mcu.install import bring, restart, try_out
+from edged.mcu.link import Link
+from edged.mcu.transport import Patience
+from edged.mcu.upload import Progress
+from edged.testing.mcu import FakeMcu
+from edged.testing.mcu_board import FakeBoard
+from edged.testing.mcu_image import Key, make_image, read_image
+from edged.testing.noisy import Fault, NoisyLine, no_more
+
+QUICK = Patience(answer_s=0.05, attempts=8)
+PAYLOAD = bytes(range(256)) * 40
+FAULTS: st.SearchStrategy[Fault] = st.sampled_from(["pass"] * 12 + ["drop", "flip", "repeat", "truncate"])
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The board is a program that answers at once."""
+    monkeypatch.setattr(upload, "FIRST", QUICK)
+    monkeypatch.setattr(upload, "PIECE", QUICK)
+
+
+@pytest.fixture
+async def mcu() -> AsyncIterator[FakeMcu]:
+    async with FakeMcu(with_images(FakeBoard(buffer_bytes=1024))) as mcu:
+        yield mcu
+
+
+def new_model(on: FakeBoard, **changes: object) -> bytes:
+    wanted: dict[str, object] = {"board": on.board, "model": "person", "version": (2, 0, 0), "counter": 2, **changes}
+    return make_image(PAYLOAD, **{"key": on.key, **wanted})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("buffers", [1, 2])
+async def test_an_upload_says_how_far_it_is(mcu: FakeMcu, buffers: int) -> None:
+    mcu.board.buffers = buffers
+    data = new_model(mcu.board)
+    seen: list[Progress] = []
+    async with Link(mcu.path) as link:
+        brought = await bring(Board(link), parse(data), data, seen.append)
+        assert brought.outcome == "sent"
+        again = await bring(Board(link), parse(data), data)
+        assert again.outcome == "was there"
+    assert [it.sent_bytes for it in seen] == sorted(it.sent_bytes for it in seen)
+    assert seen[-1].sent_bytes == seen[-1].total_bytes == len(data)
+    assert seen[-1].rate_bps > 0
+
+
+@pytest.mark.parametrize("buffers", [1, 2])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(faults=st.lists(FAULTS, max_size=160))
+def test_whatever_the_line_does_the_image_arrives_or_nothing_does(buffers: int, faults: list[Fault]) -> None:
+    """Invariant: the slot holds exactly what was sent, or no image; an error is one of ours; what runs is untouched."""
+
+    async def transfer() -> None:
+        async with FakeMcu(with_images(FakeBoard(buffer_bytes=1024, buffers=buffers))) as mcu:
+            data = new_model(mcu.board)
+            async with NoisyLine(mcu.path, no_more(faults)) as line, Link(line.path) as link:
+                board = Board(link, QUICK)
+                try:
+                    await bring(board, parse(data), data)
+                    arrived = True
+                except (BoardSilent, BoardRefused, ImageRefused):
+                    arrived = False
+            held = mcu.board.model.image(1)
+            assert (held is not None and held.payload == PAYLOAD) if arrived else (held is None or held.payload == PAYLOAD)
+            assert mcu.board.model.running == mcu.board.model.confirmed == 0
+
+    asyncio.run(transfer())
+
+
+async def test_a_cable_pulled_after_any_packet_costs_no_more_than_that(mcu: FakeMcu) -> None:
+    data = new_model(mcu.board)
+    async with NoisyLine(mcu.path, lambda: "pass") as line, Link(line.path) as link:
+        await bring(Board(link, QUICK), parse(data), data)
+        lines = line.lines
+    for cut in range(1, lines, 5):
+        mcu.board.model.erase()
+        async with NoisyLine(mcu.path, lambda: "pass") as line:
+            line.cut_after = cut
+            with pytest.raises((PortLost, BoardSilent)):
+                async with Link(line.path) as link:
+                    await bring(Board(link, QUICK), parse(data), data)
+        under_way = mcu.board.model.upload
+        there = 0 if under_way is None else len(under_way.data)
+        async with NoisyLine(mcu.path, lambda: "pass") as line, Link(line.path) as link:
+            brought = await bring(Board(link, QUICK), parse(data), data)
+        if brought.progress is not None:
+            assert brought.progress.resumed_bytes >= there - 1024
+        held = mcu.board.model.image(1)
+        assert held is not None
+        assert held.payload == PAYLOAD
+
+
+async def test_a_board_that_starts_again_in_the_middle(mcu: FakeMcu) -> None:
+    data = new_model(mcu.board)
+    resets = 0
+
+    def reset_once(progress: Progress) -> None:
+        nonlocal resets
+        if resets == 0 and progress.sent_bytes > 5000:
+            resets += 1
+            mcu.reset()
+
+    async with Link(mcu.path) as link:
+        brought = await bring(Board(link, QUICK), parse(data), data, reset_once)
+    assert resets == 1
+    assert brought.progress is not None
+    assert mcu.board.model.image(1) is not None
+
+
+async def test_a_board_that_forgets_again_and_again(mcu: FakeMcu) -> None:
+    data = new_model(mcu.board)
+
+    def always(progress: Progress) -> None:
+        mcu.board.model.upload = None
+
+    async with Link(mcu.path) as link:
+        with pytest.raises(BoardRefused, match="forgets again and again"):
+            await bring(Board(link, QUICK), parse(data), data, always)
+
+
+@pytest.mark.parametrize(
+    ("fault", "changes"),
+    [
+        ("wrong board", {"board": "emcraft-sf2"}),
+        ("wrong key", {"key": Key()}),
+        ("downgrade", {"counter": 0}),
+        ("too large", {}),
+    ],
+)
+async def test_what_a_board_must_not_get_is_refused_before_a_byte_is_sent(
+    mcu: FakeMcu, fault: ImageFault, changes: dict[str, object]
+) -> None:
+    if fault == "too large":
+        mcu.board.slot_bytes = 9_000
+    data = new_model(mcu.board, **changes)
+    async with Link(mcu.path) as link:
+        with pytest.raises(ImageRefused) as refused:
+            await bring(Board(link), parse(data), data)
+    assert refused.value.fault == fault
+    assert refused.value.hint
+    assert mcu.board.model.upload is None
+
+
+async def test_there_is_no_way_back_behind_a_security_counter(mcu: FakeMcu) -> None:
+    data = new_model(mcu.board, counter=2)
+    async with Link(mcu.path) as link:
+        board = Board(link, QUICK)
+        await try_out(board, await bring(board, parse(data), data))
+        await board.confirm()
+        with pytest.raises(BoardRefused, match=r"does not go back to 1\.0\.0"):
+            await board.revert(MODEL)
+
+
+async def test_a_trial_is_of_what_was_sent(mcu: FakeMcu) -> None:
+    data = new_model(mcu.board, counter=1)
+    async with Link(mcu.path) as link:
+        board = Board(link, QUICK)
+        info = await try_out(board, await bring(board, parse(data), data))
+        assert (info.model.version, info.model.state, info.self_test) == ("2.0.0", "trial", "passed")
+        await board.confirm()
+        assert (await bring(board, parse(data), data)).outcome == "runs already"
+        back = await board.revert(MODEL)
+        assert back.version == "1.0.0"
+
+
+async def test_a_model_that_fails_its_self_test(mcu: FakeMcu) -> None:
+    mcu.board.self_test = "failed"
+    data = new_model(mcu.board)
+    async with Link(mcu.path) as link:
+        board = Board(link, QUICK)
+        with pytest.raises(BoardRefused, match="fails its self-test at golden vector 0"):
+            await try_out(board, await bring(board, parse(data), data))
+
+
+async def test_a_board_that_does_not_come_back(mcu: FakeMcu) -> None:
+    async with Link(mcu.path) as link:
+        board = Board(link, QUICK)
+        before = await board.info()
+        mcu.board.self_test = "not run"
+        with pytest.raises(BoardSilent, match="did not come back"):
+            await restart(board, before, within_s=0.3)
+
+
+@given(at=st.integers(0, 10_000_000), bit=st.integers(0, 7))
+def test_no_bit_of_an_image_can_be_flipped(at: int, bit: int) -> None:
+    """Invariant: an image with any one bit flipped is refused, or what it says of itself is what it said before."""
+    data = bytearray(IMAGE)
+    data[at % len(data)] ^= 1 << bit
+    assert read_image(bytes(data), KEY) is None
+
+
+KEY = Key()
+IMAGE = make_image(b"model", KEY, board="host", model="person")
