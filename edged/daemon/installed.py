@@ -7,8 +7,9 @@ from pathlib import Path
 
 from edged.config.schema import Settings
 from edged.core.errors import ConfigInvalid, EdgedError
-from edged.daemon import layers, mcu_package
+from edged.daemon import layers
 from edged.infer.bundle import identify
+from edged.mcu.bundle import identify as identify_image
 from edged.ota.inventory import Inventory
 from edged.ota.slots import GoBack, Installed, Lose
 
@@ -96,4 +97,4 @@ def _intact(path: str, installed: Installed, bundle: Path) -> bool:
 def _identify(path: str, bundle: Path) -> str:
     if path.startswith(f"{layers.KIND}/"):
         return layers.identify(bundle)
-    return mcu_package.identify(bundle) if path.startswith(MCU) else identify(bundle)
+    return identify_image(bundle) if path.startswith(MCU) else identify(bundle)

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edged.core.errors import BoardRefused, BoardSilent, EdgedError, ImageRefused, PortLost, UpdateCode, UpdateFailed, UpdateRefused
-from edged.daemon.mcu_package import Package, read_package
 from edged.daemon.mcu_trial import SELF_TEST_S, BoardTrial
 from edged.daemon.mcus import Mcus
+from edged.mcu.bundle import Package, read_package
 from edged.mcu.gateway import short
 from edged.mcu.settings import McuSettings
 from edged.ota.judgement import Seen, Verdict

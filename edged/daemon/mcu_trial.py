@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from edged.core.errors import BoardRefused, BoardSilent, UpdateRefused
-from edged.daemon.mcu_package import Package
+from edged.mcu.bundle import Package
 from edged.mcu.gateway import short
 from edged.ota.judgement import Verdict
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import grp  # noqa: F401 - nobody may not read it once it is needed
 import struct
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The package of an update for a microcontroller: one signed image, in a file of any name."""
+"""What an update of a microcontroller consists of: one signed image, alone in a directory."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from edged.core.errors import ImageRefused
 from edged.mcu.admission import admit
 from edged.mcu.image import Image, parse
 from edged.mcu.info import FIRMWARE, MODEL, BoardInfo, ImageNumber
+
+FILE = "image.bin"
+"""How the publisher calls it, whatever its name was: the same image is the same blob."""
 
 MAX_IMAGE_BYTES = 16 << 20
 """More than the flash of any microcontroller."""
@@ -49,17 +52,19 @@ def read_package(bundle: Path, kind: Literal["firmware", "model"]) -> Package:
     data = read_file(bundle)
     image = parse(data)
     if image.kind != kind:
-        raise ImageRefused(f"this is a {image.kind}, expected a {kind}", fault="wrong kind")
+        raise ImageRefused(f"this is a {image.kind}, expected a {kind}", hint="--kind says what is meant.", fault="wrong kind")
     return Package(image, data, hashlib.sha256(data).hexdigest())
 
 
 def read_file(bundle: Path) -> bytes:
-    """The one file; raises ImageRefused, OSError."""
-    files = list(bundle.iterdir())
+    """The one file of a directory, or a file that is given itself; raises ImageRefused, OSError."""
+    files = list(bundle.iterdir()) if bundle.is_dir() else [bundle]
     if len(files) != 1:
-        raise ImageRefused(f"{len(files)} files, expected one signed image", fault="malformed")
+        raise ImageRefused(f"{bundle} holds {len(files)} files, expected one signed image", fault="malformed")
     if files[0].stat().st_size > MAX_IMAGE_BYTES:
-        raise ImageRefused(f"an image of {files[0].stat().st_size:,} bytes", fault="too large")
+        raise ImageRefused(
+            f"{files[0]} has {files[0].stat().st_size:,} bytes: that is no image", fault="too large"
+        )
     return files[0].read_bytes()
 
 
