@@ -108,7 +108,7 @@ def test_what_is_pushed_arrives(run: Run, home: Path, mosquitto: Mosquitto, tmp_
 def test_what_nothing_names_is_cleared(run: Run, home: Path, mosquitto: Mosquitto) -> None:
     sign(run, home, SITE)
     run("push", home)
-    sign(run, home, {"image.bin": make_image(b"", KEY, board="host")}, "2")
+    sign(run, home, {"image.bin": make_image(b"firmware", KEY, board="host")}, "2")
     run("push", home)
     assert run("prune", home)[1].strip() == "1 bundles cleared, 1 kept"
     assert run("prune", home)[1].strip() == "0 bundles cleared, 1 kept"

@@ -126,7 +126,7 @@ def test_signs_what_goes_in_and_out(run: Run, home: Path, bundle: Path) -> None:
 
 def test_an_image_of_a_microcontroller_says_its_version_itself(run: Run, home: Path, tmp_path: Path) -> None:
     image = tmp_path / "firmware 2.bin"
-    image.write_bytes(make_image(b"", Key(), board="host", version=(2, 1, 0)))
+    image.write_bytes(make_image(b"firmware", Key(), board="host", version=(2, 1, 0)))
     assert run("sign", home, image, "--kind", "mcu-firmware", "--id", "board")[0] == 0
     (target,) = listed(run, home)["stable"]["targets"]
     assert target["target"]["version"] == "2.1.0"
@@ -135,7 +135,7 @@ def test_an_image_of_a_microcontroller_says_its_version_itself(run: Run, home: P
 
 def test_what_no_board_would_take_is_not_signed(run: Run, home: Path, tmp_path: Path) -> None:
     firmware, torn = tmp_path / "firmware.bin", tmp_path / "torn.bin"
-    firmware.write_bytes(make_image(b"", Key(), board="host"))
+    firmware.write_bytes(make_image(b"firmware", Key(), board="host"))
     torn.write_bytes(firmware.read_bytes()[:-1])
     for path, said in (
         (firmware, "expected a model"),
