@@ -106,7 +106,7 @@ def sizes(path: Path) -> dict[str, int]:
 
 
 def _definitions(arguments: argparse.Namespace) -> list[str]:
-    named = {"EDGED_PYTHON": sys.executable, "EDGED_ENGINE": arguments.engine}
+    named = {"EDGED_PYTHON": sys.executable, "EDGED_ENGINE": arguments.engine, "EDGED_TESTS": "OFF"}
     if arguments.key is not None:
         if not arguments.key.is_file():
             raise ToolFailed(f"there is no key {arguments.key}", hint="`edged mcu keygen` makes one.")
@@ -140,7 +140,7 @@ async def _build(board: str, *commands: Sequence[str]) -> None:
             try:
                 await run_program(command, on_text)
             except ToolFailed as error:
-                wrong = [line for line in said if "error" in line.lower() or "Error" in line][:5]
+                wrong = [line for line in said if "error: " in line or "CMake Error" in line][:5]
                 raise ToolFailed(f"{board} does not build: {' | '.join(wrong) or error.message}") from error
         throw_away = [line for line in said if "throw-away" in line]
     for line in throw_away:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from edged.cli.mcu_common import BAUD, port_of, say
 from edged.cli.terminal import err
+from edged.core.errors import ToolFailed
 
 if TYPE_CHECKING:
     from edged.mcu.boards import Tool
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 MAGIC = (0x96F3B83D).to_bytes(4, "little")
 """Of MCUboot's images."""
 
-TOOLS = ("smp", "esptool", "stm32flash", "uf2")
+TOOLS = ("smp", "mcuboot", "esptool", "stm32flash", "uf2")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -27,7 +28,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--tool", choices=TOOLS, help="what flashes it (default: as its USB numbers say, where they are sure; else smp)"
     )
-    group.add_argument("--address", type=lambda text: int(text, 0), metavar="N", help="where to write (esptool, stm32flash)")
+    group.add_argument("--address", type=lambda text: int(text, 0), metavar="N", help="where to write: needed for esptool")
     group.add_argument("--chip", default="auto", metavar="NAME", help="the chip, for esptool (default: it asks)")
     group.add_argument("--drive", type=Path, metavar="DIR", help="the mounted drive, for uf2 (default: the one that is there)")
 
@@ -66,20 +67,30 @@ def _tool(arguments: argparse.Namespace) -> Tool:
 
 def _signed(image: Path) -> bool:
     """Whether it begins as what `edged mcu sign` makes."""
-    return image.is_file() and image.open("rb").read(4) == MAGIC
+    try:
+        with image.open("rb") as file:
+            return file.read(len(MAGIC)) == MAGIC
+    except OSError:
+        return False
 
 
 def _flasher(tool: Tool, arguments: argparse.Namespace) -> Flasher:
     from edged.mcu.tools.esp import EspTool
+    from edged.mcu.tools.mcuboot import McuBoot
     from edged.mcu.tools.stm32 import ADDRESS, Stm32Flash
     from edged.mcu.tools.uf2 import Uf2Drive
 
     if tool == "uf2":
         return Uf2Drive(arguments.drive)
     port = port_of(arguments)
+    if tool == "mcuboot":
+        return McuBoot(port, arguments.baud)
     _check_free(port)
     if tool == "esptool":
-        return EspTool(port, arguments.baud, arguments.address or 0, arguments.chip)
+        if arguments.address is None:
+            hint = "0x10000 is where the application of an ESP32 begins as a rule, 0 where an image of all its flash does."
+            raise ToolFailed("esptool has to be told where to write: --address", hint=hint)
+        return EspTool(port, arguments.address, arguments.baud, arguments.chip)
     return Stm32Flash(port, arguments.baud, ADDRESS if arguments.address is None else arguments.address)
 
 

@@ -71,9 +71,9 @@ class Board:
         """What it is and runs; a board that is not ours refuses."""
         return _info(await self.ask(messages.InfoRead(), patience))
 
-    async def images(self) -> tuple[SlotImage, ...]:
+    async def images(self, patience: Patience | None = None) -> tuple[SlotImage, ...]:
         """What its slots hold."""
-        return _slots(await self.ask(image_group.ImageStatesRead()))
+        return _slots(await self.ask(image_group.ImageStatesRead(), patience))
 
     async def upload(
         self, image: ImageNumber, data: bytes, image_hash: bytes, report: upload.Report = lambda progress: None

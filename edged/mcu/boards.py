@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Tool = Literal["smp", "esptool", "stm32flash", "uf2"]
-"""What flashes a chip: the management protocol of our firmware and of MCUboot, or a program of its maker's kind."""
+Tool = Literal["smp", "mcuboot", "esptool", "stm32flash", "uf2"]
+"""What flashes a chip: the management protocol as our firmware speaks it, as others with MCUboot do, or a tool of its kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +47,8 @@ GUESSES: dict[tuple[int, int], Guess] = {
     (0x0D28, 0x0204): Guess("DAPLink of an Arm board", "smp", sure=False),
     (0x1366, 0x0105): Guess("J-Link on board, as on Nordic's kits", "smp", sure=False),
     (0x1366, 0x1015): Guess("J-Link on board, as on Nordic's kits", "smp", sure=False),
-    (0x2FE3, 0x0100): Guess("board with Zephyr", "smp"),
-    (0x2FE3, 0x0001): Guess("board with Zephyr", "smp"),
+    (0x2FE3, 0x0100): Guess("board with Zephyr", "mcuboot", sure=False),
+    (0x2FE3, 0x0001): Guess("board with Zephyr", "mcuboot", sure=False),
 }
 
 

@@ -8,11 +8,12 @@ searched for packets.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from edged.core.errors import FrameFault, FrameInvalid
-from edged.mcu import frame
+from edged.mcu import frame, lines
 from edged.mcu.frame import Frame
 from edged.mcu.lines import Bad, LineReader, SmpPacket, Text
 from edged.mcu.report import Hello
@@ -75,7 +76,7 @@ class Demultiplexer:
         if not began and not frame.may_begin(self._frame):
             self._no_frame()
         elif len(self._frame) > frame.MAX_STUFFED_BYTES:
-            self._lose("too large")
+            self._lose("too large", self._lines.flush)
         else:
             return
         self._take(data[room:])
@@ -89,7 +90,7 @@ class Demultiplexer:
                 self._report(frame.unpack(bytes(self._frame)))
                 after_frame = True
             except FrameInvalid as error:
-                self._lose(error.fault)
+                self._lose(error.fault, self._lines.cut)
         self._events += self._lines.cut()
         self._frame, self._after_frame = bytearray(), after_frame
 
@@ -107,10 +108,10 @@ class Demultiplexer:
             self._events.append(Bad("frame", "malformed"))
         self._events += self._lines.feed(self._taken())
 
-    def _lose(self, reason: FrameFault) -> None:
+    def _lose(self, reason: FrameFault, end: Callable[[], list[lines.Event]]) -> None:
+        """Search what was no frame for packets: all of it that looks like text is not worth showing."""
         self._events.append(Bad("frame", reason))
-        self._events += [event for event in self._lines.feed(self._taken()) if not isinstance(event, Text)]
-        self._lines.flush()
+        self._events += [event for event in self._lines.feed(self._taken()) + end() if not isinstance(event, Text)]
 
     def _taken(self) -> bytes:
         assert self._frame is not None

@@ -59,6 +59,8 @@ class FakeBoard:
     """Everything may be set before it is used, or while it is; ``resets`` says how often it has started again."""
 
     board: str = "host"
+    ours: bool = True
+    """Whether it answers more than the standard commands."""
     key: Key = field(default_factory=Key)
     engine: str = "native"
     buffer_bytes: int = 4096 + 4
@@ -183,6 +185,8 @@ class FakeBoard:
             (1, 5, True): self._erase,
             (64, 0, False): lambda _: self._info(),
         }
+        if group == 64 and not self.ours:
+            raise Refused(NOT_SUPPORTED)
         handler = handlers.get((group, command, write))
         if handler is not None:
             return handler(fields)

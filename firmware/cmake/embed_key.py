@@ -60,7 +60,8 @@ def development_key(path: Path) -> str:
         from cryptography.hazmat.primitives import serialization
         from cryptography.hazmat.primitives.asymmetric import ec
     except ImportError:
-        sys.exit(f"{sys.executable} has no module cryptography to make a development key with: set EDGED_KEY to a public key, or EDGED_PYTHON")
+        hint = "set EDGED_KEY to a public key, or EDGED_PYTHON to another interpreter"
+        sys.exit(f"{sys.executable} has no module cryptography to make a development key with: {hint}")
     if not path.exists():
         made = ec.generate_private_key(ec.SECP256R1())
         pem = made.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
@@ -72,6 +73,7 @@ def development_key(path: Path) -> str:
 
 
 def main() -> None:
+    """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("key", type=Path)
     parser.add_argument("header", type=Path)

@@ -35,7 +35,7 @@ from edged.testing.mcu_program import McuProgram
 
 BITS_PER_BYTE = 10
 BUFFER_BYTES = 4096 + FRAMING_BYTES
-BUILD = Path(__file__).parents[2] / "build/firmware/host"
+BUILD = Path(__file__).parents[2] / "build/firmware/bench"
 
 
 def register(parser: argparse.ArgumentParser) -> None:

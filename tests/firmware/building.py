@@ -46,7 +46,7 @@ def _configured(preset: str) -> Path:
 
 @functools.cache
 def built(preset: str, target: str) -> Path:
-    """The program ``target`` of a preset of firmware/CMakePresets.json; skips where there is nothing to build with, except in CI."""
+    """The program ``target`` of a preset of CMakePresets.json; skips where there is nothing to build with, except in CI."""
     _need_tools(preset)
     BUILDS.mkdir(parents=True, exist_ok=True)
     with (BUILDS / f"{preset}.lock").open("w") as lock:

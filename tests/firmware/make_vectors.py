@@ -65,8 +65,11 @@ def stuffed(data: bytes) -> bytes:
 
 
 def frame(type_: int, sequence: int, body: bytes, version: int = 1) -> bytes:
-    checked = struct.pack("<BBH", version, type_, sequence) + body
-    return b"\0" + stuffed(checked + struct.pack("<I", zlib.crc32(checked))) + b"\0"
+    return checked(struct.pack("<BBH", version, type_, sequence) + body)
+
+
+def checked(data: bytes) -> bytes:
+    return b"\0" + stuffed(data + struct.pack("<I", zlib.crc32(data))) + b"\0"
 
 
 def sent(content: bytes) -> str:
@@ -236,12 +239,16 @@ def answer_records() -> Iterator[str]:
         "text-without-end": (b"x" * 600, [said(b"x" * 256), said(b"x" * 256), said(b"x" * 88)]),
         "text-before-a-packet": (b"> " + packet(short), [said(b"> "), sent(short)]),
         "marks-in-text": (b"a\x06b\x04\x04c\n", [said(b"a\x06b\x04\x04c\n")]),
+        "half-a-mark-before-a-frame": (b"a\x06" + one, [said(b"a\x06"), saw[0]]),
+        "half-a-mark-ends-a-long-line": (b"x" * 255 + b"\x06y\n", [said(b"x" * 255 + b"\x06"), said(b"y\n")]),
         "a-frame-between-lines": (first + one + second, [saw[0], sent(long)]),
         "a-packet-inside-a-frame": (frame(4, 1, hidden) + packet(short), [seen(4, 1, hidden), sent(short)]),
         "a-frame-inside-a-line": (first[:40] + one + first[40:] + two, [lost("truncated"), saw[0], said(first[40:]), saw[1]]),
         "largest": (full + one, [seen(2, 9, b"\x01" * 1016), saw[0]]),
         "too-large": (frame(2, 9, b"\x01" * 1017) + one, [lost("too-large", "frame"), saw[0]]),
         "too-large-by-its-zeros": (frame(2, 9, bytes(1017)) + one, [lost("malformed", "frame"), saw[0]]),
+        "smallest": (frame(9, 1, b"") + one, [seen(9, 1, b""), saw[0]]),
+        "too-small": (checked(b"\x01\x04\x07") + one, [lost("malformed", "frame"), saw[0]]),
         "twice": (one + one + two, [saw[0], *saw]),
         "later-type": (frame(200, 0, b"") + one, [seen(200, 0, b""), saw[0]]),
         "later-version": (frame(1, 0, b"x", 2) + one, [lost("unknown-version", "frame"), saw[0]]),

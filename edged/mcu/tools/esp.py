@@ -22,19 +22,16 @@ _PROGRESS = re.compile(r"(\d+(?:\.\d+)?) ?%")
 class EspTool:
     """Writes an image of Espressif's at an address, and resets the chip. ``stub`` has a faster loader sent first."""
 
-    def __init__(
-        self, port: Path, baud: int = 115_200, address: int = 0, chip: str = "auto", *, stub: bool = True, program: str = ""
-    ) -> None:
+    def __init__(self, port: Path, address: int, baud: int = 115_200, chip: str = "auto", *, stub: bool = True) -> None:
         self._port = port
-        self._baud = baud
         self._address = address
+        self._baud = baud
         self._chip = chip
         self._stub = stub
-        self._program = program
 
     def check(self, image: Path) -> None:
         """Raises ImageRefused, ToolFailed."""
-        self._find()
+        find_program("esptool", HINT)
         try:
             head = image.read_bytes()[:2]
         except OSError as error:
@@ -55,9 +52,7 @@ class EspTool:
                     report(float(share) / 100)
 
         stub = [] if self._stub else ["--no-stub"]
-        base = [self._find(), "--chip", self._chip, "--port", str(self._port), "--baud", str(self._baud), *stub]
+        base = [find_program("esptool", HINT), "--chip", self._chip, "--port", str(self._port), "--baud", str(self._baud), *stub]
+        # With an underscore: releases before 5 know no other name, and later ones this one too.
         await run_program([*base, "write_flash", hex(self._address), str(image)], on_text)
         return f"{size_of(image):,} bytes written to {self._address:#x}, verified by the chip's own hash"
-
-    def _find(self) -> str:
-        return self._program or find_program("esptool", HINT)

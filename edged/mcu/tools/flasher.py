@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
+import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -29,7 +31,8 @@ class Flasher(Protocol):
 
 def find_program(name: str, hint: str) -> str:
     """Where it is; raises ToolFailed."""
-    found = shutil.which(name)
+    beside = str(Path(sys.executable).parent)  # what pip installed with us, in a PATH or not
+    found = shutil.which(name, path=os.pathsep.join((beside, os.environ.get("PATH", os.defpath))))
     if found is None:
         raise ToolFailed(f"{name} is not installed", hint=hint)
     return found

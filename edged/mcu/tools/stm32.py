@@ -14,6 +14,9 @@ from edged.mcu.tools.flasher import Report, find_program, run_program, size_of
 ADDRESS = 0x0800_0000
 """Where the flash of an STM32 begins."""
 
+MODE = "8e1"
+"""Eight bits and even parity: what the loader expects of its line."""
+
 HINT = "On Debian: `sudo apt install stm32flash`."
 
 _PROGRESS = re.compile(r"\((\d+(?:\.\d+)?)%\)")
@@ -22,10 +25,11 @@ _PROGRESS = re.compile(r"\((\d+(?:\.\d+)?)%\)")
 class Stm32Flash:
     """Writes a raw binary, reads it back, and starts it."""
 
-    def __init__(self, port: Path, baud: int = 115_200, address: int = ADDRESS) -> None:
+    def __init__(self, port: Path, baud: int = 115_200, address: int = ADDRESS, *, mode: str = MODE) -> None:
         self._port = port
         self._baud = baud
         self._address = address
+        self._mode = mode
 
     def check(self, image: Path) -> None:
         """Raises ImageRefused, ToolFailed."""
@@ -41,7 +45,7 @@ class Stm32Flash:
 
         program = find_program("stm32flash", HINT)
         where = hex(self._address)
-        arguments = ["-b", str(self._baud), "-w", str(image), "-v", "-S", where, "-g", where, str(self._port)]
+        arguments = ["-b", str(self._baud), "-m", self._mode, "-w", str(image), "-v", "-S", where, "-g", where, str(self._port)]
         await run_program([program, *arguments], on_text)
         return f"{size_of(image):,} bytes written to {where}, verified, started"
 

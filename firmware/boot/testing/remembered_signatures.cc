@@ -1,4 +1,4 @@
-// A test of power cuts checks the same few signatures some hundred thousand times. Linked with
+// A test of power cuts, and a fuzzer, check the same few signatures some hundred thousand times. Linked with
 // -Wl,--wrap=br_ecdsa_i31_vrfy_raw, each one is checked once and its result, good or bad, remembered.
 #include <bearssl.h>
 

@@ -1,0 +1,14 @@
+"""What firmware/boot tests in C++."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+from building import built
+
+
+@pytest.mark.parametrize("program", ["boot_test", "boot_power_cut_test"])
+def test_boot(program: str) -> None:
+    done = subprocess.run([built("host", program)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-6000:]
