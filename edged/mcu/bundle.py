@@ -62,9 +62,7 @@ def read_file(bundle: Path) -> bytes:
     if len(files) != 1:
         raise ImageRefused(f"{bundle} holds {len(files)} files, expected one signed image", fault="malformed")
     if files[0].stat().st_size > MAX_IMAGE_BYTES:
-        raise ImageRefused(
-            f"{files[0]} has {files[0].stat().st_size:,} bytes: that is no image", fault="too large"
-        )
+        raise ImageRefused(f"{files[0]} has {files[0].stat().st_size:,} bytes: that is no image", fault="too large")
     return files[0].read_bytes()
 
 
