@@ -27,10 +27,12 @@ KEY = Key()
 class Attached:
     """A ``FakeMcu`` in a thread of its own, since the test waits for a daemon."""
 
-    def __init__(self, path: Path, *, plugged_in: bool = True, kind: type[FakeBoard] = FakeBoard, **changes: Any) -> None:
-        board = kind(key=KEY, **changes)
-        board.firmware.put(make_image(b"firmware 1", KEY, board="host"))
-        board.model.put(make_image(b"model 1", KEY, board="host", model="person"))
+    def __init__(
+        self, path: Path, *, plugged_in: bool = True, kind: type[FakeBoard] = FakeBoard, key: Key = KEY, **changes: Any
+    ) -> None:
+        board = kind(key=key, **changes)
+        board.firmware.put(make_image(b"firmware 1", key, board="host"))
+        board.model.put(make_image(b"model 1", key, board="host", model="person"))
         self._plugged_in = plugged_in
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from support import running, stored_ids, subscribed, wait_until
 
 from edged.mcu.report import Bye, encode
 from edged.testing.broker import Mosquitto
+from edged.testing.candidates import sound, write_candidate
 
 
 @pytest.fixture
@@ -138,3 +141,33 @@ def test_a_reload_opens_what_changed_and_leaves_the_others(tmp_path: Path, broke
             write_config(tmp_path, broker.port, one(one_port))
             daemon.signal(signal.SIGHUP)
             subscriber.wait_until(lambda: subscriber.messages[-1] == ("edged/v1/home/pi/mcu/yard", b""), "its state stays")
+
+
+def test_a_camera_may_come_later(tmp_path: Path, broker: Mosquitto) -> None:
+    port, bundle = tmp_path / "port", write_candidate(tmp_path / "model", sound())
+    camera = f'[models.colours]\nbundle = "{bundle}"\n[cameras.door]\nmodel = "colours"\nsynthetic = {{}}\n'
+    with subscribed(broker.port) as subscriber, attached(port) as board:
+        heard = Heard(subscriber)
+        config = write_config(tmp_path, broker.port, one(port))
+        with running(config) as daemon:
+            daemon.wait_for("ready")
+            heard.wait_for(state="online")
+            assert daemon.vision_pid is None, "nobody needs it"
+            write_config(tmp_path, broker.port, one(port) + camera)
+            daemon.signal(signal.SIGHUP)
+            daemon.wait_for("camera door: ")
+            wait_until(lambda: daemon.vision_pid is not None, "nothing looks at the camera")
+            write_config(tmp_path, broker.port, one(port))
+            daemon.signal(signal.SIGHUP)
+            daemon.wait_for("the last camera can be taken away")
+            board.infers(PERSON)
+            heard.wait_for_labels("person")
+            assert daemon.stop() == 0
+
+
+def test_a_daemon_without_microcontrollers_does_not_load_their_protocol() -> None:
+    code = (
+        "import sys, edged.daemon.app; print(sorted({'smpclient', 'serial', 'cbor2', 'numpy', 'cryptography'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -176,3 +176,34 @@ def test_killed_in_the_middle_the_next_start_asks_the_board(tmp_path: Path, brok
             watcher.wait_for("confirmed", sequence=pushed)
             assert board.model() == "2.0.0 confirmed"
             assert f"{pushed} reverted interrupted" in watcher.states()
+
+
+def test_what_is_revoked_goes_from_the_board(tmp_path: Path, broker: Mosquitto, images: Images) -> None:
+    port = tmp_path / "port"
+    with subscribed(broker.port) as subscriber, attached(port) as board:
+        heard, watcher = Heard(subscriber), Watcher(subscriber, "mcu-model")
+        with running(config_for(tmp_path, broker, images, port)):
+            heard.wait_for(state="online")
+            pushed = images.push()
+            watcher.wait_for("confirmed", sequence=pushed)
+            sha256 = watcher.status()["sha256"]
+            images.push(data=b"no image", revoked=(sha256,))
+            subscriber.wait_until(lambda: f"{pushed} reverted revoked" in watcher.states(), "it is not gone back from")
+            wait_until(lambda: board.model() == "1.0.0 confirmed", "it runs on")
+            heard.wait_for(model_version="1.0.0", model_state="confirmed")
+
+
+def test_another_board_at_the_port_gets_what_is_confirmed(tmp_path: Path, broker: Mosquitto, images: Images) -> None:
+    port = tmp_path / "port"
+    config = config_for(tmp_path, broker, images, port)
+    with subscribed(broker.port) as subscriber:
+        heard, watcher = Heard(subscriber), Watcher(subscriber, "mcu-firmware")
+        with attached(port) as board, running(config):
+            heard.wait_for(state="online")
+            watcher.wait_for("confirmed", sequence=images.push("mcu-firmware"))
+            assert board.firmware() == "2.0.0 confirmed"
+        with attached(port) as board, running(config):
+            wait_until(lambda: board.firmware() == "2.0.0 confirmed", "the new board runs something else")
+        with attached(port, key=Key()) as board, running(config):
+            heard.wait_for_problem("mcu_update_failed")
+            assert board.firmware() == "1.0.0 confirmed"
