@@ -25,6 +25,10 @@ need_debian() {
 # A real network camera for tests and measurements.
 rtsp_server=(python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-{base,good,bad,ugly})
 
+# Builds firmware for Arm boards, and emulates them.
+firmware_tools=(cmake ninja-build dpkg-dev xz-utils gcc g++ qemu-system-arm
+  gcc-arm-none-eabi libnewlib-arm-none-eabi libstdc++-arm-none-eabi-newlib)
+
 # need_venv EXTRA...: edged with these extras in .venv, its commands first in PATH
 need_venv() {
   local python=${PYTHON:-python3} extras extra stamp

@@ -17,6 +17,7 @@ from rich.text import Text
 from edged.cli.wording import describe, local_time
 from edged.core.event import Event
 from edged.vision import ipc
+from edged.vision.counters import CameraStats
 
 EVENTS_SHOWN = 8
 REFRESH_HZ = 4
@@ -29,7 +30,7 @@ class LiveView:
         self._footer = footer
         self._models: dict[str, ipc.ModelServes] = {}
         self._up: dict[str, ipc.CameraUp] = {}
-        self._stats: dict[str, tuple[float, ipc.CameraStats]] = {}
+        self._stats: dict[str, tuple[float, CameraStats]] = {}
         self._fps: dict[str, float] = {}
         self._seen: dict[str, ipc.Live] = {}
         self._events: deque[Event] = deque(maxlen=EVENTS_SHOWN)

@@ -16,7 +16,7 @@ from typing import Self
 from edged.core.errors import ProcessNotStarted
 from edged.core.signals import signal_name
 from edged.daemon.accelerators import Death
-from edged.vision import ipc, note
+from edged.vision import datagrams, ipc, note
 from edged.vision.settings import VisionSettings
 
 log = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ async def receive(channel: socket.socket) -> bytes:
     """The next datagram of the other end, empty once it is gone and all that it sent was read."""
     while True:
         with contextlib.suppress(ConnectionResetError):  # it left with an order unread: said once, before what it had sent
-            return await asyncio.get_running_loop().sock_recv(channel, ipc.MAX_MESSAGE_BYTES)
+            return await asyncio.get_running_loop().sock_recv(channel, datagrams.MAX_MESSAGE_BYTES)
 
 
 class VisionProcess:
@@ -48,7 +48,7 @@ class VisionProcess:
 
     def __init__(self, settings: VisionSettings) -> None:
         self._settings = settings
-        self._ours, self._theirs = ipc.pair()
+        self._ours, self._theirs = datagrams.pair()
         self._process: asyncio.subprocess.Process
         self._stderr: asyncio.Task[None]
         self._stop_timer: asyncio.TimerHandle | None = None
@@ -135,7 +135,7 @@ class VisionProcess:
                 return
             if not datagram:
                 return
-            report = ipc.decode_report(datagram)
+            report = datagrams.decode_report(datagram)
             if isinstance(report, ipc.Stats):
                 deadline_s = SILENCE_DEADLINE_S
             yield report
@@ -173,7 +173,7 @@ class VisionProcess:
 
     async def _send(self, order: ipc.Order) -> None:
         try:
-            await asyncio.get_running_loop().sock_sendall(self._ours, ipc.encode(order))
+            await asyncio.get_running_loop().sock_sendall(self._ours, datagrams.encode(order))
         except (BrokenPipeError, ConnectionResetError):
             log.debug("the vision process left before it could be told %s", type(order).__name__)
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from edged.config.load import Document, read, settle
@@ -67,12 +68,8 @@ class Layers:
         async with self._turn:
             packages = self._with(path, package)
             settings = await asyncio.to_thread(self._settled, packages)
-            before, self.packages = self.packages, packages
-            try:
+            with self._laid(packages):
                 changes = await self._take_on(settings)
-            except BaseException:
-                self.packages = before
-                raise
             log.info("%s is laid over %s: %s", path, self._config, ", ".join(changes) or "nothing changed")
             return settings
 
@@ -89,12 +86,18 @@ class Layers:
                 log.error("%s: what was pushed before does not fit any more, the file alone serves: %s", path, error)
                 packages = self._with(path, None)
                 settings = await asyncio.to_thread(self._settled, packages)
-            before, self.packages = self.packages, packages
-            try:
+            with self._laid(packages):
                 await self._surely(settings)
-            except BaseException:
-                self.packages = before
-                raise
+
+    @contextmanager
+    def _laid(self, packages: dict[str, Path | None]) -> Iterator[None]:
+        """Let ``packages`` be what is laid over the file, unless the block fails, whatever the failure is."""
+        before, self.packages = self.packages, packages
+        try:
+            yield
+        except BaseException:
+            self.packages = before
+            raise
 
     def _with(self, path: str, package: Path | None) -> dict[str, Path | None]:
         return {**self.packages, path: package}

@@ -18,7 +18,7 @@ from edged.daemon.cameras import State
 from edged.daemon.condition import Condition
 from edged.daemon.machine import THROTTLING
 from edged.daemon.observation import Observation
-from edged.vision import ipc
+from edged.vision.counters import CameraStats
 from edged.web.exposition import add_latency
 
 Sample = tuple[Sequence[str], float]
@@ -83,7 +83,7 @@ def _cameras(now: Observation) -> Iterator[Metric]:
     counters = [camera.counters for camera in now.cameras if camera.counters]
     looking = {camera.state.camera for camera in now.cameras if camera.state.state in {"online", "lost"}}  # else the newest is old
 
-    def counted(name: str, text: str, value: Callable[[ipc.CameraStats], float]) -> Metric:
+    def counted(name: str, text: str, value: Callable[[CameraStats], float]) -> Metric:
         return _counter(f"camera_{name}", text, [((it.camera,), value(it)) for it in counters], ("camera",))
 
     yield counted("frames_captured", "Frames that came.", lambda it: it.captured)

@@ -25,6 +25,7 @@ from edged.mqtt.stats import PublisherStats
 from edged.store.outbox import OutboxCounts
 from edged.store.store import Store
 from edged.vision import ipc
+from edged.vision.counters import CameraStats
 
 FRESH_S = 1.0
 """Who asks again so soon is told the same: a client that asks without end costs no more than one that asks every second."""
@@ -39,7 +40,7 @@ class CameraObservation:
     """A camera, and its counters since the daemon started; ``None`` before the first heartbeat that names it."""
 
     state: CameraState
-    counters: ipc.CameraStats | None
+    counters: CameraStats | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +120,7 @@ class Observer:
         self._parts = parts
         self._root = root
         self._started_ns = time.monotonic_ns()
-        self._cameras: dict[str, Tally[ipc.CameraStats]] = {}
+        self._cameras: dict[str, Tally[CameraStats]] = {}
         self._broker = Tally[PublisherStats](BROKER_GAUGES)
         self._processes = ProcessTally()
         self._turn = asyncio.Lock()
@@ -177,7 +178,7 @@ class Observer:
             mcus=parts.mcus.observe(clock.monotonic_ns),
         )
 
-    def _counters(self, camera: str) -> ipc.CameraStats | None:
+    def _counters(self, camera: str) -> CameraStats | None:
         tally = self._cameras.get(camera)
         return tally.total if tally else None
 

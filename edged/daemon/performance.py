@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from edged.ota.judgement import Seen
-from edged.vision.ipc import CameraStats
+from edged.vision.counters import CameraStats
 
 SPANS_KEPT = 20
 """Ten minutes of spans of 30 s: what is usual at this time of the day."""

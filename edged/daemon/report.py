@@ -21,7 +21,7 @@ from edged.mqtt.health import (
     ProcessPayload,
 )
 from edged.mqtt.wire import rfc3339
-from edged.vision import ipc
+from edged.vision.counters import CameraStats
 
 MB = 1_000_000
 
@@ -68,7 +68,7 @@ def _problem(problem: Problem, clock: ClockReading) -> ProblemPayload:
     )
 
 
-def _camera(camera: CameraObservation, before: ipc.CameraStats | None, span_s: float) -> CameraHealthPayload:
+def _camera(camera: CameraObservation, before: CameraStats | None, span_s: float) -> CameraHealthPayload:
     now = camera.counters
     return CameraHealthPayload(
         camera=camera.state.camera,

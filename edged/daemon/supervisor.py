@@ -18,7 +18,6 @@ import time
 from collections.abc import Sequence
 from typing import Protocol
 
-from edged.config.problems import Problem
 from edged.core.backoff import Backoff
 from edged.core.errors import ModelRejected, ProcessNotStarted, ProtocolViolated, VisionFailed
 from edged.daemon.accelerators import Accelerators
@@ -26,11 +25,11 @@ from edged.daemon.admission import Admission
 from edged.daemon.bench import End
 from edged.daemon.child import VisionProcess
 from edged.daemon.health import Health
+from edged.daemon.mending import until_mended
+from edged.daemon.ordering import HOPELESS_FIX, Ordering
 from edged.daemon.reload import SettingsRefused
 from edged.daemon.serving import Serving
 from edged.daemon.shadowing import Shadowing
-from edged.daemon.trial import try_accelerator
-from edged.infer.edgetpu import find_edgetpus
 from edged.vision import ipc
 from edged.vision.settings import VisionSettings
 
@@ -41,11 +40,6 @@ YOUNG_S = 10.0
 
 RETRY_MIN_S = 0.1
 RETRY_MAX_S = 30.0
-
-HOPELESS_FIX = 'Mend it, or set delegate = "auto", which goes on without it.'
-
-LOOK_S = 1.0
-"""Between looks at which accelerators are connected, while one is missed."""
 
 
 class Listener(Protocol):
@@ -75,6 +69,7 @@ class Supervisor:
         self.failing = False  # the last process died, and none has shown a heartbeat since
         self._beating_since_s: float | None = None
         self._accelerators = Accelerators(settings.used_models, random.random)
+        self._ordering = Ordering(self._serving, self._accelerators, listener)
         self._fell = self._renewing = False
         self._end: End = "in order"
         self._over = False  # nobody starts a process any more, for now
@@ -99,9 +94,9 @@ class Supervisor:
             raise SettingsRefused("no vision process is to come up now")
         answer = self._serving.order(settings)
         if self._child and self._beating_since_s:
-            await self._send_order(self._child)
+            await self._ordering.send(self._child)
         elif self._pausing:
-            await self._take_on_unsent()
+            await self._ordering.take_on_unsent()
             self._hurry.set()
         return await answer
 
@@ -165,7 +160,7 @@ class Supervisor:
                 continue
             self.failing = True
             self._serving.on_death(reason)
-            await self._take_on_unsent()
+            await self._ordering.take_on_unsent()
             self.restarts += 1
             lived_s = time.monotonic() - self._beating_since_s if self._beating_since_s else 0.0
             delay_s = backoff.next_delay_s()
@@ -194,7 +189,7 @@ class Supervisor:
                 self._child = child
                 if self._renewing:
                     await child.stop()
-                helpers = [asyncio.create_task(self._stop_child(child)), asyncio.create_task(self._mend_accelerators(child))]
+                helpers = [asyncio.create_task(self._stop_child(child)), asyncio.create_task(self._go_back_once_mended(child))]
                 try:
                     async for report in child.reports():
                         finished = isinstance(report, ipc.Finished)
@@ -262,7 +257,7 @@ class Supervisor:
             case ipc.Refused():
                 self._serving.refuse(report)
             case ipc.Reconfigured():
-                await self._take_on(report)
+                await self._ordering.take_on(report)
                 return
         await self._listener.on_report(report)
 
@@ -274,7 +269,7 @@ class Supervisor:
             log.error("frames wait and none is inferred: killing the vision process")
             child.kill_hung()
         self.failing = False
-        await self._send_order(child)
+        await self._ordering.send(child)
 
     def _heed_fall(self, fallen: Sequence[str], why: str, hint: str = "") -> None:
         """Models fell from their accelerator; raises VisionFailed where the configuration demands one that never worked."""
@@ -284,56 +279,12 @@ class Supervisor:
                 raise VisionFailed(f"model {name}: its accelerator cannot be used: {why}", hint=hint or HOPELESS_FIX)
             log.error("model %s: its accelerator failed (%s); on the CPU until it works again", name, why)
 
-    async def _mend_accelerators(self, child: VisionProcess) -> None:
-        """Try what fell in a process of its own; once it works, end this life of the vision process so that the next uses it."""
-        while True:
-            await asyncio.sleep(LOOK_S)
-            if self._renewing or not self._accelerators.avoid:
-                continue
-            settings = self._serving.settings
-            self._accelerators.observe(find_edgetpus(settings.root), time.monotonic())
-            outcomes = {}
-            for name in self._accelerators.due(time.monotonic()):
-                outcomes[name] = await try_accelerator(settings.models[name], settings.identities[name], settings.root)
-                log.debug("model %s: trial of its accelerator: %s", name, outcomes[name] or "it works")
-                if self._serving.settings is not settings:  # a reload came between: these may not be the models that serve now
-                    outcomes.clear()
-                    break
-            if back := self._accelerators.on_tried(outcomes, time.monotonic()):
-                log.warning("the accelerator of %s works again: going back to it", ", ".join(f"model {name}" for name in back))
-                self._renewing = True
-                await child.stop()
-                return
-
-    async def _send_order(self, child: VisionProcess) -> None:
-        """Hand over the order, if there is one that the process has not got."""
-        try:
-            if self._can_be_met() and (settings := self._serving.to_send()):
-                log.debug("other settings: asks the vision process")
-                await child.reconfigure(dataclasses.replace(settings, avoid=self._accelerators.expect(settings.used_models)))
-        except ProtocolViolated as error:  # larger than a message can be
-            self._serving.abandon(error.message)
-
-    async def _take_on_unsent(self) -> None:
-        """Between two processes: what neither has got is not to wait for one that may die as young; the next begins with it."""
-        if self._can_be_met() and (settings := self._serving.unsent):
-            await self._take_on(ipc.Reconfigured(tuple(settings.cameras), ()))
-
-    def _can_be_met(self) -> bool:
-        """False once the order is refused because it demands an accelerator that is known not to work, as a start would."""
-        settings = self._serving.unsent
-        unmet = self._accelerators.unmet(settings.used_models) if settings else {}
-        if unmet:
-            problems = [Problem(("models", name), f"its accelerator cannot be used now: {why}") for name, why in unmet.items()]
-            self._serving.abandon("an accelerator that is demanded does not work", tuple(problems), HOPELESS_FIX)
-        return not unmet
-
-    async def _take_on(self, report: ipc.Reconfigured) -> None:
-        answer = self._serving.accept()
-        self._accelerators.reconfigure(self._serving.settings.used_models)
-        await self._listener.on_report(report)
-        if not answer.done():  # who waited may have been cancelled
-            answer.set_result(report)
+    async def _go_back_once_mended(self, child: VisionProcess) -> None:
+        """End this life of the vision process once an accelerator works again, so that the next uses it."""
+        back = await until_mended(self._accelerators, lambda: None if self._renewing else self._serving.settings)
+        log.warning("the accelerator of %s works again: going back to it", ", ".join(f"model {name}" for name in back))
+        self._renewing = True
+        await child.stop()
 
     async def _stop_child(self, child: VisionProcess) -> None:
         await self._stop.wait()

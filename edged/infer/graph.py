@@ -93,6 +93,10 @@ class Graph:
             raise ModelRejected(f"{self.root.what}: the model has no graph", fault="corrupt")
         return subgraphs[0]
 
+    def kinds(self) -> frozenset[OperatorKind]:
+        """Every kind of operator that the file declares: what any of its graphs may use."""
+        return frozenset(_kind(code) for code in self.root.tables(1, _MAX_OPERATORS))
+
     def operators(self) -> dict[OperatorKind, int]:
         """How often each kind of operator occurs in the graph that runs, the most frequent first."""
         codes = [_kind(code) for code in self.root.tables(1, _MAX_OPERATORS)]

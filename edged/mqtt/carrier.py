@@ -22,9 +22,10 @@ from dataclasses import replace
 from edged.core.errors import BrokerRefused, BrokerUnreachable, UpdateFailed
 from edged.mqtt.endpoint import Endpoint, read_endpoint
 from edged.mqtt.incoming import Message
+from edged.mqtt.limits import WINDOW
 from edged.mqtt.link import Link
 from edged.mqtt.reason import NO_MATCHING_SUBSCRIBERS, describe, is_refusal
-from edged.mqtt.session import WINDOW, Session
+from edged.mqtt.session import Session
 from edged.mqtt.settings import MqttSettings
 from edged.mqtt.timing import Timing
 from edged.mqtt.version import VersionChoice

@@ -17,8 +17,9 @@ from edged.core.backoff import Backoff
 from edged.core.event import Event
 from edged.core.tasks import run_together
 from edged.mqtt.events import encode_event
+from edged.mqtt.limits import WINDOW
 from edged.mqtt.reason import describe, is_refusal
-from edged.mqtt.session import WINDOW, Session
+from edged.mqtt.session import Session
 from edged.mqtt.stats import Meter
 from edged.mqtt.suspicion import Suspicion
 from edged.mqtt.topics import Topics

@@ -15,7 +15,8 @@ from edged.core.errors import BrokerRefused, BrokerUnreachable
 from edged.core.tasks import run_together
 from edged.mqtt.commands import AnswerPayload, encode_answer
 from edged.mqtt.incoming import WILDCARDS, Message
-from edged.mqtt.session import WINDOW, Session
+from edged.mqtt.limits import WINDOW
+from edged.mqtt.session import Session
 from edged.mqtt.topics import Topics
 
 log = logging.getLogger(__name__)

@@ -28,18 +28,11 @@ from edged.mqtt.dial import dial
 from edged.mqtt.endings import hung_up, loss, refusal, silence
 from edged.mqtt.endpoint import Endpoint
 from edged.mqtt.incoming import Incoming, Message, Subscription
+from edged.mqtt.limits import Limits
+from edged.mqtt.pending import Pending, unwatched
 from edged.mqtt.reason import TOO_LARGE, describe_subscription
 from edged.mqtt.timing import Timing
 from edged.mqtt.version import ProtocolVersion
-
-WINDOW = 20
-"""Messages on their way at most: mosquitto's own default, and what is sent twice at most after a connection is lost."""
-
-HEADER_BYTES = 5 + 2 + 2 + 1
-"""Of a PUBLISH at most, besides topic and payload: type and length, topic length, packet identifier, length of the properties."""
-
-NO_LIMIT_BYTES = 1 << 28
-"""What MQTT can express at all."""
 
 TICK_S = 1.0
 
@@ -56,17 +49,13 @@ class Session:
         self._loop = asyncio.get_running_loop()
         self._tick_s = min(TICK_S, timing.acknowledge_s / 4)
         self._ticker: asyncio.TimerHandle | None = None
-        self._window = asyncio.Semaphore(WINDOW)
-        self._max_packet_bytes = NO_LIMIT_BYTES
-        self._unacknowledged: dict[int, tuple[asyncio.Future[int], float]] = {}
-        self._unanswered: dict[int, tuple[asyncio.Future[ReasonCode | None], float]] = {}
+        self._limits = Limits()
+        self._window = asyncio.Semaphore(self._limits.window)
+        self._unacknowledged: Pending[int] = Pending()
+        self._unanswered: Pending[ReasonCode | None] = Pending()
         self._heard_s = 0.0
-        self._retains = True
-        self._accepted: asyncio.Future[Properties | None] = self._loop.create_future()
-        self._ended: asyncio.Future[None] = self._loop.create_future()
-        # Whoever cares awaits them; that nobody does is no fault.
-        self._accepted.add_done_callback(_look_at)
-        self._ended.add_done_callback(_look_at)
+        self._accepted: asyncio.Future[Properties | None] = unwatched()
+        self._ended: asyncio.Future[None] = unwatched()
         self._version: ProtocolVersion = version
         self._client = make_client(endpoint, version, timing.connect_s)
         self._client.on_connect = self._on_connect
@@ -102,7 +91,7 @@ class Session:
     @property
     def retains(self) -> bool:
         """Whether the broker keeps retained messages; one of 3.1.1 does not say, and is believed to."""
-        return self._retains
+        return self._limits.retains
 
     @property
     def ended(self) -> bool:
@@ -123,18 +112,16 @@ class Session:
         the connection, and the next one, and with it everything behind it. So would ``retain`` where the broker keeps nothing: it
         is left out there. ``reply_to`` and ``correlation`` need MQTT 5.
         """
-        acknowledgement: asyncio.Future[int] = self._loop.create_future()
-        acknowledgement.add_done_callback(_look_at)
         properties, properties_bytes = publish_properties(reply_to, correlation)
-        if not self._fits(topic, payload, properties_bytes):
-            acknowledgement.set_result(TOO_LARGE)
-            return acknowledgement
+        if not self._limits.fits(topic, payload, properties_bytes):
+            refused: asyncio.Future[int] = unwatched()
+            refused.set_result(TOO_LARGE)
+            return refused
         await self._window.acquire()
         if not self._ended.done():
-            info = self._client.publish(topic, payload, qos=1, retain=retain and self._retains, properties=properties)
+            info = self._client.publish(topic, payload, qos=1, retain=retain and self._limits.retains, properties=properties)
             if info.rc == MQTTErrorCode.MQTT_ERR_SUCCESS:
-                self._unacknowledged[info.mid] = (acknowledgement, self._loop.time())
-                return acknowledgement
+                return self._unacknowledged.add(info.mid)
             self._fail(info.rc)
         self._window.release()
         self._ended.result()
@@ -164,7 +151,7 @@ class Session:
 
     def offer(self, topic: str, payload: bytes) -> bool:
         """Send with QoS 0 if nothing is waiting to be sent; ``False`` if it was dropped."""
-        if self._ended.done() or self._client.want_write() or not self._fits(topic, payload):
+        if self._ended.done() or self._client.want_write() or not self._limits.fits(topic, payload):
             return False
         return self._client.publish(topic, payload, qos=0).rc == MQTTErrorCode.MQTT_ERR_SUCCESS
 
@@ -174,24 +161,20 @@ class Session:
         with contextlib.suppress(BrokerUnreachable):
             await self.lost()
 
-    def _fits(self, topic: str, payload: bytes, properties_bytes: int = 0) -> bool:
-        return HEADER_BYTES + properties_bytes + len(topic.encode()) + len(payload) <= self._max_packet_bytes
-
     def _send_unsubscribe(self, subscription: Subscription) -> asyncio.Future[ReasonCode | None]:
         subscription.left = True
         return self._ask(*self._client.unsubscribe(subscription.topics))
 
     def _ask(self, rc: MQTTErrorCode, mid: int | None) -> asyncio.Future[ReasonCode | None]:
         """The answer to a packet that was just sent; it raises BrokerUnreachable if the connection is lost before."""
-        answer: asyncio.Future[ReasonCode | None] = self._loop.create_future()
-        answer.add_done_callback(_look_at)
         if rc != MQTTErrorCode.MQTT_ERR_SUCCESS or mid is None:
             self._fail(rc)
-        if (error := self._ended.exception() if self._ended.done() else None) is not None:
-            answer.set_exception(error)
-        elif mid is not None:
-            self._unanswered[mid] = (answer, self._loop.time())
-        return answer
+        elif not self._ended.done():
+            return self._unanswered.add(mid)
+        lost: asyncio.Future[ReasonCode | None] = unwatched()
+        if (error := self._ended.exception()) is not None:
+            lost.set_exception(error)
+        return lost
 
     def _fail(self, rc: MQTTErrorCode) -> None:
         self._hang_up(BrokerUnreachable(f"the connection to {self._endpoint.address} is lost: {rc.name}"))
@@ -218,12 +201,11 @@ class Session:
     async def _accept(self) -> None:
         try:
             async with asyncio.timeout(self._timing.connect_s):
-                limits = await self._accepted
+                properties = await self._accepted
         except TimeoutError as error:
             raise silence(self._endpoint, self._timing.connect_s) from error
-        self._window = asyncio.Semaphore(min(WINDOW, getattr(limits, "ReceiveMaximum", WINDOW)))
-        self._max_packet_bytes = getattr(limits, "MaximumPacketSize", NO_LIMIT_BYTES)
-        self._retains = getattr(limits, "RetainAvailable", 1) != 0
+        self._limits = Limits.of(properties)
+        self._window = asyncio.Semaphore(self._limits.window)
 
     def _hang_up(self, error: BrokerUnreachable) -> None:
         """Close the socket, whatever state the connection is in."""
@@ -243,15 +225,9 @@ class Session:
             self._ticker.cancel()
         if not self._accepted.done():
             self._accepted.set_exception(error)
-        for acknowledgement, _ in self._unacknowledged.values():
-            if not acknowledgement.done():
-                acknowledgement.set_exception(error)
+        for _ in range(self._unacknowledged.fail(error)):
             self._window.release()  # whoever waits for room learns of the end
-        self._unacknowledged.clear()
-        for answer, _ in self._unanswered.values():
-            if not answer.done():
-                answer.set_exception(error)
-        self._unanswered.clear()
+        self._unanswered.fail(error)
         self._incoming.end(error)
 
     # What the event loop calls
@@ -276,11 +252,10 @@ class Session:
         self._client.loop_misc()
         too_old_s = self._loop.time() - self._timing.acknowledge_s
         waited = f"{self._timing.acknowledge_s:g} s"
-        if next((sent_s for _, sent_s in self._unacknowledged.values()), too_old_s) < too_old_s:
+        if (oldest_s := self._unacknowledged.oldest_s) is not None and oldest_s < too_old_s:
             self._hang_up(BrokerUnreachable(f"{self._endpoint.address} has not acknowledged a message for {waited}"))
         # The answer may stand behind messages that a slow network takes long for: silence counts, not the time alone.
-        asked_s = next((sent_s for _, sent_s in self._unanswered.values()), too_old_s)
-        if max(asked_s, self._heard_s) < too_old_s and self._unanswered:
+        if (asked_s := self._unanswered.oldest_s) is not None and max(asked_s, self._heard_s) < too_old_s:
             self._hang_up(BrokerUnreachable(f"{self._endpoint.address} has not answered a subscription for {waited}"))
 
     # What paho calls
@@ -304,11 +279,8 @@ class Session:
             self._end(hung_up(self._endpoint))
 
     def _on_publish(self, _client: Client, _data: Any, mid: int, reason: ReasonCode, _properties: Properties | None) -> None:
-        acknowledgement, _ = self._unacknowledged.pop(mid, (None, 0.0))
-        if acknowledgement is not None:  # QoS 0 is told about as well
+        if self._unacknowledged.settle(mid, reason.value):  # QoS 0 is told about as well
             self._window.release()
-            if not acknowledgement.done():
-                acknowledgement.set_result(reason.value)
 
     def _on_subscribe(
         self, _client: Client, _data: Any, mid: int, reasons: list[ReasonCode], _properties: Properties | None
@@ -322,9 +294,7 @@ class Session:
 
     def _on_answer(self, mid: int, reason: ReasonCode | None) -> None:
         self._heard_s = self._loop.time()
-        answer, _ = self._unanswered.pop(mid, (None, 0.0))
-        if answer is not None and not answer.done():
-            answer.set_result(reason)
+        self._unanswered.settle(mid, reason)
 
     def _on_message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
         self._heard_s = self._loop.time()
@@ -337,12 +307,6 @@ class Session:
             correlation=getattr(properties, "CorrelationData", None),
         )
         self._incoming.put(heard, message.mid, message.qos)
-
-
-def _look_at(future: asyncio.Future[Any]) -> None:
-    """Mark a failure as seen, so that asyncio does not report it when nobody waited."""
-    if not future.cancelled():
-        future.exception()
 
 
 def _detach(_removed: bool) -> None:

@@ -9,18 +9,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from edged.core.backoff import Backoff
-from edged.core.errors import BrokerRefused, BrokerUnreachable, EdgedError, UpdateFailed, UpdateRefused
+from edged.core.errors import BrokerRefused, BrokerUnreachable, UpdateFailed, UpdateRefused
 from edged.core.tasks import first_of, run_together
 from edged.ota import rollout
 from edged.ota.attempt import Attempt, Kit, Progress, failed, undisturbed
 from edged.ota.channel import Channel, Verify, Watch
 from edged.ota.local import Local, as_signed, chosen
+from edged.ota.requests import Request, Requests
 from edged.ota.slots import Follow, GoBack, MarkBad, Renew, Revoke, advance, offer
 from edged.ota.status import State
 from edged.ota.target import SignedTarget
@@ -30,9 +31,6 @@ log = logging.getLogger(__name__)
 RETRY_MIN_S = 5.0
 RETRY_MAX_S = 3600.0
 """Between attempts at the same target. What fails for hours (a full disk, a broker that lacks chunks) waits for a person."""
-
-
-STOPPING = UpdateFailed("interrupted", "edged is stopping")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,7 +64,7 @@ class Updater:
         self._wake = asyncio.Event()
         self._job: tuple[Attempt, asyncio.Task[None]] | None = None
         self._brought = False  # by a person, who wants it whatever else is signed, but for what is newer
-        self._requests: deque[tuple[Local | str, asyncio.Future[None]]] = deque()
+        self._requests = Requests()
         self._backoffs: dict[str, Backoff] = {}
         self._again_ns: dict[str, tuple[SignedTarget, int]] = {}
 
@@ -78,28 +76,24 @@ class Updater:
         for path in self._paths:
             if path not in self._kit.inventory.interrupted and (serves := self._kit.inventory.slot(path).current):
                 self._kit.say(as_signed(path, serves), "confirmed")
-        try:
+        with self._requests.answered():
             await run_together(self._channel.run(), self._work())
-        finally:
-            for _, answer in self._requests:
-                _fail(answer, STOPPING)
 
     async def install(self, local: Local) -> None:
         """Install what a person brought; returns when it is confirmed. Raises UpdateRefused, UpdateFailed."""
-        await self._ask(local)
+        await self._ask(partial(self._install, local))
 
     async def go_back(self, path: str) -> None:
         """Let what served before serve again, because a person says so. Raises UpdateRefused where there is nothing."""
-        await self._ask(path)
+        await self._ask(partial(self._go_back, path))
 
     def hurry(self, path: str) -> None:
         """What kept an update of this from being tried may be over: do not wait any longer."""
         if self._again_ns.pop(path, None):
             self._wake.set()
 
-    async def _ask(self, request: Local | str) -> None:
-        answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._requests.append((request, answer))
+    async def _ask(self, request: Request) -> None:
+        answer = self._requests.add(request)
         self._make_way()
         await answer
 
@@ -137,8 +131,7 @@ class Updater:
     async def _work(self) -> None:
         while True:
             self._wake.clear()
-            while self._requests:
-                await self._serve_request(*self._requests.popleft())
+            await self._requests.serve()
             waits_s = [await self._follow(path) for path in self._paths]
             if not self._wake.is_set():
                 await self._drop_parts()
@@ -276,18 +269,6 @@ class Updater:
         self._kit.say(signed, "failed", error.code, error.message)
         return delay_s
 
-    async def _serve_request(self, request: Local | str, answer: asyncio.Future[None]) -> None:
-        try:
-            await (self._install(request) if isinstance(request, Local) else self._go_back(request))
-        except EdgedError as error:
-            _fail(answer, error)
-        except asyncio.CancelledError:
-            _fail(answer, STOPPING)
-            raise
-        else:
-            if not answer.done():
-                answer.set_result(None)
-
     async def _install(self, local: Local) -> None:
         if local.path not in self._paths:
             raise UpdateRefused("unknown_id", f"{local.path}: no model follows it", hint='Give one `follow = "ID"`.')
@@ -316,8 +297,3 @@ class Updater:
         await self._kit.note(path, event)
         self._kit.say(as_signed(path, slot.current), "reverted", "by_operator", "an operator went back")
         await self._kit.tidy()
-
-
-def _fail(answer: asyncio.Future[None], error: EdgedError) -> None:
-    if not answer.done():  # who waited may have been cancelled
-        answer.set_exception(error)

@@ -1,27 +1,20 @@
 """What the main process and the vision process say to each other.
 
-Rules: a message is one datagram of a SOCK_SEQPACKET pair: the kind's name, a NUL, the fields as msgpack. What comes from the vision
-process is checked like any input, since that process parses what cameras and models send. Free of numpy.
+Free of numpy. How it is said: ``datagrams.py``.
 """
 
 from __future__ import annotations
 
 import math
-import socket
 from dataclasses import dataclass
-from typing import Any, Literal, cast, get_args
+from typing import Literal
 
-import msgspec
-
-from edged.core.errors import ModelFault, ProtocolViolated
+from edged.core.errors import ModelFault
 from edged.core.event import ObjectAppeared, ObjectLeft
-from edged.core.latency import NO_LATENCY, Latency
 from edged.core.track import Box
 from edged.infer.settings import ModelSettings
-from edged.vision.settings import VisionSettings, decode_path, encode_path
-
-MAX_MESSAGE_BYTES = 1 << 17
-"""Above any message of a sane configuration (1000 live objects are 90 KiB), below the kernel's usual send buffer (208 KiB)."""
+from edged.vision.counters import CameraStats
+from edged.vision.settings import VisionSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,53 +164,6 @@ class Live:
 
 
 @dataclass(frozen=True, slots=True)
-class CameraStats:
-    """Counters of one camera since ``since_ns`` (CLOCK_MONOTONIC), when it was first opened by this process.
-
-    ``*_cpu_ms`` is CPU time of all frames together. ``captured = inferred + dropped`` (replaced by a newer frame before inference)
-    ``+ waiting``, where waiting is at most three: in the mailbox, prepared, and under inference.
-    """
-
-    camera: str
-    captured: int
-    dropped: int
-    inferred: int
-    tracks: int
-    tracks_dropped: int
-    live_unsent: int
-    capture_cpu_ms: float
-    prepare_cpu_ms: float
-    decode_cpu_ms: float
-    track_cpu_ms: float
-    report_cpu_ms: float
-    invoke_ms: float
-    """Wall time of all inferences together."""
-    invoke_cpu_ms: float
-    """CPU time of the inference thread alone; with more threads the interpreter uses others besides."""
-    age_ms: float
-    """Capture to result of the last frame."""
-    newest_age_ms: float | None = None
-    """How old the newest captured frame is now, ``None`` before the first: grows while a camera is silent."""
-    damaged: int = 0
-    """Pictures that could not be decoded; not among ``captured``."""
-    late: int = 0
-    """Pictures that were too old to be worth anything when they came; not among ``captured``."""
-    since_ns: int = 0
-    decoded_age: Latency = NO_LATENCY
-    """From capture until the picture is there, of every captured frame."""
-    inferred_age: Latency = NO_LATENCY
-    """From capture until the model's outputs are there, of every inferred frame."""
-    reported_age: Latency = NO_LATENCY
-    """From capture until its events are on their way to the main process, of every inferred frame."""
-    invoke: Latency = NO_LATENCY
-    """How long the interpreter took, of every inferred frame."""
-    detections: int = 0
-    """What the model saw in all frames together: boxes at or above the score from which they count."""
-    not_finite: int = 0
-    """Frames for which the model put out NaN or infinite numbers."""
-
-
-@dataclass(frozen=True, slots=True)
 class Stats:
     """The heartbeat: sent once a second by the vision process while its own control loop runs."""
 
@@ -319,50 +265,3 @@ Report = (
     | ObjectLeft
 )  # vision to main
 Order = VisionSettings | Reconfigure | Shadow | StopShadow | Stop  # main to vision; the settings come first, once
-
-Decoders = dict[bytes, msgspec.msgpack.Decoder[Any]]
-
-
-def _decoders(*types: type) -> Decoders:
-    return {cls.__name__.encode(): msgspec.msgpack.Decoder(cls, dec_hook=decode_path) for cls in types}
-
-
-_ORDERS = _decoders(*get_args(Order))
-_REPORTS = _decoders(*get_args(Report))
-
-_encoder = msgspec.msgpack.Encoder(enc_hook=encode_path)
-
-
-def encode(message: Report | Order) -> bytes:
-    """The datagram for a message; raises ProtocolViolated if it is too large for one."""
-    name = type(message).__name__
-    datagram = name.encode() + b"\0" + _encoder.encode(message)
-    if len(datagram) > MAX_MESSAGE_BYTES:
-        raise ProtocolViolated(f"a {name} of {len(datagram)} bytes is larger than any should be ({MAX_MESSAGE_BYTES})")
-    return datagram
-
-
-def decode_order(datagram: bytes) -> Order:
-    """What the main process said; raises ProtocolViolated for anything that it may not say."""
-    return cast("Order", _decode(datagram, _ORDERS))
-
-
-def decode_report(datagram: bytes) -> Report:
-    """What the vision process said; raises ProtocolViolated for anything that it may not say."""
-    return cast("Report", _decode(datagram, _REPORTS))
-
-
-def _decode(datagram: bytes, decoders: Decoders) -> object:
-    name, separator, body = datagram.partition(b"\0")
-    decoder = decoders.get(name)
-    if decoder is None or not separator:
-        raise ProtocolViolated(f"unknown message {name[:40]!r} of {len(datagram)} bytes")
-    try:
-        return decoder.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise ProtocolViolated(f"message {name.decode()} of {len(datagram)} bytes: {error}") from error
-
-
-def pair() -> tuple[socket.socket, socket.socket]:
-    """Two connected ends whose datagrams are neither lost nor torn."""
-    return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)

@@ -25,6 +25,7 @@ from edged.tracking.tracker import Tracker
 from edged.vision import ipc
 from edged.vision.annotate import AnnotatedVideo
 from edged.vision.capture import Capture, Down, Ended, Up
+from edged.vision.counters import CameraStats
 from edged.vision.inference import Result
 from edged.vision.labels import class_ids, counterpart
 from edged.vision.loader import LoadedModel
@@ -50,7 +51,7 @@ class Spent:
 
 @dataclass(slots=True)
 class Counts:
-    """Of all frames together: those that were inferred, and what came of them (``ipc.CameraStats``)."""
+    """Of all frames together: those that were inferred, and what came of them (``CameraStats``)."""
 
     inferred: int = 0
     detections: int = 0
@@ -244,10 +245,10 @@ class Line:
         if self._video:
             self._video.close()
 
-    def stats(self) -> ipc.CameraStats:
+    def stats(self) -> CameraStats:
         """The counters so far; called by the control thread."""
         spent, mailbox = self._spent, self.capture.mailbox
-        return ipc.CameraStats(
+        return CameraStats(
             camera=self.camera,
             captured=mailbox.put_count,
             dropped=mailbox.dropped,

@@ -22,7 +22,7 @@ from edged.core.errors import DelegateFailed, EdgedError, ModelRejected, Protoco
 from edged.core.garbage import freeze_what_stays
 from edged.infer.probe.machine import free_bytes
 from edged.sources.open import open_source
-from edged.vision import ipc
+from edged.vision import datagrams, ipc
 from edged.vision.assembly import Assembler, Unfit
 from edged.vision.capture import OpenSource
 from edged.vision.inference import Inference
@@ -142,12 +142,12 @@ class Vision:
     def _obey(self, channel: socket.socket) -> bool:
         """Take one order; False if the main process is gone."""
         try:
-            datagram = channel.recv(ipc.MAX_MESSAGE_BYTES)
+            datagram = channel.recv(datagrams.MAX_MESSAGE_BYTES)
         except ConnectionResetError:  # gone without having read all we said
             return False
         if not datagram:
             return False
-        match ipc.decode_order(datagram):
+        match datagrams.decode_order(datagram):
             case ipc.Stop():
                 self._stop()
             case ipc.Shadow() | ipc.StopShadow() as order:
@@ -177,7 +177,7 @@ class Vision:
 def serve(channel: socket.socket, report: Reporter, note: Note, open_source: OpenSource = open_source) -> int:
     """The life of the vision process on its end of the pair."""
     try:
-        settings = ipc.decode_order(channel.recv(ipc.MAX_MESSAGE_BYTES))
+        settings = datagrams.decode_order(channel.recv(datagrams.MAX_MESSAGE_BYTES))
         if not isinstance(settings, VisionSettings):
             raise ProtocolViolated("the first order must be the settings")
         vision = Vision(settings, report, open_source, note)

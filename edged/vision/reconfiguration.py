@@ -114,9 +114,9 @@ class Reconfiguration:
 
     def _refuse(self, *problems: ipc.Problem) -> None:
         cut = tuple(replace(problem, text=problem.text[:MAX_PROBLEM_CHARS]) for problem in problems[:MAX_PROBLEMS])
+        self.over = True  # before it is told: from then on no model is let go of for it
         self._report.send(ipc.Refused(cut))
         self._loaded.clear()
-        self.over = True
 
     def _change_over(self, made: Assembly) -> None:
         kept = {line.capture for line in made.lines.values()}

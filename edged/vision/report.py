@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 
-from edged.vision import ipc
+from edged.vision import datagrams, ipc
 
 
 class Reporter:
@@ -17,14 +17,14 @@ class Reporter:
     def send(self, report: ipc.Report) -> None:
         """Send, waiting for room: what must not be lost."""
         try:
-            self._channel.send(ipc.encode(report))
+            self._channel.send(datagrams.encode(report))
         except (BrokenPipeError, ConnectionResetError):
             os._exit(0)  # the main process is gone; whatever is in flight here has nobody to go to
 
     def offer(self, report: ipc.Report) -> bool:
         """Send if there is room now; False if it was dropped: what is stale in a second anyway."""
         try:
-            self._channel.send(ipc.encode(report), socket.MSG_DONTWAIT)
+            self._channel.send(datagrams.encode(report), socket.MSG_DONTWAIT)
         except BlockingIOError:
             return False
         except (BrokenPipeError, ConnectionResetError):

@@ -9,6 +9,7 @@ import sys
 import accuracy
 import delivery
 import fleet
+import mcu
 import mcu_flash
 import pipeline
 import stream
@@ -24,6 +25,7 @@ MEASUREMENTS = {
     "swap": swap,
     "transfer": transfer,
     "fleet": fleet,
+    "mcu": mcu,
     "mcu_flash": mcu_flash,
 }
 

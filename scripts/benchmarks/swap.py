@@ -34,7 +34,8 @@ from edged.infer.manifest import FILE_NAME, format_manifest
 from edged.infer.settings import ModelSettings
 from edged.sources.settings import FileSettings
 from edged.tracking.settings import TrackerSettings
-from edged.vision import ipc, note
+from edged.vision import datagrams, ipc, note
+from edged.vision.counters import CameraStats
 from edged.vision.settings import CameraSettings, VisionSettings
 
 FPS = 30
@@ -99,10 +100,10 @@ class Vision:
     """Objects that were closed though nobody left."""
 
     def next(self) -> ipc.Report:
-        datagram, ancillary, _, _ = self.channel.recvmsg(ipc.MAX_MESSAGE_BYTES, 64)
+        datagram, ancillary, _, _ = self.channel.recvmsg(datagrams.MAX_MESSAGE_BYTES, 64)
         if not datagram:
             raise SystemExit(f"the vision process ended:\n{self.process.communicate()[1].decode()}")
-        report = ipc.decode_report(datagram)
+        report = datagrams.decode_report(datagram)
         if isinstance(report, ipc.Live):
             seconds, nanoseconds = struct.unpack("@qq", ancillary[0][2])
             at_ns = seconds * 10**9 + nanoseconds
@@ -119,7 +120,7 @@ class Vision:
         return self.seen[-count:]
 
     def reconfigure(self, settings: VisionSettings) -> None:
-        self.channel.send(ipc.encode(ipc.Reconfigure(settings)))
+        self.channel.send(datagrams.encode(ipc.Reconfigure(settings)))
         while not isinstance(report := self.next(), ipc.Reconfigured | ipc.Refused):
             pass
         if isinstance(report, ipc.Refused):
@@ -129,19 +130,19 @@ class Vision:
         """Show every frame of the next so many results to the other model as well."""
         (name, model), seconds = next(iter(candidate.models.items())), results / FPS
         order = ipc.Shadow(name, model, candidate.identities[name], share=1.0, frames=10**9, seconds=seconds + 1)
-        self.channel.send(ipc.encode(order))
+        self.channel.send(datagrams.encode(order))
         while not (isinstance(report := self.next(), ipc.Agreement) and report.digest):
             pass  # it is loaded
         self.results(results)
-        self.channel.send(ipc.encode(ipc.StopShadow()))
+        self.channel.send(datagrams.encode(ipc.StopShadow()))
         while not (isinstance(report, ipc.Agreement) and report.ended):
             report = self.next()
         return report
 
-    def stop(self) -> ipc.CameraStats:
+    def stop(self) -> CameraStats:
         """Let it leave; its last counters."""
         closed, stats = self.closed, ipc.Stats(())
-        self.channel.send(ipc.encode(ipc.Stop()))
+        self.channel.send(datagrams.encode(ipc.Stop()))
         while not isinstance(report := self.next(), ipc.Finished):
             stats = report if isinstance(report, ipc.Stats) else stats
         self.closed = closed
@@ -154,7 +155,7 @@ class Vision:
 
 @contextmanager
 def _running(settings: VisionSettings) -> Iterator[Vision]:
-    ours, theirs = ipc.pair()
+    ours, theirs = datagrams.pair()
     memory, memory_fd = note.shared()
     ours.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
     ours.settimeout(60)
@@ -163,7 +164,7 @@ def _running(settings: VisionSettings) -> Iterator[Vision]:
         process = subprocess.Popen(command, pass_fds=[theirs.fileno(), memory_fd], stderr=subprocess.PIPE)
         os.close(memory_fd)
         theirs.close()
-        ours.send(ipc.encode(settings))
+        ours.send(datagrams.encode(settings))
         try:
             yield Vision(process, ours)
         finally:
@@ -204,7 +205,7 @@ def _gaps_ms(results: Sequence[Result]) -> list[float]:
     return [(b.at_ns - a.at_ns) / 1e6 for a, b in pairwise(results)]
 
 
-def _frames(vision: Vision, stats: ipc.CameraStats) -> dict[str, int]:
+def _frames(vision: Vision, stats: CameraStats) -> dict[str, int]:
     seqs = [result.seq for result in vision.seen]
     return {
         "frames": len(seqs),

@@ -55,11 +55,12 @@ def _aligned(size: int) -> tuple[Any, int]:
 class NativeEngine:
     """One loaded model; raises :class:`Refused`."""
 
-    def __init__(self, library: Path, model: bytes, arena_bytes: int = 1 << 20) -> None:
+    def __init__(self, library: Path, model: bytes, arena_bytes: int = 1 << 20, *, model_offset: int = 0) -> None:
         self._library = ctypes.CDLL(str(library))
         self._library.edged_ml_new.restype = ctypes.c_void_p
         self._engine = ctypes.c_void_p(self._library.edged_ml_new())
-        self._model, model_at = _aligned(len(model))
+        self._model, model_at = _aligned(len(model) + model_offset)
+        model_at += model_offset
         ctypes.memmove(model_at, model, len(model))
         self._arena, arena_at = _aligned(arena_bytes)
         load = self._library.edged_ml_load

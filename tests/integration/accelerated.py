@@ -69,10 +69,9 @@ class Bench:
         return done.returncode, done.stdout + done.stderr
 
 
-@contextmanager
-def benched(directory: Path, test_data: Path, library: Path) -> Iterator[Bench]:
+def write_bundle(bundle: Path, test_data: Path) -> None:
+    """A detector with a variant for the Edge TPU."""
     model = (test_data / "models/ssd_mobilenet_v1_coco_quant.tflite").read_bytes()
-    bundle = directory / "ssd"
     bundle.mkdir()
     (bundle / "ssd.tflite").write_bytes(model)
     (bundle / "ssd_edgetpu.tflite").write_bytes(for_edgetpu(model))
@@ -81,6 +80,11 @@ def benched(directory: Path, test_data: Path, library: Path) -> Iterator[Bench]:
         'name = "ssd"\nversion = "1"\nlabels_file = "labels.txt"\n[files]\ncpu = "ssd.tflite"\nedgetpu = "ssd_edgetpu.tflite"\n'
         '[decoder]\nname = "ssd_postprocess"\n'
     )
+
+
+@contextmanager
+def benched(directory: Path, test_data: Path, library: Path) -> Iterator[Bench]:
+    write_bundle(directory / "ssd", test_data)
     shutil.copy(test_data / "media/cat.bmp", directory)
     (directory / "broker").mkdir()
     with Mosquitto(directory / "broker") as broker:

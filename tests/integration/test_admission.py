@@ -8,13 +8,18 @@ from pathlib import Path
 
 import pytest
 
+from edged.config.schema import DeviceSettings, Settings
 from edged.core.errors import DelegateFailed, ModelRejected
 from edged.daemon.admission import FILE_NAME, Admission
+from edged.daemon.bench import DeviceBench
 from edged.infer.bundle import identify
 from edged.infer.settings import ModelSettings
+from edged.ota.settings import OtaSettings, ShadowSettings
+from edged.ota.target import Chunks, SignedTarget, Target
 from edged.sources.settings import SyntheticSettings
 from edged.testing import hostile
 from edged.tracking.settings import TrackerSettings
+from edged.vision import ipc
 from edged.vision.settings import CameraSettings, VisionSettings
 
 MANIFEST = 'name = "blaze"\nversion = "1"\n[files]\ncpu = "m.tflite"\n[decoder]\nname = "blazeface"\n'
@@ -121,3 +126,37 @@ async def test_a_model_that_no_camera_uses_is_not_tried(tmp_path: Path, tried: C
     empty = VisionSettings(cameras={}, models=unused.models, tracking=unused.tracking, identities={}, run="")
     assert (await Admission(tmp_path).admit(empty)).identities == {}
     assert tried() == 0
+
+
+class Exchange:
+    """Keeps the order for a shadow."""
+
+    def __init__(self) -> None:
+        self.order: ipc.Shadow | None = None
+
+    async def exchange(self) -> None: ...
+
+    async def exchange_surely(self) -> None: ...
+
+    async def shadow(self, order: ipc.Shadow) -> ipc.Agreement:
+        self.order = order
+        return ipc.no_agreement(order, "done", "")
+
+
+async def test_the_shadow_of_a_candidate_is_ordered_with_what_its_probe_saw_it_take(bundle: Path, tmp_path: Path) -> None:
+    serves = ModelSettings(bundle="as configured", threads=1, score_threshold=0.9, follow="faces")
+    camera = CameraSettings(model="m", synthetic=SyntheticSettings())
+    ota = OtaSettings(allow_unsigned=True, shadow=ShadowSettings())
+    device = DeviceSettings(name="pi", state_directory=tmp_path)
+    settings = Settings(device=device, models={"m": serves}, cameras={"door": camera}, ota=ota)
+    target = Target(kind="model", id="faces", sequence=1, version="1", chunks=Chunks(count=1, index_sha256=""))
+    signed = SignedTarget(target=target, length=1, sha256="")
+    exchange = Exchange()
+    bench = DeviceBench(Admission(tmp_path), exchange, lambda: settings, lambda _: "xnnpack", 5)
+    await bench.probe(signed, bundle)
+    await bench.shadow(signed, bundle, lambda _: None)
+    assert exchange.order
+    assert 1 << 20 < exchange.order.memory_bytes < 1 << 28
+    (bundle / "model.toml").write_text(MANIFEST.replace('"1"', '"2"'))
+    await bench.shadow(signed, bundle, lambda _: None)
+    assert exchange.order.memory_bytes == 0, "another bundle was never probed"

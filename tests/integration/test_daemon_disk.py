@@ -14,7 +14,7 @@ import pytest
 from faults.lights import write_config
 from support import running, stored_ids, subscribed, wait_until
 
-from edged.mqtt.session import WINDOW
+from edged.mqtt.limits import WINDOW
 from edged.testing.broker import Mosquitto
 
 DISK_MIB = 12

@@ -20,7 +20,7 @@ from edged.sources.settings import SourceSettings, SyntheticSettings
 from edged.testing.network import Network
 from edged.testing.source import Deliver, Lose, Script, Step
 from edged.tracking.settings import TrackerSettings
-from edged.vision import ipc
+from edged.vision import datagrams, ipc
 from edged.vision.process import Vision
 from edged.vision.report import Reporter
 from edged.vision.settings import CameraSettings, VisionSettings
@@ -89,11 +89,11 @@ RED[:, :, 2] = 255
 
 def scores_seen(directory: Path, scripts: dict[str, Script]) -> dict[str, list[float]]:
     """By camera, the scores with which red appeared."""
-    ours, theirs = ipc.pair()
+    ours, theirs = datagrams.pair()
     seen: dict[str, list[float]] = defaultdict(list)
 
     def listen() -> None:
-        while not isinstance(report := ipc.decode_report(ours.recv(ipc.MAX_MESSAGE_BYTES)), ipc.Finished):
+        while not isinstance(report := datagrams.decode_report(ours.recv(datagrams.MAX_MESSAGE_BYTES)), ipc.Finished):
             if isinstance(report, ObjectAppeared):
                 assert report.label == "red"
                 seen[report.camera].append(round(report.score, 3))

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from listening import Listener
 
 from edged.core.event import ObjectAppeared, ObjectLeft
 from edged.daemon.admission import Admission
@@ -24,29 +25,6 @@ from edged.testing.detector import write_bundle
 from edged.tracking.settings import TrackerSettings
 from edged.vision import ipc
 from edged.vision.settings import CameraSettings, VisionSettings
-
-
-class Listener:
-    """Remembers what it heard, and lets others wait for it."""
-
-    def __init__(self) -> None:
-        self.heard: list[ipc.Report] = []
-        self._news = asyncio.Condition()
-
-    async def on_report(self, report: ipc.Report) -> None:
-        async with self._news:
-            self.heard.append(report)
-            self._news.notify_all()
-
-    async def on_vision_lost(self, how: str) -> None:
-        pass
-
-    async def until(self, met: Callable[[list[ipc.Report]], bool]) -> None:
-        async with asyncio.timeout(60), self._news:
-            await self._news.wait_for(lambda: met(self.heard))
-
-    def of(self, kind: type[ipc.Report]) -> list[ipc.Report]:
-        return [report for report in self.heard if isinstance(report, kind)]
 
 
 def settings(bundle: Path) -> VisionSettings:
@@ -145,3 +123,18 @@ async def test_end_of_the_daemon_ends_the_shadow(bundles: dict[str, Path], tmp_p
         waiting = asyncio.create_task(supervisor.shadow(order(bundles["second"], frames=10**9)))
         await listener.until(lambda heard: any(isinstance(it, ipc.Agreement) for it in heard))
     assert (await waiting).ended == "stopped"
+
+
+async def test_what_a_process_that_is_to_go_says_of_a_camera_that_is_gone_is_no_nonsense(
+    bundles: dict[str, Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with supervised(bundles["first"], tmp_path) as (supervisor, listener, _):
+        await listener.until(lambda heard: any(isinstance(it, ObjectAppeared) for it in heard))
+        pid, other = supervisor.vision_pid, settings(bundles["first"])
+        await supervisor.renew(replace(other, cameras={"gate": other.cameras["door"]}))
+        said = len(listener.heard)
+        await listener.until(lambda heard: any(isinstance(it, ObjectAppeared) for it in heard[said:]))
+        assert supervisor.vision_pid != pid
+        assert (listener.lost, supervisor.restarts) == (["in order"], 0)
+        assert {getattr(report, "camera", "gate") for report in listener.heard[said:]} == {"gate"}
+    assert "nonsense" not in caplog.text

@@ -26,7 +26,7 @@ from edged.sources.settings import SourceSettings, SyntheticSettings
 from edged.testing.source import Announce, Deliver, Lose, Refuse, Script, Stall, Step
 from edged.testing.tflite import make_tflite
 from edged.tracking.settings import TrackerSettings
-from edged.vision import ipc
+from edged.vision import datagrams, ipc
 from edged.vision.assembly import Unfit
 from edged.vision.loader import load
 from edged.vision.note import Note, shared
@@ -53,11 +53,11 @@ def reports_of(
     test_data: Path, scripts: dict[str, Script], cameras: dict[str, CameraSettings], whole: VisionSettings | None = None
 ) -> list[ipc.Report]:
     """Everything that is reported until the scripts are over."""
-    ours, theirs = ipc.pair()
+    ours, theirs = datagrams.pair()
     reports: list[ipc.Report] = []
 
     def listen() -> None:
-        while not isinstance(report := ipc.decode_report(ours.recv(ipc.MAX_MESSAGE_BYTES)), ipc.Finished):
+        while not isinstance(report := datagrams.decode_report(ours.recv(datagrams.MAX_MESSAGE_BYTES)), ipc.Finished):
             reports.append(report)  # type: ignore[arg-type]
 
     def open_script(name: str, source: SourceSettings, *, first_seq: int) -> FrameSource:
@@ -218,7 +218,7 @@ def test_hung_driver_does_not_cut_off_the_other_camera(test_data: Path, cat: Del
             never.wait()
         return scripts[name].open(name, source, first_seq)
 
-    ours, theirs = ipc.pair()
+    ours, theirs = datagrams.pair()
     with ours, theirs:
         cameras = {"good": camera(), "hung": camera(required=False, stall_after_s=0.05)}
         vision = Vision(settings(test_data, cameras), Reporter(theirs), open_script)
@@ -226,7 +226,7 @@ def test_hung_driver_does_not_cut_off_the_other_camera(test_data: Path, cat: Del
         thread.start()
         reports: list[ipc.Report] = []
         while not any(isinstance(report, ipc.CameraEnded) for report in reports):
-            reports.append(ipc.decode_report(ours.recv(ipc.MAX_MESSAGE_BYTES)))
+            reports.append(datagrams.decode_report(ours.recv(datagrams.MAX_MESSAGE_BYTES)))
         thread.join(30)  # with the good camera gone, the hung one is beyond hope
         assert not thread.is_alive()
         never.set()
@@ -248,7 +248,7 @@ def test_model_that_is_none_is_a_fault_that_names_it_and_another_is_to_be_tried(
 ) -> None:
     path = tmp_path / "broken.tflite"
     path.write_bytes(content)
-    ours, theirs = ipc.pair()
+    ours, theirs = datagrams.pair()
     identities = {"ssd": identify(path) if tried else "of what was tried"}
     broken = VisionSettings(
         cameras={"door": camera()},
@@ -257,9 +257,9 @@ def test_model_that_is_none_is_a_fault_that_names_it_and_another_is_to_be_tried(
         identities=identities,
         run="r",
     )
-    ours.send(ipc.encode(broken))
+    ours.send(datagrams.encode(broken))
     assert serve(theirs, Reporter(theirs), Note()) == 1
-    fault = ipc.decode_report(ours.recv(ipc.MAX_MESSAGE_BYTES))
+    fault = datagrams.decode_report(ours.recv(datagrams.MAX_MESSAGE_BYTES))
     assert isinstance(fault, kind)
     assert str(path) in fault.message
     assert says in fault.message
@@ -268,7 +268,7 @@ def test_model_that_is_none_is_a_fault_that_names_it_and_another_is_to_be_tried(
 
 
 def test_orders_from_main_stop_the_process_in_good_order(test_data: Path, cat: Deliver) -> None:
-    ours, theirs = ipc.pair()
+    ours, theirs = datagrams.pair()
     endless = Script([cat] * 100_000)
     vision = Vision(
         settings(test_data, {"door": camera(live_max_hz=100)}),
@@ -279,9 +279,9 @@ def test_orders_from_main_stop_the_process_in_good_order(test_data: Path, cat: D
     thread.start()
     reports: list[ipc.Report | ipc.Order] = []
     while not isinstance(reports[-1] if reports else None, ipc.Finished):
-        reports.append(ipc.decode_report(ours.recv(ipc.MAX_MESSAGE_BYTES)))
+        reports.append(datagrams.decode_report(ours.recv(datagrams.MAX_MESSAGE_BYTES)))
         if isinstance(reports[-1], ObjectAppeared):
-            ours.send(ipc.encode(ipc.Stop()))
+            ours.send(datagrams.encode(ipc.Stop()))
     thread.join(10)
     (left,) = [report for report in reports if isinstance(report, ObjectLeft)]
     assert left.reason == "stopped"
@@ -290,15 +290,15 @@ def test_orders_from_main_stop_the_process_in_good_order(test_data: Path, cat: D
 
 
 def test_process_leaves_when_the_main_process_is_gone(test_data: Path) -> None:
-    ours, theirs = ipc.pair()
+    ours, theirs = datagrams.pair()
     note, note_fd = shared()
     fds = [theirs.fileno(), note_fd]
     child = subprocess.Popen([sys.executable, "-P", "-m", "edged.vision", *map(str, fds)], pass_fds=fds, stderr=subprocess.DEVNULL)
     theirs.close()
     os.close(note_fd)
     note.close()
-    ours.send(ipc.encode(settings(test_data, {"door": CameraSettings(model="ssd", synthetic=SyntheticSettings())})))
-    while not isinstance(ipc.decode_report(ours.recv(ipc.MAX_MESSAGE_BYTES)), ipc.Live):
+    ours.send(datagrams.encode(settings(test_data, {"door": CameraSettings(model="ssd", synthetic=SyntheticSettings())})))
+    while not isinstance(datagrams.decode_report(ours.recv(datagrams.MAX_MESSAGE_BYTES)), ipc.Live):
         pass
     ours.close()
     assert child.wait(10) == 0

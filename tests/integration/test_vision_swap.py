@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from edged.sources.settings import SyntheticSettings
 from edged.testing.detector import write_bundle
 from edged.testing.source import Deliver, Script, Stall, Step
 from edged.tracking.settings import TrackerSettings
-from edged.vision import ipc
+from edged.vision import ipc, reconfiguration
 from edged.vision.settings import CameraSettings, VisionSettings
 
 LIGHT = Deliver(np.full((48, 64, 3), 230, np.uint8))
@@ -206,6 +207,32 @@ def test_old_model_serves_again_if_the_new_one_cannot(bundles: dict[str, Path]) 
         assert isinstance(process.reconfigure(replace(two_models(bundles["second"], "c", 100), cameras=labelled)), ipc.Reconfigured)
     check_frames(process, "door")
     assert {it.object_id for it in process.of(ObjectAppeared, "door")} == {"door-a-1", "door-a-2"}
+
+
+def test_an_order_that_was_given_up_takes_no_model_away_any_more(
+    bundles: dict[str, Path], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It hangs before it looks at how little memory is free, is refused for that, and then goes on."""
+    refused = threading.Event()
+
+    def free() -> int:
+        refused.wait(10)
+        return 90 * MB
+
+    scripts = {name: Script([LIGHT] * ENDLESS) for name in ("door", "gate")}
+    with serving(two_models(bundles["first"], "a", 50), scripts, free) as process:
+        process.until(ipc.Live, camera="door")
+        monkeypatch.setattr(reconfiguration, "PREPARE_S", 0.2)
+        answer = process.reconfigure(two_models(bundles["second"], "b", 100))
+        assert isinstance(answer, ipc.Refused)
+        assert "takes longer than" in answer.problems[0].text
+        monkeypatch.undo()
+        refused.set()
+        while isinstance(process.reconfigure(two_models(bundles["second"], "c", 100)), ipc.Refused):
+            assert "still hangs" in process.reports[-1].problems[0].text  # type: ignore[union-attr]
+        process.until(ipc.Live, camera="gate")
+    assert "serves again" not in caplog.text, "it was let go of for nobody"
+    check_frames(process, "door")
 
 
 def test_model_for_which_there_is_never_room_is_refused_while_the_old_one_serves_on(bundles: dict[str, Path]) -> None:

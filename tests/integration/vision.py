@@ -11,7 +11,7 @@ from edged.infer.probe.machine import free_bytes
 from edged.sources.base import FrameSource
 from edged.sources.settings import SourceSettings
 from edged.testing.source import Script
-from edged.vision import ipc
+from edged.vision import datagrams, ipc
 from edged.vision.capture import OpenSource
 from edged.vision.note import Note
 from edged.vision.process import Vision
@@ -23,11 +23,11 @@ T = TypeVar("T")
 
 def reports_of(settings: VisionSettings, open_source: OpenSource) -> list[ipc.Report]:
     """Everything that is reported until all recordings are over."""
-    ours, theirs = ipc.pair()
+    ours, theirs = datagrams.pair()
     reports: list[ipc.Report] = []
 
     def listen() -> None:
-        while not isinstance(report := ipc.decode_report(ours.recv(ipc.MAX_MESSAGE_BYTES)), ipc.Finished):
+        while not isinstance(report := datagrams.decode_report(ours.recv(datagrams.MAX_MESSAGE_BYTES)), ipc.Finished):
             reports.append(report)
 
     listener = threading.Thread(target=listen)
@@ -45,7 +45,7 @@ class Process:
     def __init__(
         self, first: VisionSettings, open_source: Callable[..., FrameSource], free_bytes: Callable[[], int] = free_bytes
     ) -> None:
-        self._ours, self._theirs = ipc.pair()
+        self._ours, self._theirs = datagrams.pair()
         self._ours.settimeout(60)
         self.note = Note()
         self.vision = Vision(first, Reporter(self._theirs), open_source, self.note, free_bytes=free_bytes)
@@ -54,7 +54,7 @@ class Process:
         self.reports: list[ipc.Report] = []
 
     def next(self) -> ipc.Report:
-        self.reports.append(ipc.decode_report(self._ours.recv(ipc.MAX_MESSAGE_BYTES)))
+        self.reports.append(datagrams.decode_report(self._ours.recv(datagrams.MAX_MESSAGE_BYTES)))
         return self.reports[-1]
 
     def until(self, kind: type[T], **fields: object) -> T:
@@ -67,7 +67,7 @@ class Process:
         return [report for report in self.reports if isinstance(report, kind) and report.camera == camera]  # type: ignore[attr-defined]
 
     def order(self, order: ipc.Order) -> None:
-        self._ours.send(ipc.encode(order))
+        self._ours.send(datagrams.encode(order))
 
     def reconfigure(self, new: VisionSettings) -> ipc.Reconfigured | ipc.Refused:
         self.order(ipc.Reconfigure(new))

@@ -15,6 +15,7 @@ from edged.daemon.observation import CameraObservation, Observation
 from edged.mqtt.stats import PublisherStats
 from edged.store.outbox import OutboxCounts
 from edged.vision import ipc
+from edged.vision.counters import CameraStats
 
 SECOND_NS = 10**9
 
@@ -26,8 +27,8 @@ def latency(*times_ms: float) -> Latency:
     return histogram.read()
 
 
-def counters(camera: str = "door", **changes: Any) -> ipc.CameraStats:
-    stats = ipc.CameraStats(
+def counters(camera: str = "door", **changes: Any) -> CameraStats:
+    stats = CameraStats(
         camera=camera,
         captured=100,
         dropped=20,

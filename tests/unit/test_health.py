@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from edged.daemon.health import PROGRESS_DEADLINE_S, Health
 from edged.vision import ipc
+from edged.vision.counters import CameraStats
 
 
 def stats(**cameras: tuple[int, int, int]) -> ipc.Stats:
@@ -26,7 +27,7 @@ def stats(**cameras: tuple[int, int, int]) -> ipc.Stats:
     )
     return ipc.Stats(
         tuple(
-            ipc.CameraStats(camera=name, captured=captured, dropped=dropped, inferred=inferred, **zeros)
+            CameraStats(camera=name, captured=captured, dropped=dropped, inferred=inferred, **zeros)
             for name, (captured, dropped, inferred) in cameras.items()
         )
     )

@@ -69,6 +69,8 @@ class Daemon:
 
     async def take_on_surely(self, settings: Settings) -> None:
         self.surely += 1
+        if self.error:
+            raise self.error
         self.taken.append(settings)
 
     def delivering(self) -> frozenset[str]:
@@ -142,6 +144,19 @@ async def test_what_is_refused_leaves_what_was_there(daemon: Daemon, tmp_path: P
     assert daemon.taken[-1].tracking.leave_after_s != 9, "what was refused of the file is not taken on by the way"
     await daemon.layers.reload()
     assert (daemon.threads, daemon.taken[-1].tracking.leave_after_s) == (None, 9)
+
+
+async def test_what_cannot_be_taken_off_stays_laid_over_the_file(daemon: Daemon, tmp_path: Path) -> None:
+    daemon.layers.start({})
+    pushed = package(tmp_path, THREADS.format(2))
+    await daemon.layers.lay(PATH, pushed)
+    daemon.error = VisionFailed("no process can be started")
+    with pytest.raises(VisionFailed):
+        await daemon.layers.take_off(PATH, package(tmp_path, THREADS.format(3)))
+    daemon.error = None
+    assert daemon.layers.packages == {PATH: pushed}
+    await daemon.layers.reload()
+    assert daemon.threads == 2
 
 
 async def test_a_reload_that_begins_before_a_push_does_not_undo_it(daemon: Daemon, tmp_path: Path) -> None:

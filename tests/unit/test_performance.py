@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from edged.core.latency import Histogram
 from edged.daemon.performance import SETTLED_FRAMES, SPANS_KEPT, Performance
-from edged.vision.ipc import CameraStats
+from edged.vision.counters import CameraStats
 
 SPAN_S = 10.0
 MB = 1 << 20

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 #include "core/span.h"
 
@@ -26,6 +27,7 @@ struct Source {
   template <typename T>
   [[nodiscard]] T read(uint32_t position, T fallback = T{}) const {
     if (!holds(position, sizeof(T))) return fallback;
+    if constexpr (std::is_same_v<T, bool>) return bytes[position] != 0;  // any other byte is no bool
     T value;
     std::memcpy(&value, bytes.data() + position, sizeof(T));
     return value;

@@ -73,8 +73,8 @@ class Loader {
       for (uint32_t i = 0; i < ends->size(); ++i) {
         TensorInfo info;
         if (!ok(model_.tensor((*ends)[i], info, diagnosis_))) return diagnosis_.status;
-        if (info.constant != nullptr) {
-          return refuse(diagnosis_, Status::kUnsupported, "an input or output of the graph is a constant");
+        if (info.constant != nullptr || info.variable) {
+          return refuse(diagnosis_, Status::kUnsupported, "an input or output of the graph is a constant or a state");
         }
         piece((*ends)[i]).bytes = info.bytes;
       }

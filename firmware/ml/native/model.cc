@@ -124,14 +124,12 @@ Status Model::check_order(Diagnosis& diagnosis) const {
   for (uint32_t i = 0; i < tensors_.size(); ++i) {
     const Table table = tensors_[i];
     written[i] = has_data(buffers_, table.scalar<uint32_t>(field::tensor::kBuffer, 0));
-    if (table.scalar<bool>(field::tensor::kIsVariable, false)) {
-      return refuse(diagnosis, Status::kUnsupported, "tensors that keep a state between invocations are not supported");
-    }
+    if (table.scalar<bool>(field::tensor::kIsVariable, false)) written[i] = true;
   }
   if (source_.broken) return refuse(diagnosis, Status::kMalformed, kBroken);
   for (uint32_t i = 0; i < inputs_.size(); ++i) {
     const auto tensor = static_cast<size_t>(inputs_[i]);
-    if (written[tensor]) return refuse(diagnosis, Status::kMalformed, "an input is a constant or named twice");
+    if (written[tensor]) return refuse(diagnosis, Status::kMalformed, "an input is a constant or a state, or named twice");
     written[tensor] = true;
   }
   const auto make_written = [&written](const Vector<int32_t>& outputs) {
@@ -191,6 +189,10 @@ Status Model::tensor(int32_t index, TensorInfo& into, Diagnosis& diagnosis) cons
   if (!ok(read_shape(table, into, diagnosis)) || !ok(read_quantization(table, into, diagnosis)) ||
       !ok(read_constant(table, into, diagnosis))) {
     return diagnosis.status;
+  }
+  into.variable = table.scalar<bool>(field::tensor::kIsVariable, false);
+  if (into.variable && into.constant != nullptr) {
+    return refuse(diagnosis, Status::kUnsupported, "a tensor that keeps a state begins with values of the file");
   }
   return source_.broken ? refuse(diagnosis, Status::kMalformed, kBroken) : Status::kOk;
 }

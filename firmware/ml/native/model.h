@@ -40,6 +40,7 @@ struct TensorInfo {
   Vector<float> scales;         // none: not quantised; one; or one for each of dims[quantized_dimension]
   Vector<int64_t> zero_points;  // as many as scales, or none; each fits the type
   uint32_t quantized_dimension = 0;
+  bool variable = false;  // a state that an operator keeps from one invoke to the next, in memory of its own
   const uint8_t* constant = nullptr;  // the values, aligned for the type; nullptr: computed, or an input of the graph
 
   [[nodiscard]] bool present() const { return index >= 0; }

@@ -111,6 +111,15 @@ class Prepare {
     return Status::kOk;
   }
 
+  // The same, and keeps a copy of the parameters: the last request for memory.
+  template <typename Params>
+  [[nodiscard]] Status evaluate_with(Evaluate evaluate, const Params& params) {
+    auto* kept = persistent<Params>();
+    if (kept == nullptr) return no_memory();
+    *kept = params;
+    return evaluate_by(evaluate, kept);
+  }
+
   [[nodiscard]] uint64_t declared_work() const { return work_; }
 
  private:

@@ -28,6 +28,9 @@ Status Prepare::read_operands(uint8_t** tensors) {
       if ((*operands)[i] < 0) continue;
       const auto index = static_cast<size_t>((*operands)[i]);
       if (!ok(model_.tensor((*operands)[i], info, diagnosis_))) return diagnosis_.status;
+      if (info.variable && code() != OpCode::kSvdf) {
+        return refuse("a tensor that keeps a state is not supported here", Status::kUnsupported);
+      }
       pieces_[index].bytes = info.bytes;
       // A constant is only read; operators have no other way to it than as const.
       if (info.constant != nullptr) tensors[index] = const_cast<uint8_t*>(info.constant);

@@ -23,6 +23,7 @@ void start() {
 }
 
 hal::Serial& console() { return uart; }
+uint32_t counter() { return reg(facts::kCounter); }
 void on_interrupt() { uart.on_interrupt(); }
 void put(char c) { uart.put(static_cast<uint8_t>(c)); }
 

@@ -17,9 +17,8 @@ class Ns16550 final : public hal::Serial {
     reg(base_ + kData) = divider_ & 0xFF;
     reg(base_ + kInterrupts) = divider_ >> 8;
     reg(base_ + kLineControl) = kEightBits;
-    // The receiver speaks up when its FIFO is half full, or four characters after the last: as many bytes a time as the
-    // FIFO can take while the interrupt is on its way.
-    reg(base_ + kFifoControl) = kFifoOn | kFifoClear | kFifoHalf;
+    // The receiver speaks up when its FIFO holds 14 of 16 bytes, or four characters after the last one.
+    reg(base_ + kFifoControl) = kFifoOn | kFifoClear | kFifoTrigger;
     reg(base_ + kInterrupts) = kReceiveInterrupt;
   }
 
@@ -49,7 +48,7 @@ class Ns16550 final : public hal::Serial {
   static constexpr uint32_t kData = 0x00, kInterrupts = 0x04, kFifoControl = 0x08, kLineControl = 0x0C,
                             kLineState = 0x14;
   static constexpr uint32_t kDividerAccess = 0x80, kEightBits = 0x03, kFifoOn = 0x01, kFifoClear = 0x06,
-                            kFifoHalf = 0x80;
+                            kFifoTrigger = 0xC0;
   static constexpr uint32_t kReceiveInterrupt = 1, kReceiveFull = 0x01, kTransmitEmpty = 0x20;
   // More than a byte takes at 9,600 baud. A transmitter that is stuck for longer (as an emulated one is while nobody
   // reads its terminal) loses bytes; it does not hang the program.

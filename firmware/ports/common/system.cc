@@ -10,13 +10,21 @@ namespace edged::ports {
 namespace {
 
 constexpr uint32_t kTicksHz = 1000;
-constexpr uint32_t kTickNanos = 1000000000u / kTicksHz;
 constexpr uint32_t kReload = facts::kCoreHz / kTicksHz - 1;
 static_assert(kReload < (1u << 24), "SysTick counts 24 bits");
 
-volatile uint32_t elapsed_ms;
-volatile uint32_t watchdog_left_ms;  // 0: SysTick does not stand in for a watchdog
-volatile uint32_t watchdog_period_ms;
+uint64_t elapsed;         // ticks of the board's counter since start-up
+uint32_t last_counter;    // the reading that `elapsed` includes
+uint64_t watchdog_ticks;  // 0: SysTick does not stand in for a watchdog
+uint64_t watchdog_due;
+
+// SysTick comes here often enough that the counter never wraps unseen.
+uint64_t advance() {
+  const uint32_t now = board::counter();
+  elapsed += now - last_counter;
+  last_counter = now;
+  return elapsed;
+}
 
 [[noreturn]] void reset_now() {
   barrier();
@@ -25,11 +33,10 @@ volatile uint32_t watchdog_period_ms;
 }
 
 void start_clock() {
+  last_counter = board::counter();
   reg(core::kSysTickReload) = kReload;
   reg(core::kSysTickValue) = 0;
-  reg(core::kSysTickControl) = 7;          // counts the core clock, interrupts, runs
-  while (reg(core::kSysTickValue) == 0) {  // it loads with its next tick; until then nanos() would stand still
-  }
+  reg(core::kSysTickControl) = 7;  // counts the core clock, interrupts, runs
 }
 
 class CortexM final : public hal::System {
@@ -37,7 +44,7 @@ class CortexM final : public hal::System {
   CortexM() { start_clock(); }
   const char* board() const override { return facts::kBoard; }
   uint32_t micros() override { return static_cast<uint32_t>(nanos() / 1000); }
-  uint32_t millis() override { return elapsed_ms; }
+  uint32_t millis() override { return static_cast<uint32_t>(nanos() / 1000000); }
 
   // SysTick wakes it after a millisecond at most, so that a caller may always count on coming back.
   void idle(uint32_t at_most_ms) override {
@@ -47,13 +54,16 @@ class CortexM final : public hal::System {
   void start_watchdog(uint32_t timeout_ms) override {
     expect_ending(hal::ResetReason::kWatchdog);
     if (board::start_watchdog(timeout_ms)) return;
-    watchdog_period_ms = timeout_ms;
-    watchdog_left_ms = timeout_ms;
+    watchdog_ticks = static_cast<uint64_t>(timeout_ms) * facts::kCounterHz / 1000;
+    feed_watchdog();
   }
 
   void feed_watchdog() override {
     board::feed_watchdog();
-    if (watchdog_left_ms != 0) watchdog_left_ms = watchdog_period_ms;
+    if (watchdog_ticks == 0) return;
+    disable_interrupts();
+    watchdog_due = advance() + watchdog_ticks;
+    enable_interrupts();
   }
 
   [[noreturn]] void reset() override {
@@ -73,31 +83,35 @@ CortexM cortex_m;
 hal::System& system() { return cortex_m; }
 
 uint64_t nanos() {
-  static uint64_t latest = 0;
-  uint32_t before = 0;
-  uint32_t left = 0;
-  do {  // the millisecond may turn between the two readings: then they are taken again
-    before = elapsed_ms;
-    left = reg(core::kSysTickValue);
-  } while (elapsed_ms != before);
-  uint64_t now =
-      static_cast<uint64_t>(before) * kTickNanos + static_cast<uint64_t>(kReload - left) * 1000000000u / facts::kCoreHz;
-  if (now < latest) now += kTickNanos;  // the counter has turned, and its interrupt is on the way
-  latest = now;
-  return now;
+  disable_interrupts();
+  const uint64_t ticks = advance();
+  enable_interrupts();
+  // Split, since the product of the whole would not fit 64 bits after some minutes.
+  return ticks / facts::kCounterHz * 1000000000u + ticks % facts::kCounterHz * 1000000000u / facts::kCounterHz;
 }
 
+// Where SysTick stands in for a watchdog it goes on, on our vectors and our memory, until the program's first
+// instruction turns interrupts off: a program that hangs before it has a watchdog of its own comes back, too.
 void jump(uint32_t vectors) {
+  const bool guarded = watchdog_ticks != 0;
   disable_interrupts();
-  reg(core::kSysTickControl) = 0;
   for (uint32_t word = 0; word < core::kInterruptWords; ++word) {
     reg(core::kInterruptDisable + 4 * word) = 0xFFFFFFFFu;
     reg(core::kInterruptUnpend + 4 * word) = 0xFFFFFFFFu;
   }
-  reg(core::kInterruptState) = 1u << 25;  // and a tick that was due
+  if (!guarded) {
+    reg(core::kSysTickControl) = 0;
+    reg(core::kInterruptState) = 1u << 25;  // a tick that was due
+  }
   barrier();
   const auto* table = reinterpret_cast<const uint32_t*>(static_cast<uintptr_t>(vectors));
-  __asm volatile("msr msp, %0\n\tbx %1" ::"r"(table[0]), "r"(table[1]) : "memory");
+  const uint32_t stack = table[0];
+  const uint32_t entry = table[1];
+  if (guarded) {
+    __asm volatile("msr msp, %0\n\tcpsie i\n\tbx %1" ::"r"(stack), "r"(entry) : "memory");
+  } else {
+    __asm volatile("msr msp, %0\n\tbx %1" ::"r"(stack), "r"(entry) : "memory");
+  }
   __builtin_unreachable();
 }
 
@@ -105,8 +119,6 @@ void jump(uint32_t vectors) {
 
 extern "C" void SysTick_Handler() {
   using namespace edged::ports;
-  elapsed_ms = elapsed_ms + 1;
-  if (watchdog_left_ms == 0) return;
-  watchdog_left_ms = watchdog_left_ms - 1;
-  if (watchdog_left_ms == 0) reset_now();
+  const uint64_t now = advance();
+  if (watchdog_ticks != 0 && now >= watchdog_due) reset_now();
 }

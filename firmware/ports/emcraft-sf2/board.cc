@@ -23,15 +23,22 @@ void open_ddr() {
   barrier();
 }
 
+// Timer 1 of two, counting down from all ones.
+constexpr uint32_t kTimerValue = facts::kTimer + 0x00, kTimerLoad = facts::kTimer + 0x04;
+constexpr uint32_t kTimerControl = facts::kTimer + 0x0C, kTimerOn = 1;
+
 }  // namespace
 
 void start() {
   open_ddr();
+  reg(kTimerLoad) = 0xFFFFFFFF;
+  reg(kTimerControl) = kTimerOn;
   uart.start();
   reg(core::kInterruptEnable) = 1u << facts::kUartLine;
 }
 
 hal::Serial& console() { return uart; }
+uint32_t counter() { return ~reg(kTimerValue); }
 void on_interrupt() { uart.on_interrupt(); }
 void put(char c) { uart.put(static_cast<uint8_t>(c)); }
 bool start_watchdog(uint32_t /*timeout_ms*/) { return false; }

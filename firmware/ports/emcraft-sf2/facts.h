@@ -8,6 +8,8 @@ namespace edged::ports::facts {
 
 inline constexpr char kBoard[] = "emcraft-sf2";
 inline constexpr uint32_t kCoreHz = 142000000;
+inline constexpr uint32_t kTimer = 0x40004000;
+inline constexpr uint32_t kCounterHz = 100000000;  // as QEMU has it; the timer of a real one counts the APB's 71 MHz
 inline constexpr uint32_t kUart = 0x40000000;
 inline constexpr uint32_t kUartLine = 10;
 inline constexpr uint32_t kUartHz = 71000000;  // the APB runs at half of the core's clock

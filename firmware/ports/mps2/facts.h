@@ -14,6 +14,8 @@ inline constexpr char kBoard[] = "mps2-an385";
 inline constexpr uint32_t kRamFlash = 0x21000000;
 #endif
 inline constexpr uint32_t kCoreHz = 25000000;
+inline constexpr uint32_t kCounter = 0x40028018;  // FPGAIO: counts up from reset
+inline constexpr uint32_t kCounterHz = 25000000;
 inline constexpr uint32_t kUart = 0x40004000;
 inline constexpr uint32_t kUartLine = 0;
 inline constexpr uint32_t kUartHz = 25000000;

@@ -8,6 +8,8 @@ namespace edged::ports::facts {
 
 inline constexpr char kBoard[] = "mps3-an547";
 inline constexpr uint32_t kCoreHz = 32000000;
+inline constexpr uint32_t kCounter = 0x59302018;  // FPGAIO: counts up from reset, in QEMU at this rate
+inline constexpr uint32_t kCounterHz = 20000000;
 inline constexpr uint32_t kUart = 0x59303000;
 inline constexpr uint32_t kUartLine = 33;
 inline constexpr uint32_t kUartHz = 25000000;

@@ -7,11 +7,13 @@ import asyncio
 import dataclasses
 import json
 import logging
+import os
 import secrets
 import sys
 import tempfile
 from pathlib import Path
 
+import killed_board
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
@@ -39,7 +41,10 @@ def main() -> int:
     five.add_argument("--every", type=int, default=1, metavar="N", help="only after every N-th write (default %(default)s)")
     five.add_argument("--mutants", action="store_true", help="leave out one sync after the other; each must be noticed")
     five.add_argument("--seed", type=int, help="decides what is lost; one is drawn and printed if none is given")
-    for parser in (one, two, three, four, five):
+    six = names.add_parser("mcu", help="power cuts to an emulated microcontroller that is updated (needs EDGED_TEST_DATA)")
+    six.add_argument("--count", type=int, default=200, help="power cuts (default %(default)s)")
+    six.add_argument("--seed", type=int, help="decides what is cut when; one is drawn and printed if none is given")
+    for parser in (one, two, three, four, five, six):
         parser.add_argument("--json", action="store_true", help="one JSON object, nothing else, on stdout")
     arguments = top.parse_args()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
@@ -94,9 +99,26 @@ def run_powercut(arguments: argparse.Namespace, directory: Path, progress: Progr
         return (powercut.run_mutants if arguments.mutants else powercut.run)(directory, arguments.every, seed, tell)
 
 
-RUNS = {"kills": run_kills, "calls": run_calls, "install": run_calls, "transfer": run_transfer, "powercut": run_powercut}
+def run_mcu(arguments: argparse.Namespace, directory: Path, progress: Progress) -> killed_board.Outcome:
+    seed = secrets.randbelow(1 << 32) if arguments.seed is None else arguments.seed
+    task = progress.add_task(f"power cuts, seed {seed}", total=arguments.count)
+    data = Path(os.environ.get("EDGED_TEST_DATA", ""))
+    if not (data / "models" / "hello_world_int8.tflite").is_file():
+        sys.exit("EDGED_TEST_DATA names no folder of test data: models/hello_world_int8.tflite is missing")
+    run = killed_board.run(arguments.count, seed, directory, data, lambda done: progress.update(task, completed=done))
+    return asyncio.run(run)
 
-Outcome = kills.Outcome | calls.Outcome | transfer.Outcome | powercut.Outcome | powercut.Mutants
+
+RUNS = {
+    "kills": run_kills,
+    "calls": run_calls,
+    "install": run_calls,
+    "transfer": run_transfer,
+    "powercut": run_powercut,
+    "mcu": run_mcu,
+}
+
+Outcome = kills.Outcome | calls.Outcome | transfer.Outcome | powercut.Outcome | powercut.Mutants | killed_board.Outcome
 
 
 def show(name: str, outcome: Outcome) -> None:

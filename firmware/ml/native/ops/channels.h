@@ -47,8 +47,14 @@ struct WeightLayout {
   uint32_t tap_step;
 };
 
-// Checks scales and constants, and takes the memory. Ends as prepare() of an operator would.
+// What the scales of input and weights are multiplied in. The last bit of a multiplier shows it.
+using ScaleProduct = double (*)(float input, float weights);
+[[nodiscard]] double product_in_double(float input, float weights);
+[[nodiscard]] double product_in_float(float input, float weights);
+
+// Checks scales and constants, and takes the memory. Where there is none, nothing is computed, and all is well: what
+// the operator asks for next will not be granted either.
 [[nodiscard]] Status prepare_channels(Prepare& prepare, const Operands& operands, const WeightLayout& layout,
-                                      Activation activation, Channels& channels);
+                                      ScaleProduct product, Activation activation, Channels& channels);
 
 }  // namespace edged::ml::native

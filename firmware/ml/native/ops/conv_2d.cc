@@ -168,33 +168,32 @@ Status read_shape(Prepare& prepare, const Operands& operands, Shape& shape) {
 }
 
 Status prepare_int8(Prepare& prepare, const Operands& operands, const Shape& shape, Activation activation) {
-  auto* params = prepare.persistent<Params>();
-  if (params == nullptr) return prepare.no_memory();
+  Params params = {};
   const auto all_rows = static_cast<uint32_t>(operands.weights.dims[0]);
   const uint32_t depth = operands.weights.elements / all_rows;
-  params->shape = shape;
-  params->input_zero_point = operands.input.zero_point();
-  params->rows.weights = reinterpret_cast<const int8_t*>(operands.weights.constant);
-  params->rows.rows = shape.group_rows;
-  params->rows.depth = depth;
-  params->rows.pitch = all_rows;
+  params.shape = shape;
+  params.input_zero_point = operands.input.zero_point();
+  params.rows.weights = reinterpret_cast<const int8_t*>(operands.weights.constant);
+  params.rows.rows = shape.group_rows;
+  params.rows.depth = depth;
+  params.rows.pitch = all_rows;
   const Axis& height = shape.window.height;
   const Axis& width = shape.window.width;
   const bool pointwise =
       height.filter == 1 && width.filter == 1 && height.stride == 1 && width.stride == 1 && shape.groups == 1;
   if (!pointwise) prepare.scratch(uint64_t{kColumns} * depth);
   const WeightLayout layout = {all_rows, depth, depth, 1};
-  const Status status = prepare_channels(prepare, operands, layout, activation, params->rows.channels);
+  const Status status =
+      prepare_channels(prepare, operands, layout, product_in_double, activation, params.rows.channels);
   if (!ok(status)) return status;
-  return prepare.evaluate_by(pointwise ? evaluate_pointwise : evaluate_int8, params);
+  return prepare.evaluate_with(pointwise ? evaluate_pointwise : evaluate_int8, params);
 }
 
 Status prepare_float(Prepare& prepare, const Shape& shape, Activation activation) {
-  auto* params = prepare.persistent<FloatParams>();
-  if (params == nullptr) return prepare.no_memory();
-  params->shape = shape;
-  if (!activation_range(activation, params->range)) return prepare.refuse("the fused activation is not supported");
-  return prepare.evaluate_by(evaluate_float, params);
+  FloatParams params = {};
+  params.shape = shape;
+  if (!activation_range(activation, params.range)) return prepare.refuse("the fused activation is not supported");
+  return prepare.evaluate_with(evaluate_float, params);
 }
 
 Status prepare(Prepare& prepare) {

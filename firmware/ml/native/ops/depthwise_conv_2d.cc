@@ -119,29 +119,27 @@ Status read_shape(Prepare& prepare, const Operands& operands, Shape& shape) {
 }
 
 Status prepare_int8(Prepare& prepare, const Operands& operands, const Shape& shape, Activation activation) {
-  auto* params = prepare.persistent<Params>();
-  if (params == nullptr) return prepare.no_memory();
-  params->shape = shape;
-  params->input_zero_point = operands.input.zero_point();
-  Depthwise& depthwise = params->depthwise;
+  Params params = {};
+  params.shape = shape;
+  params.input_zero_point = operands.input.zero_point();
+  Depthwise& depthwise = params.depthwise;
   depthwise.weights = reinterpret_cast<const int8_t*>(operands.weights.constant);
   depthwise.outputs = shape.outputs;
   depthwise.multiplier = shape.outputs / shape.channels;
   depthwise.taps = operands.weights.elements / shape.outputs;
   prepare.scratch(uint64_t{depthwise.taps} * sizeof(const int8_t*) + shape.channels);
   const WeightLayout layout = {shape.outputs, depthwise.taps, 1, shape.outputs};
-  const Status status = prepare_channels(prepare, operands, layout, activation, depthwise.channels);
+  const Status status = prepare_channels(prepare, operands, layout, product_in_double, activation, depthwise.channels);
   if (!ok(status)) return status;
-  return prepare.evaluate_by(evaluate_int8, params);
+  return prepare.evaluate_with(evaluate_int8, params);
 }
 
 Status prepare_float(Prepare& prepare, const Operands& operands, const Shape& shape, Activation activation) {
-  auto* params = prepare.persistent<FloatParams>();
-  if (params == nullptr) return prepare.no_memory();
-  params->shape = shape;
+  FloatParams params = {};
+  params.shape = shape;
   prepare.scratch(uint64_t{operands.weights.elements / shape.outputs} * sizeof(const float*));
-  if (!activation_range(activation, params->range)) return prepare.refuse("the fused activation is not supported");
-  return prepare.evaluate_by(evaluate_float, params);
+  if (!activation_range(activation, params.range)) return prepare.refuse("the fused activation is not supported");
+  return prepare.evaluate_with(evaluate_float, params);
 }
 
 Status prepare(Prepare& prepare) {

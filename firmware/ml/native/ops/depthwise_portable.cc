@@ -1,43 +1,50 @@
 // Four channels at a time, so that a tap's pointer is fetched once for four multiplications.
 #include "ml/native/ops/depthwise.h"
+#include "ml/native/ops/finish.h"
 
 namespace edged::ml::native {
 namespace {
 
-uint32_t product(int32_t a, int32_t b) { return static_cast<uint32_t>(a * b); }
-
 constexpr uint32_t kBlock = 4;
 
-struct Sums {
-  uint32_t of[kBlock];
-};
+uint32_t product(int32_t a, int32_t b) { return static_cast<uint32_t>(a * b); }
+
+inline void store(uint32_t s0, uint32_t s1, uint32_t s2, uint32_t s3, uint32_t* sums) {
+  sums[0] = s0;
+  sums[1] = s1;
+  sums[2] = s2;
+  sums[3] = s3;
+}
 
 // Each channel has its own value of the input.
-inline Sums four_of_four(const Depthwise& d, const int8_t* const* pixels, uint32_t channel) {
+[[gnu::noinline]] void own_values(const Depthwise& d, const int8_t* const* pixels, uint32_t channel, uint32_t* sums) {
   uint32_t s0 = 0, s1 = 0, s2 = 0, s3 = 0;
   const int8_t* w = d.weights + channel;
-  for (const int8_t* const* end = pixels + d.taps; pixels != end; ++pixels, w += d.outputs) {
-    const int8_t* x = *pixels + channel;
+  const uint32_t pitch = d.outputs;
+  for (const int8_t* const* end = pixels + d.taps; pixels != end; w += pitch) {
+    const int8_t* x = *pixels++ + channel;
     s0 += product(x[0], w[0]);
     s1 += product(x[1], w[1]);
     s2 += product(x[2], w[2]);
     s3 += product(x[3], w[3]);
   }
-  return {{s0, s1, s2, s3}};
+  store(s0, s1, s2, s3, sums);
 }
 
 // All four have the same.
-inline Sums four_of_one(const Depthwise& d, const int8_t* const* pixels, uint32_t channel, uint32_t input) {
+[[gnu::noinline]] void one_value(const Depthwise& d, const int8_t* const* pixels, uint32_t channel, uint32_t input,
+                                 uint32_t* sums) {
   uint32_t s0 = 0, s1 = 0, s2 = 0, s3 = 0;
   const int8_t* w = d.weights + channel;
-  for (const int8_t* const* end = pixels + d.taps; pixels != end; ++pixels, w += d.outputs) {
-    const int32_t x = (*pixels)[input];
+  const uint32_t pitch = d.outputs;
+  for (const int8_t* const* end = pixels + d.taps; pixels != end; w += pitch) {
+    const int32_t x = (*pixels++)[input];
     s0 += product(x, w[0]);
     s1 += product(x, w[1]);
     s2 += product(x, w[2]);
     s3 += product(x, w[3]);
   }
-  return {{s0, s1, s2, s3}};
+  store(s0, s1, s2, s3, sums);
 }
 
 inline uint32_t one(const Depthwise& d, const int8_t* const* pixels, uint32_t channel) {
@@ -47,22 +54,27 @@ inline uint32_t one(const Depthwise& d, const int8_t* const* pixels, uint32_t ch
   return sum;
 }
 
-inline void finish(const Depthwise& d, const Sums& sums, uint32_t channel, int8_t* to) {
-  for (uint32_t i = 0; i < kBlock; ++i) to[channel + i] = d.channels.finish(sums.of[i], channel + i);
-}
-
 }  // namespace
 
 void multiply_taps(const Depthwise& d, const int8_t* const* pixels, int8_t* to) {
-  uint32_t channel = 0;
-  if (d.multiplier == 1) {
-    for (; channel + kBlock <= d.outputs; channel += kBlock) finish(d, four_of_four(d, pixels, channel), channel, to);
-  } else if (d.multiplier % kBlock == 0) {
-    for (; channel < d.outputs; channel += kBlock) {
-      finish(d, four_of_one(d, pixels, channel, channel / d.multiplier), channel, to);
+  const bool own = d.multiplier == 1;
+  const bool shared = d.multiplier % kBlock == 0;
+  for (uint32_t channel = 0; channel < d.outputs; channel += kRun) {
+    const uint32_t count = d.outputs - channel < kRun ? d.outputs - channel : kRun;
+    uint32_t sums[kRun];
+    uint32_t i = 0;
+    if (own || shared) {
+      for (; i + kBlock <= count; i += kBlock) {
+        if (own) {
+          own_values(d, pixels, channel + i, sums + i);
+        } else {
+          one_value(d, pixels, channel + i, (channel + i) / d.multiplier, sums + i);
+        }
+      }
     }
+    for (; i < count; ++i) sums[i] = one(d, pixels, channel + i);
+    finish_run(d.channels, sums, channel, count, to + channel);
   }
-  for (; channel < d.outputs; ++channel) to[channel] = d.channels.finish(one(d, pixels, channel), channel);
 }
 
 }  // namespace edged::ml::native

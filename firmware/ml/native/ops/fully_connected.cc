@@ -71,50 +71,36 @@ Status evaluate_float(const Evaluation& evaluation) {
 }
 
 Status prepare_float(Prepare& prepare, uint32_t batches, uint32_t rows, uint32_t depth, Activation activation) {
-  auto* params = prepare.persistent<FloatParams>();
-  if (params == nullptr) return prepare.no_memory();
-  *params = {batches, rows, depth, {}};
-  if (!activation_range(activation, params->range)) return prepare.refuse("the fused activation is not supported");
-  return prepare.evaluate_by(evaluate_float, params);
+  FloatParams params = {batches, rows, depth, {}};
+  if (!activation_range(activation, params.range)) return prepare.refuse("the fused activation is not supported");
+  return prepare.evaluate_with(evaluate_float, params);
 }
 
 bool bias_fits(const Operands& operands) {
   if (!operands.bias.present() || operands.weights.per_channel()) return true;
-  const double product = double{operands.input.scale() * operands.weights.scale()};
-  return std::abs(product - double{operands.bias.scale()}) / double{operands.output.scale()} <= kBiasScaleTolerance;
-}
-
-// One multiplier for all rows is made of another product than one for each: in float32, as TFLite does.
-Status refine_multipliers(Prepare& prepare, const Operands& operands, uint32_t rows, Channels& channels) {
-  if (operands.weights.per_channel()) return Status::kOk;
-  const double product = double{operands.input.scale() * operands.weights.scale()};
-  const Multiplier by = quantize_multiplier(product / double{operands.output.scale()});
-  if (by.shift > kMaxLeftShift) return prepare.refuse("the output's scale is too fine", Status::kMalformed);
-  for (uint32_t row = 0; row < rows; ++row) {
-    channels.fractions[row] = by.fraction;
-    channels.shifts[row] = static_cast<int8_t>(by.shift);
-  }
-  return Status::kOk;
+  const double product = static_cast<double>(operands.input.scale() * operands.weights.scale());
+  return std::abs(product - static_cast<double>(operands.bias.scale())) /
+             static_cast<double>(operands.output.scale()) <=
+         kBiasScaleTolerance;
 }
 
 Status prepare_int8(Prepare& prepare, const Operands& operands, uint32_t batches, Activation activation) {
   if ((operands.weights.per_channel() && operands.weights.quantized_dimension != 0) || !bias_fits(operands)) {
     return prepare.refuse("the scales do not fit each other", Status::kMalformed);
   }
-  auto* params = prepare.persistent<Params>();
-  if (params == nullptr) return prepare.no_memory();
-  Rows& rows = params->rows;
+  Params params = {};
+  Rows& rows = params.rows;
   rows.rows = rows.pitch = static_cast<uint32_t>(operands.weights.dims[0]);
   rows.depth = static_cast<uint32_t>(operands.weights.dims[1]);
   rows.weights = reinterpret_cast<const int8_t*>(operands.weights.constant);
-  params->batches = batches;
-  params->input_offset = -operands.input.zero_point();
-  params->weight_offset = operands.weights.per_channel() ? 0 : -operands.weights.zero_point();
+  params.batches = batches;
+  params.input_offset = -operands.input.zero_point();
+  params.weight_offset = operands.weights.per_channel() ? 0 : -operands.weights.zero_point();
   const WeightLayout layout = {rows.rows, rows.depth, rows.depth, 1};
-  Status status = prepare_channels(prepare, operands, layout, activation, rows.channels);
-  if (ok(status)) status = refine_multipliers(prepare, operands, rows.rows, rows.channels);
+  const auto product = operands.weights.per_channel() ? product_in_double : product_in_float;
+  const Status status = prepare_channels(prepare, operands, layout, product, activation, rows.channels);
   if (!ok(status)) return status;
-  return prepare.evaluate_by(params->weight_offset == 0 ? evaluate_int8 : evaluate_offset, params);
+  return prepare.evaluate_with(params.weight_offset == 0 ? evaluate_int8 : evaluate_offset, params);
 }
 
 Status prepare(Prepare& prepare) {

@@ -35,7 +35,7 @@ struct Part {
 
 Part part(const Axis& axis, int32_t output) {
   const int32_t start = axis.start(output);
-  return {std::max(start, 0), std::min(start + axis.filter, axis.in)};
+  return {std::max(start, int32_t{0}), std::min(start + axis.filter, axis.in)};
 }
 
 // image: at the channel. The mean of integers is rounded to nearest, ties away from zero.
@@ -101,20 +101,18 @@ Status prepare(Prepare& prepare) {
   if (pooled > kMaxPooled) return prepare.refuse("the window is too large", Status::kTooLarge);
   const bool average = prepare.code() == OpCode::kAveragePool2d;
   prepare.work(uint64_t{output.elements} * static_cast<uint64_t>(pooled));
-  auto* params = prepare.persistent<Params>();
-  if (params == nullptr) return prepare.no_memory();
-  *params = {window, input.dims[0], static_cast<uint32_t>(input.dims[3]), {}, {}};
+  Params params = {window, input.dims[0], static_cast<uint32_t>(input.dims[3]), {}, {}};
   const auto activation = prepare.options().scalar<Activation>(option::kActivation, Activation::kNone);
   if (input.type == Type::kFloat32) {
-    if (!activation_range(activation, params->float_range)) return prepare.refuse("the activation is not supported");
-    return prepare.evaluate_by(average ? evaluate<float, mean> : evaluate<float, largest>, params);
+    if (!activation_range(activation, params.float_range)) return prepare.refuse("the activation is not supported");
+    return prepare.evaluate_with(average ? evaluate<float, mean> : evaluate<float, largest>, params);
   }
   if (input.type != Type::kInt8) return prepare.refuse("the type is not supported: int8 or float32");
   if (!output.quantized() ||
-      !activation_range(activation, output.type, output.scale(), output.zero_point(), params->range)) {
+      !activation_range(activation, output.type, output.scale(), output.zero_point(), params.range)) {
     return prepare.refuse("no scale, or an activation that is not supported");
   }
-  return prepare.evaluate_by(average ? evaluate<int8_t, mean> : evaluate<int8_t, largest>, params);
+  return prepare.evaluate_with(average ? evaluate<int8_t, mean> : evaluate<int8_t, largest>, params);
 }
 
 }  // namespace

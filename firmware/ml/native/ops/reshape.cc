@@ -23,11 +23,8 @@ Status prepare(Prepare& prepare) {
   if (from.type != to.type || from.bytes != to.bytes) {
     return prepare.refuse("the output does not have the type and the elements of the input", Status::kMalformed);
   }
-  auto* params = prepare.persistent<Params>();
-  if (params == nullptr) return prepare.no_memory();
   prepare.in_place(0, 0);
-  *params = {to.bytes};
-  return prepare.evaluate_by(evaluate, params);
+  return prepare.evaluate_with(evaluate, Params{to.bytes});
 }
 
 }  // namespace

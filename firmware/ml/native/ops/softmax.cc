@@ -1,10 +1,10 @@
 // SOFTMAX over the last dimension: int8 to int8 or int16, and float32.
 //
-// The integer variant computes exp() of differences in Q5.26 and 1/x by Newton's method, as gemmlowp does: the
-// constants and the order of roundings are part of the result.
+// The integer variant computes exp() of differences in Q5.26 and 1/x in the fixed point of exponential.h.
 #include <cmath>
 #include <type_traits>
 
+#include "ml/native/exponential.h"
 #include "ml/native/ops/ops.h"
 
 namespace edged::ml::native {
@@ -32,61 +32,15 @@ struct FloatParams {
   float beta;
 };
 
-// x * 2^exponent, exponent > 0, saturating.
-int32_t saturating_shift_left(int32_t x, int32_t exponent) {
-  const int64_t value = int64_t{x} * (int64_t{1} << exponent);
-  return value > INT32_MAX ? INT32_MAX : (value < INT32_MIN ? INT32_MIN : static_cast<int32_t>(value));
-}
-
-// exp(x) in Q0.31 for x in Q0.31, -1/4 <= x < 0: a Taylor series about -1/8.
-int32_t exp_of_quarter(int32_t x) {
-  constexpr int32_t kExpOfMinusEighth = 1895147668;
-  constexpr int32_t kThird = 715827883;
-  const int32_t t = x + (1 << 28);
-  const int32_t square = doubling_high_mul(t, t);
-  const int32_t cube = doubling_high_mul(square, t);
-  const int32_t fourth = rounding_divide_by_pot(doubling_high_mul(square, square), 2);
-  const int32_t rest = rounding_divide_by_pot(doubling_high_mul(fourth + cube, kThird) + square, 1);
-  return wrapping_add(kExpOfMinusEighth, doubling_high_mul(kExpOfMinusEighth, t + rest));
-}
-
-// exp(x) in Q0.31 for x <= 0 in Q5.26: the part below a quarter by series, each further bit by a factor.
-int32_t exp_of_negative(int32_t x) {
-  constexpr int32_t kFractionBits = 31 - kDifferenceBits;
-  constexpr int32_t kQuarter = 1 << (kFractionBits - 2);
-  // exp(-2^k) in Q0.31 for k = -2 .. 4
-  constexpr int32_t kFactors[] = {1672461947, 1302514674, 790015084, 290630308, 39332535, 720401, 242};
-  if (x == 0) return INT32_MAX;
-  const int32_t below_quarter = (x & (kQuarter - 1)) - kQuarter;
-  int32_t result = exp_of_quarter(saturating_shift_left(below_quarter, kDifferenceBits));
-  const int32_t quarters = below_quarter - x;
-  for (int32_t k = 0; k < 7; ++k) {
-    if ((quarters & (kQuarter << k)) != 0) result = doubling_high_mul(result, kFactors[k]);
-  }
-  return result;
-}
-
-// 1 / (1 + x) in Q0.31 for x in Q0.31, 0 <= x < 1: three steps of Newton-Raphson in Q2.29.
-int32_t reciprocal_of_one_plus(int32_t x) {
-  constexpr int32_t k48Over17 = 1515870810;
-  constexpr int32_t kMinus32Over17 = -1010580540;
-  constexpr int32_t kOne = 1 << 29;
-  const auto half = static_cast<int32_t>((int64_t{x} + INT32_MAX + 1) / 2);
-  int32_t result = k48Over17 + doubling_high_mul(half, kMinus32Over17);
-  for (int i = 0; i < 3; ++i) {
-    const int32_t missing = kOne - doubling_high_mul(half, result);
-    result = wrapping_add(result, saturating_shift_left(doubling_high_mul(result, missing), 2));
-  }
-  return saturating_shift_left(result, 1);
-}
-
 int32_t leading_zeros(uint32_t x) { return x == 0 ? 32 : __builtin_clz(x); }
 
 template <typename Out>
 void softmax_row(const Params& params, const int8_t* x, Out* y) {
   int32_t most = INT8_MIN;
   for (uint32_t i = 0; i < params.depth; ++i) most = x[i] > most ? x[i] : most;
-  const auto exponential = [&params](int32_t difference) { return exp_of_negative(multiply(difference, params.by)); };
+  const auto exponential = [&params](int32_t difference) {
+    return exp_of_negative<kDifferenceBits>(multiply(difference, params.by));
+  };
   uint32_t sum = 0;
   for (uint32_t i = 0; i < params.depth; ++i) {
     const int32_t difference = x[i] - most;
@@ -95,7 +49,7 @@ void softmax_row(const Params& params, const int8_t* x, Out* y) {
   }
   const int32_t headroom = leading_zeros(sum);
   const auto fraction = static_cast<int32_t>((sum << headroom) - (uint32_t{1} << 31));
-  const int32_t scale = reciprocal_of_one_plus(fraction);
+  const int32_t scale = one_over_one_plus(fraction);
   constexpr int32_t kLowest = std::is_same_v<Out, int8_t> ? INT8_MIN : INT16_MIN;
   constexpr int32_t kHighest = -1 - kLowest;
   const int32_t shift = kSumBits - headroom + 31 - int32_t{8 * sizeof(Out)};
@@ -133,25 +87,30 @@ Status evaluate_float(const Evaluation& evaluation) {
 }
 
 Status prepare_float(Prepare& prepare, uint32_t rows, uint32_t depth, float beta) {
-  auto* params = prepare.persistent<FloatParams>();
-  if (params == nullptr) return prepare.no_memory();
-  *params = {rows, depth, beta};
-  return prepare.evaluate_by(evaluate_float, params);
+  return prepare.evaluate_with(evaluate_float, FloatParams{rows, depth, beta});
+}
+
+// The output's scale and zero point are not computed with, they follow: 0 to 1 over all values of the type.
+bool spans_one(const TensorInfo& output) {
+  const bool narrow = output.type == Type::kInt8;
+  const float scale = narrow ? 1.0f / 256 : 1.0f / 65536;
+  constexpr float kTolerance = 0.001f;
+  return output.quantized() && output.zero_point() == (narrow ? INT8_MIN : INT16_MIN) &&
+         std::abs(output.scale() - scale) <= kTolerance * scale;
 }
 
 Status prepare_int8(Prepare& prepare, uint32_t rows, uint32_t depth, float beta) {
   const TensorInfo input = prepare.input(0);
   if (!input.quantized() || beta <= 0.0f) return prepare.refuse("no scale, or beta is not above zero");
+  if (!spans_one(prepare.output(0))) return prepare.refuse("the output's scale is not that of values from 0 to 1");
   if (depth > kMaxDepth) return prepare.refuse("more than 4096 classes", Status::kTooLarge);
-  const double step = double{beta} * double{input.scale()} * (1 << (31 - kDifferenceBits));
+  const double step = static_cast<double>(beta) * static_cast<double>(input.scale()) * (1 << (31 - kDifferenceBits));
   const Multiplier by = quantize_multiplier(step < 2147483647.0 ? step : 2147483647.0);
-  auto* params = prepare.persistent<Params>();
-  if (params == nullptr) return prepare.no_memory();
-  const double reach = ((1 << kDifferenceBits) - 1) * double(int64_t{1} << (31 - kDifferenceBits));
-  const double least = -std::floor(by.shift > 0 ? reach / double(int64_t{1} << by.shift) : reach);
-  *params = {rows, depth, by, static_cast<int32_t>(least)};
+  const double reach = ((1 << kDifferenceBits) - 1) * static_cast<double>(int64_t{1} << (31 - kDifferenceBits));
+  const double least = -std::floor(by.shift > 0 ? reach / static_cast<double>(int64_t{1} << by.shift) : reach);
+  const Params params = {rows, depth, by, static_cast<int32_t>(least)};
   const bool to_int8 = prepare.output(0).type == Type::kInt8;
-  return prepare.evaluate_by(to_int8 ? evaluate<int8_t> : evaluate<int16_t>, params);
+  return prepare.evaluate_with(to_int8 ? evaluate<int8_t> : evaluate<int16_t>, params);
 }
 
 Status prepare(Prepare& prepare) {

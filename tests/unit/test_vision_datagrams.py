@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from edged.core.errors import ProtocolViolated
 from edged.core.event import ObjectLeft
 from edged.infer.settings import ModelSettings
-from edged.vision import ipc
+from edged.vision import datagrams, ipc
 
 AGREED = ipc.Agreement("m", 1, "ab" * 32, 20, 3, 30, 1, 2, 0, -0.05, 7.5, 1.25, "done", "")
 LEFT = ObjectLeft(
@@ -44,13 +44,13 @@ LEFT = ObjectLeft(
     ],
 )
 def test_message_survives_the_wire(message: ipc.Report) -> None:
-    assert ipc.decode_report(ipc.encode(message)) == message
+    assert datagrams.decode_report(datagrams.encode(message)) == message
 
 
 @given(st.binary(max_size=200))
 def test_noise_is_refused_and_nothing_else_happens(noise: bytes) -> None:
     try:
-        ipc.decode_report(noise)
+        datagrams.decode_report(noise)
     except ProtocolViolated:
         return
     assert noise.partition(b"\0")[0].decode() == "Finished"  # the only report without fields
@@ -58,10 +58,10 @@ def test_noise_is_refused_and_nothing_else_happens(noise: bytes) -> None:
 
 @given(st.integers(min_value=0), st.integers(0, 255))
 def test_flipped_byte_is_refused_or_still_a_message(position: int, value: int) -> None:
-    wire = bytearray(ipc.encode(LEFT))
+    wire = bytearray(datagrams.encode(LEFT))
     wire[position % len(wire)] = value
     try:
-        message = ipc.decode_report(bytes(wire))
+        message = datagrams.decode_report(bytes(wire))
     except ProtocolViolated:
         return
     assert isinstance(message, ObjectLeft)
@@ -69,35 +69,35 @@ def test_flipped_byte_is_refused_or_still_a_message(position: int, value: int) -
 
 def test_wrong_type_in_a_field_names_the_message_and_the_field() -> None:
     with pytest.raises(ProtocolViolated, match=r"Fault.*\$\.hint"):
-        ipc.decode_report(b"Fault\0" + b"\x82\xa7message\xa1a\xa4hint\x05")
+        datagrams.decode_report(b"Fault\0" + b"\x82\xa7message\xa1a\xa4hint\x05")
 
 
 @pytest.mark.parametrize(("field", "value"), [("score_drift", float("nan")), ("latency_ratio", float("inf")), ("frames", -1)])
 def test_numbers_of_an_agreement_that_cannot_be_are_refused(field: str, value: float) -> None:
     name = type(AGREED).__name__.encode()
     fields = asdict(AGREED)
-    assert ipc.decode_report(name + b"\0" + msgspec.msgpack.encode(fields)) == AGREED
+    assert datagrams.decode_report(name + b"\0" + msgspec.msgpack.encode(fields)) == AGREED
     with pytest.raises(ProtocolViolated):
-        ipc.decode_report(name + b"\0" + msgspec.msgpack.encode(fields | {field: value}))
+        datagrams.decode_report(name + b"\0" + msgspec.msgpack.encode(fields | {field: value}))
 
 
 def test_largest_sane_report_fits_a_datagram() -> None:
     crowded = ipc.Live(
         "door", 1, 1, None, 1.0, tuple(ipc.LiveObject("abcdef-1000", "x" * 40, 0.5, (1.0,) * 4) for _ in range(1000))
     )
-    assert len(ipc.encode(crowded)) < ipc.MAX_MESSAGE_BYTES
+    assert len(datagrams.encode(crowded)) < datagrams.MAX_MESSAGE_BYTES
 
 
 def test_neither_side_may_say_what_is_the_others() -> None:
     shadow = ipc.Shadow("m", ModelSettings(bundle="/m"), "ab" * 32, share=0.1, frames=100, seconds=60.0)
     for order in (ipc.Stop(), ipc.StopShadow(), shadow):
-        assert ipc.decode_order(ipc.encode(order)) == order
+        assert datagrams.decode_order(datagrams.encode(order)) == order
     with pytest.raises(ProtocolViolated, match="unknown message"):
-        ipc.decode_report(ipc.encode(ipc.Stop()))
+        datagrams.decode_report(datagrams.encode(ipc.Stop()))
     with pytest.raises(ProtocolViolated, match="unknown message"):
-        ipc.decode_order(ipc.encode(LEFT))
+        datagrams.decode_order(datagrams.encode(LEFT))
 
 
 def test_message_that_is_too_large_is_not_sent() -> None:
     with pytest.raises(ProtocolViolated, match="larger than"):
-        ipc.encode(ipc.Fault("x" * ipc.MAX_MESSAGE_BYTES, ""))
+        datagrams.encode(ipc.Fault("x" * datagrams.MAX_MESSAGE_BYTES, ""))

@@ -1,0 +1,48 @@
+// MAXIMUM and MINIMUM, with broadcasting. Values are compared as they are, so all operands must mean the same by them.
+#include "ml/native/ops/broadcast.h"
+#include "ml/native/ops/checks.h"
+#include "ml/native/ops/ops.h"
+
+namespace edged::ml::native {
+namespace {
+
+template <typename T, bool kMax>
+Status evaluate(const Evaluation& evaluation) {
+  for_each(evaluation.params<Broadcast>(), evaluation.input<T>(0), evaluation.input<T>(1), evaluation.output<T>(0),
+           [](T x, T y) { return (kMax ? x > y : x < y) ? x : y; });
+  return Status::kOk;
+}
+
+template <bool kMax>
+Status prepare(Prepare& prepare) {
+  const TensorInfo a = prepare.input(0);
+  const TensorInfo b = prepare.input(1);
+  const TensorInfo output = prepare.output(0);
+  if (!same_meaning(a, b) || !same_meaning(a, output)) return prepare.refuse(kNotSameMeaning);
+  auto* over = prepare.persistent<Broadcast>();
+  if (over == nullptr) return prepare.no_memory();
+  if (!broadcast(a, b, output, *over)) {
+    return prepare.refuse("the shapes do not broadcast to that of the output", Status::kMalformed);
+  }
+  prepare.in_place(0, a.same_shape(output) ? 0 : 1);
+  switch (output.type) {
+    case Type::kInt8:
+      return prepare.evaluate_by(evaluate<int8_t, kMax>, over);
+    case Type::kInt16:
+      return prepare.evaluate_by(evaluate<int16_t, kMax>, over);
+    case Type::kInt32:
+      return prepare.evaluate_by(evaluate<int32_t, kMax>, over);
+    case Type::kFloat32:
+      return prepare.evaluate_by(evaluate<float, kMax>, over);
+    default:
+      return prepare.refuse("the type is none of int8, int16, int32 and float32");
+  }
+}
+
+}  // namespace
+
+constexpr uint8_t kMaximumMinimumOptions = 39;
+const Operator kMaximum = {OpCode::kMaximum, kMaximumMinimumOptions, 2, 2, 1, 1, prepare<true>};
+const Operator kMinimum = {OpCode::kMinimum, kMaximumMinimumOptions, 2, 2, 1, 1, prepare<false>};
+
+}  // namespace edged::ml::native
