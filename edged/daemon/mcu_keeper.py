@@ -40,7 +40,7 @@ RETRY_MIN_S, RETRY_MAX_S = 0.5, 30.0
 SILENT_S = 15.0
 """Three health reports: after so long without a word it is asked whether it is there."""
 
-RESTART_S = 20.0
+RESTART_S = 60.0
 """From the word to start anew until it has to have said who it is: a loader checks a megabyte, and USB shows itself again."""
 
 LOGS_HZ, LOGS = 1 / 6, 10
@@ -122,17 +122,25 @@ class Keeper:
             yield self._board
 
     async def restart(self, board: Board, *, to_loader: bool = False) -> None:
-        """Have it start anew, and wait until it said who it is; raises BoardSilent if it does not, and what ``board`` does."""
-        before = self.introductions
+        """Have it start anew, and wait until what is to run then said who it is.
+
+        Raises BoardRefused if its loader finds nothing to run, BoardSilent if nobody speaks, and what ``board`` does.
+        """
+        before = self.info.boots if self.info else None
         self.gateway.expect_restart()
         self._patient_until_s = time.monotonic() + RESTART_S
         await board.reset(to_loader=to_loader)
         try:
-            await self.until(lambda: self.introductions > before, RESTART_S)
+            await self.until(lambda: self.info is not None and self.info.boots != before and self._is_up(to_loader), RESTART_S)
         except TimeoutError as error:
+            if self.info is not None and self.info.mode == "loader":
+                raise BoardRefused(f"microcontroller {self.name} stays in its loader", hint="It has nothing to run.") from error
             raise BoardSilent(f"microcontroller {self.name} did not come back within {RESTART_S:.0f} s") from error
         finally:
             self._patient_until_s = 0.0
+
+    def _is_up(self, to_loader: bool) -> bool:
+        return self.info is not None and (self.info.mode == "loader") == to_loader
 
     async def until(self, condition: Callable[[], bool], within_s: float) -> None:
         """Wait for something that it says; raises TimeoutError."""
@@ -161,9 +169,13 @@ class Keeper:
             self.gateway.wire(link.counters.bad, link.gaps, feed.dropped, now_ns)
             if isinstance(report, Log):
                 self._log(report)
-            if self.gateway.state.counters.restarts != restarts or (isinstance(report, Hello) and self.info is None):
+            if self.gateway.state.counters.restarts != restarts or self._is_news(report):
                 self._ask.set()
             await self._tell(found)
+
+    def _is_news(self, report: Report) -> bool:
+        """Whether somebody else speaks than who was asked last: the application, after its loader."""
+        return isinstance(report, Hello) and (self.info is None or (report.mode == 1) != (self.info.mode == "app"))
 
     async def _introduce(self, board: Board) -> None:
         """Ask who it is: at first, when it has started anew, and when nothing was heard for long."""
