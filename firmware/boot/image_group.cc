@@ -133,7 +133,6 @@ Status ImageGroup::upload(const CborReader& body, CborWriter& out) {
   const Result<Bytes> data = body.bytes_of("data");
   if (!offset.ok()) return offset.status();
   if (!data.ok()) return data.status();
-  bool checked = false;
   if (offset.value() == 0) {
     const Result<uint32_t> number = body.uint_of("image", 0);
     const Result<uint32_t> length = body.uint_of("len");
@@ -145,15 +144,13 @@ Status ImageGroup::upload(const CborReader& body, CborWriter& out) {
     const Status status = upload_.begin(kAllKinds[number.value()], length.value(), sha.value(), data.value());
     if (!ok(status)) return status;
   }
-  if (!upload_.under_way()) return Status::kWrongState;
-  uint32_t reached = upload_.offset();
-  if (reached == offset.value()) {  // another offset is answered by where to go on
+  // Any other offset than the next is answered by where to go on: at the start, where nothing is under way.
+  if (upload_.under_way() && upload_.offset() == offset.value()) {
     if (const Status status = upload_.write(data.value()); !ok(status)) return status;
-    reached = upload_.offset();
-    checked = !upload_.under_way();
   }
-  out.key("off").put_uint(reached);
-  if (checked) out.key("match").put_bool(true);
+  const bool ended = upload_.ended_with(offset.value(), data.value().size());
+  out.key("off").put_uint(upload_.under_way() || ended ? upload_.offset() : 0);
+  if (ended) out.key("match").put_bool(true);
   return Status::kOk;
 }
 

@@ -27,8 +27,13 @@ class Upload {
 
   [[nodiscard]] bool under_way() const { return slot_ != kNoSlot; }
   [[nodiscard]] uint32_t offset() const { return offset_; }  // bytes received
+  // Whether these were the last bytes of an upload that went well: who asks again has lost the answer.
+  [[nodiscard]] bool ended_with(uint32_t offset, size_t size) const {
+    return whole_ && offset < length_ && size == length_ - offset;
+  }
 
-  // Makes a slot that may be overwritten empty.
+  // Makes a slot that may be overwritten hold no image, by an erase of its first sector: all of a large one takes
+  // longer than a watchdog waits, and an upload erases what it needs.
   [[nodiscard]] Status erase(Kind kind, uint8_t slot);
 
  private:
@@ -45,6 +50,7 @@ class Upload {
   uint32_t erased_ = 0;      // bytes from the start of the slot
   uint8_t sha_[kHashSize] = {};
   bool has_sha_ = false;
+  bool whole_ = false;              // the last upload is complete, and its slot as it left it
   uint8_t rest_[kRecordSize] = {};  // received, and less than a program unit, which is at most this (Journal::open)
   uint32_t rest_size_ = 0;
 };

@@ -22,7 +22,7 @@ from edged.mcu.boards import guess
 from edged.mcu.ports import Port
 from edged.mcu.tools.esp import EspTool
 from edged.mcu.tools.stm32 import Stm32Flash
-from edged.mcu.tools.uf2 import Uf2Drive, read_family
+from edged.mcu.tools.uf2 import Uf2Drive, chip_of, find_drives, read_family
 from edged.testing.mcu import FakeMcu
 from edged.testing.mcu_board import FakeBoard
 from edged.testing.mcu_image import make_image
@@ -172,6 +172,7 @@ def test_a_uf2_file_is_copied_to_the_drive_of_its_chip(drive: Path, picture: Cal
     image = picture(uf2(RP2040))
     mounts = tmp_path / "mounts"
     mounts.write_text(f"/dev/sda1 {str(drive).replace(' ', chr(92) + '040')} vfat rw 0 0\n/dev/root / ext4 rw 0 0\n")
+    assert [(found, chip_of(found)) for found in find_drives(mounts)] == [(drive, "RP2040")]
     flasher = Uf2Drive(mounts=mounts)
     flasher.check(image)
     shares: list[float] = []

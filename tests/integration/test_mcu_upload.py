@@ -199,13 +199,12 @@ async def test_a_board_that_does_not_come_back(mcu: FakeMcu) -> None:
             await restart(board, before, within_s=0.3)
 
 
-@given(at=st.integers(0, 10_000_000), bit=st.integers(0, 7))
-def test_no_bit_of_an_image_can_be_flipped(at: int, bit: int) -> None:
-    """Invariant: an image with any one bit flipped is refused, or what it says of itself is what it said before."""
-    data = bytearray(IMAGE)
-    data[at % len(data)] ^= 1 << bit
-    assert read_image(bytes(data), KEY) is None
-
-
-KEY = Key()
-IMAGE = make_image(b"model", KEY, board="host", model="person")
+def test_no_bit_of_an_image_can_be_flipped() -> None:
+    """The board that is no hardware is as strict as one that is."""
+    key = Key()
+    image = make_image(b"model", key, board="host", model="person")
+    assert read_image(image, key) is not None
+    for bit in range(len(image) * 8):
+        spoilt = bytearray(image)
+        spoilt[bit // 8] ^= 1 << bit % 8
+        assert read_image(bytes(spoilt), key) is None, bit
