@@ -12,7 +12,7 @@ namespace edged::ml::native {
 namespace {
 
 namespace option {
-enum : uint32_t { kActivation = 4, kDilationWidth = 5, kDilationHeight = 6 };
+enum : uint32_t { kMultiplier = 3, kActivation = 4, kDilationWidth = 5, kDilationHeight = 6 };
 }
 
 struct Shape {
@@ -112,8 +112,9 @@ Status read_shape(Prepare& prepare, const Operands& operands, Shape& shape) {
   shape.batches = operands.input.dims[0];
   shape.channels = static_cast<uint32_t>(operands.input.dims[3]);
   shape.outputs = static_cast<uint32_t>(operands.output.dims[3]);
-  // The multiplier among the options is not read: it follows from the shapes.
-  if (shape.outputs % shape.channels != 0 || weights.dims[3] != operands.output.dims[3] ||
+  // The multiplier follows from the shapes, and TFLM believes the options all the same: they have to agree.
+  const auto multiplier = static_cast<uint32_t>(prepare.options().scalar<int32_t>(option::kMultiplier, 0));
+  if (uint64_t{multiplier} * shape.channels != shape.outputs || weights.dims[3] != operands.output.dims[3] ||
       (operands.bias.present() && operands.bias.elements != shape.outputs)) {
     return prepare.refuse("the shapes do not fit each other", Status::kMalformed);
   }
