@@ -44,6 +44,14 @@ Result<Bytes> optional_bytes(const CborReader& body, std::string_view key) {
   return found.status() == Status::kNotFound ? Result<Bytes>(Bytes()) : found;
 }
 
+// Whether it was confirmed once and has not failed since: what a person may go back to. What runs on trial is not, be
+// it what ran before.
+bool confirmed(const Slots& slots, Kind kind, uint8_t slot) {
+  const ImageState& state = slots.state().of(kind);
+  if (state.active == slot) return true;
+  return state.previous == slot && !rejected(state, slot) && !(slots.on_trial(kind) && state.trial == slot);
+}
+
 }  // namespace
 
 Status ImageGroup::handle(const protocol::SmpHeader& header, CborReader& body, CborWriter& out) {
@@ -64,7 +72,7 @@ void ImageGroup::put(CborWriter& out, Kind kind, uint8_t slot, const Image& imag
   out.key("hash").put_bytes(image.hash);
   out.key("bootable").put_bool(ok(slots_.admit(kind, slot, image)));
   out.key("pending").put_bool(state.stage == Stage::kPending && state.trial == slot);
-  out.key("confirmed").put_bool(state.active == slot);
+  out.key("confirmed").put_bool(confirmed(slots_, kind, slot));
   out.key("active").put_bool(slots_.running().of(kind) == slot);
   out.key("permanent").put_bool(false);
   out.end();

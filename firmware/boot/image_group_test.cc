@@ -84,6 +84,18 @@ class ImageGroupTest : public ::testing::Test {
     EXPECT_EQ(board_.slots().inspect(Kind::kFirmware, slot, image), Status::kOk);
     return Blob(std::begin(image.hash), std::end(image.hash));
   }
+  // What the list of images says of a slot that is in it.
+  bool listed_confirmed(uint8_t slot) {
+    EXPECT_EQ(ask(SmpOp::kRead, 0), Status::kOk);
+    constexpr size_t kListAt = 1 + sizeof "images" + 1;  // a map begins, its first key, an array begins
+    CborReader list(Bytes(answer_).part(kListAt, sizeof answer_ - kListAt));
+    for (Result<uint32_t> listed = list.uint_of("slot"); listed.ok(); listed = list.uint_of("slot")) {
+      if (listed.value() == slot) return list.bool_of("confirmed").value();
+      if (!ok(list.skip())) break;
+    }
+    ADD_FAILURE() << "slot " << int{slot} << " is not listed";
+    return false;
+  }
   CborReader answer() { return CborReader(answer_); }
 
   Board board_{signer};
@@ -104,6 +116,36 @@ TEST_F(ImageGroupTest, AnUpgradeFromFirstToLast) {
   ASSERT_EQ(state({}, true), Status::kOk);
   EXPECT_EQ(board_.slots().state().of(Kind::kFirmware).active, 1);
   ASSERT_EQ(state(hash(1), true), Status::kOk) << "once more changes nothing";
+}
+
+TEST_F(ImageGroupTest, OnlyWhatWasKeptOnceIsConfirmed) {
+  const auto restarted = [&](uint8_t slot) {
+    ASSERT_EQ(board_.start(ResetReason::kRequested).slot, slot);
+    restart();
+  };
+  ASSERT_EQ(upload(firmware(2)), Status::kOk);
+  EXPECT_TRUE(listed_confirmed(0));
+  EXPECT_FALSE(listed_confirmed(1)) << "only uploaded";
+  ASSERT_EQ(state(hash(1), false), Status::kOk);
+  EXPECT_FALSE(listed_confirmed(1)) << "only asked for";
+  restarted(1);
+  EXPECT_TRUE(listed_confirmed(0)) << "what a start goes back to";
+  EXPECT_FALSE(listed_confirmed(1)) << "on trial";
+  restarted(0);
+  EXPECT_FALSE(listed_confirmed(1)) << "rejected";
+  ASSERT_EQ(state(hash(1), false), Status::kOk);
+  restarted(1);
+  ASSERT_EQ(state({}, true), Status::kOk);
+  EXPECT_TRUE(listed_confirmed(0)) << "what ran before";
+  EXPECT_TRUE(listed_confirmed(1));
+  ASSERT_EQ(state(hash(0), false), Status::kOk);
+  restarted(0);
+  EXPECT_FALSE(listed_confirmed(0)) << "on trial, though it was kept once";
+  EXPECT_TRUE(listed_confirmed(1));
+  restarted(1);
+  EXPECT_FALSE(listed_confirmed(0)) << "it failed since";
+  ASSERT_EQ(upload(firmware(3)), Status::kOk);
+  EXPECT_FALSE(listed_confirmed(0)) << "overwritten";
 }
 
 TEST_F(ImageGroupTest, WhatFailedItsTestIsNotConfirmed) {

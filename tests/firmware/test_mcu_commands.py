@@ -49,6 +49,12 @@ def test_from_sources_to_an_inference_and_back(run: Run, program: McuProgram, tm
         assert json.loads(text)["confirmed"]
     status, text, complaint = run("revert", *port)
     assert "Back to firmware 1.0.0" in text, complaint
+    assert run("sign", code, "--key", key, "--board", "host", "--version", "1.2.0")[0] == 0
+    status, text, complaint = run("flash", tmp_path / "app.signed.bin", *port, "--trial", "--json")
+    assert (status, json.loads(text)["confirmed"]) == (0, False), complaint
+    assert "Back to firmware 1.0.0" in run("revert", *port)[1]
+    status, _, complaint = run("revert", *port)
+    assert (status, "nothing to go back to: 1.2.0" in complaint) == (1, True), complaint
 
     given = ("--input", pictures / "person.bmp", "--raw-pixels", "--noise", 1)
     assert run("sign", model, "--key", key, "--board", "host", "--version", "2.0.0", *given)[0] == 0
