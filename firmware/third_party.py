@@ -72,11 +72,13 @@ def download(into: Path) -> Path:
     command = [apt, *(part for key, value in options.items() for part in ("-o", f"{key}={value}"))]
     if os.geteuid() == 0:
         command += ["-o", "APT::Sandbox::User=root"]  # the directory is ours alone, so apt's own user could not write there
-    for action in (["update"], ["source", "--download-only", "bearssl"]):
+    command += ["-o", "Acquire::Retries=0"]
+    said = ""
+    for action in (["update"], ["source", "--download-only", "bearssl"]):  # a list of others may fail where Debian's did not
         done = subprocess.run([*command, *action], cwd=into, capture_output=True, text=True, check=False)
-        if done.returncode:
-            reason = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:]
-            raise Unavailable(f"apt-get {action[0]} failed: {' '.join(reason)}; {WITHOUT_NETWORK}")
+        said = said or " ".join(done.stderr.strip().splitlines()[:1])
+    if done.returncode:
+        raise Unavailable(f"apt-get cannot fetch the source package bearssl: {said}; {WITHOUT_NETWORK}")
     if not (into / ARCHIVE).is_file():
         raise Unavailable(f"apt-get fetched another version than {ARCHIVE}; {WITHOUT_NETWORK}")
     return into / ARCHIVE

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from edged.cli import mcu_tools
 from edged.cli.mcu_common import add_port, describe, progress_bar, read_bytes, run_on_board, runs, say, sent
+from edged.cli.terminal import err
 from edged.core.errors import BoardRefused, BoardSilent, ImageRefused, PortLost
 
 if TYPE_CHECKING:
@@ -65,7 +66,11 @@ def _install(arguments: argparse.Namespace, kind: Literal["firmware", "model"]) 
         await _check_arena(board, needed)
         return await _bring_and_try(board, image, data, keep=not arguments.trial)
 
-    brought, info = run_on_board(arguments, work)
+    try:
+        brought, info = run_on_board(arguments, work)
+    except KeyboardInterrupt:
+        err.print(f"[yellow]interrupted[/]; what runs was not touched. {AGAIN}")
+        raise
     if arguments.json:
         print(json.dumps(_record(brought, image, info)))
         return 0

@@ -1,4 +1,4 @@
-"""``edged mcu list``: the serial ports, what may be behind them, and who holds them."""
+"""``edged mcu list``: the serial ports, what may be behind them, and who holds them; and the drives of UF2 loaders."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def register(actions: Verbs) -> None:
     """Add the action."""
-    action = actions.add_parser("list", help="the serial ports of this machine, what may be behind them, and who holds them")
+    action = actions.add_parser("list", help="the ports of this machine, what may be behind them, and who holds them")
     action.add_argument("--json", action="store_true", help="one JSON object")
     action.set_defaults(run=run)
 
@@ -28,10 +28,12 @@ def run(arguments: argparse.Namespace) -> int:
     from rich.table import Table
 
     from edged.mcu.ports import list_ports
+    from edged.mcu.tools.uf2 import chip_of, find_drives
 
-    ports = list_ports()
+    ports, drives = list_ports(), find_drives()
     if arguments.json:
-        print(json.dumps({"ports": [_record(port) for port in ports]}))
+        found = [{"path": str(drive), "chip": chip_of(drive)} for drive in drives]
+        print(json.dumps({"ports": [_record(port) for port in ports], "uf2_drives": found}))
         return 0
     table = Table("port", "usb", "what it is", "flashed by", "state", box=None, pad_edge=False, header_style="bold")
     for port in ports:
@@ -39,6 +41,8 @@ def run(arguments: argparse.Namespace) -> int:
         tool = "" if port.guess is None else port.guess.tool if port.guess.sure else f"{port.guess.tool}?"
         table.add_row(str(port.device), ids, escape(_what(port)), tool, _state(port))
     out.print(table if table.row_count else "[dim]no serial ports; is the board plugged in?[/]")
+    for drive in drives:
+        out.print(f"{escape(printable(str(drive)))}: drive of an {chip_of(drive) or 'unknown chip'}, waiting for a UF2 file")
     for port in ports:
         if port.by_id is not None:
             out.print(f"[dim]{port.device} keeps the name {escape(printable(str(port.by_id)))}[/]")

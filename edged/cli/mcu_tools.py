@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 from edged.cli.mcu_common import BAUD, port_of, say
 from edged.cli.terminal import err
-from edged.core.errors import ToolFailed
+from edged.core.errors import PortLost, ToolFailed
 
 if TYPE_CHECKING:
     from edged.mcu.boards import Tool
+    from edged.mcu.ports import Port
     from edged.mcu.tools.flasher import Flasher
 
 MAGIC = (0x96F3B83D).to_bytes(4, "little")
@@ -40,7 +41,12 @@ def wanted(arguments: argparse.Namespace) -> bool:
 
 def run(arguments: argparse.Namespace) -> int:
     """Check, write, tell."""
-    flasher = _flasher(_tool(arguments), arguments)
+    from edged.mcu.ports import find_port
+
+    tool = _tool(arguments)
+    if tool != "uf2":
+        check_chip(find_port(port_of(arguments)), tool)
+    flasher = _flasher(tool, arguments)
     flasher.check(arguments.image)
     done = asyncio.run(_flash(flasher, arguments.image))
     if arguments.json:
@@ -48,6 +54,14 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         say(f"{_tool(arguments)}: {done}.")
     return 0
+
+
+def check_chip(port: Port | None, tool: Tool) -> None:
+    """Raise ToolFailed if it is known that another kind of chip is behind a port."""
+    if port is not None and port.guess is not None and port.guess.sure and port.guess.tool != tool:
+        raise ToolFailed(
+            f"on {port.device} is an {port.guess.what}: {tool} does not flash that", hint=f"Use --tool {port.guess.tool}."
+        )
 
 
 def _tool(arguments: argparse.Namespace) -> Tool:
@@ -60,9 +74,11 @@ def _tool(arguments: argparse.Namespace) -> Tool:
         return "smp"
     if arguments.image.suffix.lower() == ".uf2":
         return "uf2"
-    port = None if arguments.port is None else find_port(arguments.port)
-    sure = port is not None and port.guess is not None and port.guess.sure
-    return port.guess.tool if sure and port is not None and port.guess is not None else "smp"
+    try:
+        port = find_port(port_of(arguments))
+    except PortLost:
+        return "smp"
+    return port.guess.tool if port is not None and port.guess is not None and port.guess.sure else "smp"
 
 
 def _signed(image: Path) -> bool:

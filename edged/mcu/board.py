@@ -93,11 +93,16 @@ class Board:
         return _slots(await self.ask(image_group.ImageStatesWrite(confirm=True)))
 
     async def revert(self, image: ImageNumber) -> SlotImage:
-        """Have it go back, at the next reset, to the image of this kind that it does not run; which one that is."""
+        """Have it go back, at the next reset, to what of this kind it ran before; which one that is. Raises also BoardRefused."""
         slots = [slot for slot in await self.images() if slot.image == image]
         other = next((slot for slot in slots if not slot.active), None)
         if other is None:
             raise BoardRefused("the board has nothing to go back to", hint="Only one of its slots holds an image.")
+        if not other.confirmed:
+            raise BoardRefused(
+                f"the board has nothing to go back to: {other.version} in its other slot never ran to be kept, or failed since",
+                hint=f"`edged mcu {'model' if image else 'flash'}` tries an image, this one too.",
+            )
         if not other.bootable:
             raise BoardRefused(
                 f"the board does not go back to {other.version}: its security counter is below what the board takes now",

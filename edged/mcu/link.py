@@ -7,10 +7,12 @@ however many ask at once; when the port is gone everyone who waits is told so, o
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import os
 import select
 import struct
+import termios
 import weakref
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 BAUD = 115_200
+
+STUCK_S = 2.0
+"""A port that takes nothing for so long, beyond what its rate explains, is held up by whatever is behind it."""
 
 _READ_BYTES = 1 << 16
 _HEADER = struct.Struct(">BBHHBB")
@@ -96,7 +101,9 @@ class Link:
         return packet.wire_bytes(message_bytes) * _BITS_PER_BYTE / self.baud
 
     async def ask(self, message: bytes, answer_s: float) -> bytes:
-        """Send an SMP message; the answer to it. Raises TimeoutError ``answer_s`` after the last of it was handed to the port.
+        """Send an SMP message; the answer to it.
+
+        Raises TimeoutError ``answer_s`` after the last of it was handed to the port, or if the port takes no more.
 
         The same message may be sent again: whichever answer comes first is the answer.
         """
@@ -105,7 +112,7 @@ class Link:
         future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self._waiting[key] = future
         try:
-            await self._write(packet.encode(message))
+            await self._write_in_time(packet.encode(message))
             async with asyncio.timeout(answer_s):
                 return await future
         finally:
@@ -120,6 +127,17 @@ class Link:
             feed.end(self._lost)
         feeds.add(feed)
         return feed
+
+    async def _write_in_time(self, data: bytes) -> None:
+        try:
+            async with asyncio.timeout(STUCK_S + 2 * len(data) * _BITS_PER_BYTE / self.baud):
+                await self._write(data)
+        except TimeoutError:
+            self._outgoing.clear()  # what is left of it is no packet any more
+            if self._port is not None:
+                with contextlib.suppress(OSError, termios.error):  # gone as well, which the reader finds out
+                    self._port.reset_output_buffer()
+            raise
 
     async def _write(self, data: bytes) -> None:
         """Have the port take all of it, after what others wrote before."""

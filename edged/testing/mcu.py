@@ -21,8 +21,8 @@ from edged.testing.mcu_board import FakeBoard
 OUTGOING_BYTES = 1 << 16
 """So much waits for a reader; then reports are dropped, as by a board whose buffer is full."""
 
-INJECTED, REQUESTED = 1, 1
-"""A result's source, and the reason of a farewell."""
+INJECTED, REQUESTED, NOT_CONFIRMED = 1, 1, 3
+"""A result's source, and the reasons of a farewell."""
 
 _READ_BYTES = 1 << 16
 
@@ -42,12 +42,18 @@ class Faults:
 
 
 class FakeMcu:
-    """``board`` may be changed while it runs. ``path`` stays the same through ``vanish`` and ``plug_in``."""
+    """``board`` may be changed while it runs. ``path`` stays the same through ``vanish`` and ``plug_in``.
 
-    def __init__(self, board: FakeBoard | None = None, path: Path | None = None, *, health_s: float = 5.0) -> None:
+    It reports its health every ``health_s``, and gives up a trial that is not confirmed after ``trial_s``.
+    """
+
+    def __init__(
+        self, board: FakeBoard | None = None, path: Path | None = None, *, health_s: float = 5.0, trial_s: float = 120.0
+    ) -> None:
         self.board = board or FakeBoard()
         self.faults = Faults()
         self.health_s = health_s
+        self.trial_s = trial_s
         self._directory = tempfile.TemporaryDirectory(prefix="edged-mcu-") if path is None else None
         self.path = path or Path(self._directory.name if self._directory else "") / "port"
         self._master = self._slave = -1
@@ -56,6 +62,7 @@ class FakeMcu:
         self._started_s = 0.0
         self._sequence = 0
         self._timer: asyncio.TimerHandle | None = None
+        self._trial: asyncio.TimerHandle | None = None
 
     async def __aenter__(self) -> FakeMcu:
         self.plug_in()
@@ -80,8 +87,9 @@ class FakeMcu:
         """Be pulled out."""
         if self._master < 0:
             return
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in (self._timer, self._trial):
+            if timer is not None:
+                timer.cancel()
         loop = asyncio.get_running_loop()
         loop.remove_reader(self._master)
         loop.remove_writer(self._master)
@@ -135,6 +143,16 @@ class FakeMcu:
         self._sequence = 0
         self._hello()
         self._beat()
+        if self._trial is not None:
+            self._trial.cancel()
+        self._trial = asyncio.get_running_loop().call_later(self.trial_s, self._end_trial)
+
+    def _end_trial(self) -> None:
+        """What is not confirmed in time is over."""
+        if self.board.firmware.on_trial or self.board.model.on_trial:
+            self.send(report.Bye(NOT_CONFIRMED))
+            self.board.reset()
+            self._start()
 
     def _hello(self) -> None:
         self.send(self.board.hello())

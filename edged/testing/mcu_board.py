@@ -229,7 +229,7 @@ class FakeBoard:
                         "hash": image.hash,
                         "bootable": slots.may_run(slot),
                     }
-                    state |= {"pending": slots.pending == slot, "confirmed": slots.confirmed == slot}
+                    state |= {"pending": slots.pending == slot, "confirmed": slots.was_confirmed(slot)}
                     images.append(state | {"active": slots.running == slot, "permanent": False})
         return {"images": images}
 

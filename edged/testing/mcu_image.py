@@ -106,6 +106,8 @@ def _tlvs(data: bytes, expected: int) -> dict[int, bytes]:
     found, at = {}, _TLV.size
     while at < total:
         kind, length = _TLV.unpack_from(data, at)
-        found[kind] = data[at + _TLV.size : at + _TLV.size + length]
         at += _TLV.size + length
+        if kind in found or at > total:
+            raise ValueError("an entry that comes twice or is cut off")
+        found[kind] = data[at - length : at]
     return found

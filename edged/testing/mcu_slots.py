@@ -38,8 +38,10 @@ class Slots:
         self.floor = 0
         self.confirmed: int | None = None
         self.running: int | None = None
+        self.previous: int | None = None
         self.pending: int | None = None
         self.upload: Upload | None = None
+        self._rejected: set[int] = set()
         self._files: list[bytes | None] = [None, None]
         self._board = board
         self._key = key
@@ -68,6 +70,11 @@ class Slots:
         image = self.image(slot)
         return image is not None and image.counter >= self.floor
 
+    def was_confirmed(self, slot: int) -> bool:
+        """Whether it was kept once and has not failed since; what runs on trial was not, be it what ran before."""
+        kept = slot == self.previous and slot not in self._rejected and not (self.on_trial and slot == self.running)
+        return kept or slot == self.confirmed
+
     def put(self, data: bytes) -> None:
         """As if it had always been there, confirmed and running."""
         self._files[0] = data
@@ -85,7 +92,7 @@ class Slots:
             if under_way is not None and sha and (under_way.sha, under_way.length) == (sha, length) and under_way.data:
                 return len(under_way.data)
             self.upload = Upload(length, sha or b"", self._target())
-            self._files[self.upload.slot] = None
+            self._forget(self.upload.slot)
         if self.upload is None:
             return 0
         upload = self.upload
@@ -105,18 +112,22 @@ class Slots:
                 if slot == self.running or not self.may_run(slot):
                     raise Refused(BAD_STATE)
                 self.pending = slot
+                self._rejected.discard(slot)
                 return
         raise Refused(ABSENT)
 
     def confirm(self) -> None:
         """Keep what runs."""
         if self.running is not None:
-            self.confirmed = self.running
+            if self.on_trial:
+                self.previous, self.confirmed = self.confirmed, self.running
             image = self.image(self.running)
             self.floor = max(self.floor, image.counter if image else 0)
 
     def reset(self) -> None:
         """What a loader does: what was on trial and not confirmed is over; what was asked for is tried."""
+        if self.on_trial and self.running is not None:
+            self._rejected.add(self.running)
         self.running, self.pending = self.pending if self.may_run(self.pending) else self.confirmed, None
         if self.upload is not None:  # only whole sectors were written before
             del self.upload.data[len(self.upload.data) // SECTOR_BYTES * SECTOR_BYTES :]
@@ -125,8 +136,13 @@ class Slots:
 
     def erase(self) -> None:
         """Forget what neither runs nor is to be gone back to."""
-        self._files[self._target()] = None
+        self._forget(self._target())
         self.upload = None
+
+    def _forget(self, slot: int) -> None:
+        self._files[slot] = None
+        self._rejected.discard(slot)
+        self.previous = None if self.previous == slot else self.previous
 
     def _target(self) -> int:
         if self.on_trial and self.confirmed is not None:

@@ -58,7 +58,7 @@ def inspect(path: Path) -> Inspection:
     what = str(path)
     graph = Graph.read(data, what)
     inputs, outputs = tuple(map(tensor_spec, graph.inputs())), tuple(map(tensor_spec, graph.outputs()))
-    operators = {_operator_name(kind): count for kind, count in graph.operators().items()}
+    operators = {operator_name(kind): count for kind, count in graph.operators().items()}
     metadata = read_metadata(data, what)
     labels, problem = _labels(data, metadata, what)
     return Inspection(
@@ -140,7 +140,8 @@ def _labels(data: bytes, metadata: Metadata | None, what: str) -> tuple[tuple[st
         return (), error.message
 
 
-def _operator_name(kind: OperatorKind) -> str:
+def operator_name(kind: OperatorKind) -> str:
+    """As TFLite's schema calls it; a custom operator by its own name."""
     return shown(kind.custom) or _builtin_names().get(kind.builtin, f"BUILTIN_{kind.builtin}")
 
 

@@ -44,6 +44,14 @@ Result<Bytes> optional_bytes(const CborReader& body, std::string_view key) {
   return found.status() == Status::kNotFound ? Result<Bytes>(Bytes()) : found;
 }
 
+// Whether it was confirmed once and has not failed since: what a person may go back to. What runs on trial is not, be
+// it what ran before.
+bool confirmed(const Slots& slots, Kind kind, uint8_t slot) {
+  const ImageState& state = slots.state().of(kind);
+  if (state.active == slot) return true;
+  return state.previous == slot && !rejected(state, slot) && !(slots.on_trial(kind) && state.trial == slot);
+}
+
 }  // namespace
 
 Status ImageGroup::handle(const protocol::SmpHeader& header, CborReader& body, CborWriter& out) {
@@ -64,7 +72,7 @@ void ImageGroup::put(CborWriter& out, Kind kind, uint8_t slot, const Image& imag
   out.key("hash").put_bytes(image.hash);
   out.key("bootable").put_bool(ok(slots_.admit(kind, slot, image)));
   out.key("pending").put_bool(state.stage == Stage::kPending && state.trial == slot);
-  out.key("confirmed").put_bool(state.active == slot);
+  out.key("confirmed").put_bool(confirmed(slots_, kind, slot));
   out.key("active").put_bool(slots_.running().of(kind) == slot);
   out.key("permanent").put_bool(false);
   out.end();
@@ -133,7 +141,6 @@ Status ImageGroup::upload(const CborReader& body, CborWriter& out) {
   const Result<Bytes> data = body.bytes_of("data");
   if (!offset.ok()) return offset.status();
   if (!data.ok()) return data.status();
-  bool checked = false;
   if (offset.value() == 0) {
     const Result<uint32_t> number = body.uint_of("image", 0);
     const Result<uint32_t> length = body.uint_of("len");
@@ -145,15 +152,13 @@ Status ImageGroup::upload(const CborReader& body, CborWriter& out) {
     const Status status = upload_.begin(kAllKinds[number.value()], length.value(), sha.value(), data.value());
     if (!ok(status)) return status;
   }
-  if (!upload_.under_way()) return Status::kWrongState;
-  uint32_t reached = upload_.offset();
-  if (reached == offset.value()) {  // another offset is answered by where to go on
+  // Any other offset than the next is answered by where to go on: at the start, where nothing is under way.
+  if (upload_.under_way() && upload_.offset() == offset.value()) {
     if (const Status status = upload_.write(data.value()); !ok(status)) return status;
-    reached = upload_.offset();
-    checked = !upload_.under_way();
   }
-  out.key("off").put_uint(reached);
-  if (checked) out.key("match").put_bool(true);
+  const bool ended = upload_.ended_with(offset.value(), data.value().size());
+  out.key("off").put_uint(upload_.under_way() || ended ? upload_.offset() : 0);
+  if (ended) out.key("match").put_bool(true);
   return Status::kOk;
 }
 

@@ -47,9 +47,10 @@ bool decode(const uint8_t (&record)[kRecordSize], State& state, uint32_t& sequen
     const uint8_t* at = record + kImagesOffset + i * kImageStateSize;
     ImageState& image = state.images[i];
     if (!decode_slot(at[0], image.active) || !decode_slot(at[1], image.previous) || !decode_slot(at[2], image.trial) ||
-        !decode_slot(at[5], image.rejected)) {
+        at[5] >> kSlots != 0) {
       return false;
     }
+    image.rejected = at[5];
     if (at[3] > static_cast<uint8_t>(Stage::kRunning) || at[4] > static_cast<uint8_t>(Outcome::kRefused)) return false;
     image.stage = static_cast<Stage>(at[3]);
     image.outcome = static_cast<Outcome>(at[4]);

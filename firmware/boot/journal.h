@@ -34,9 +34,17 @@ struct ImageState {
   uint8_t trial = kNoSlot;
   Stage stage = Stage::kNone;
   Outcome outcome = Outcome::kNone;
-  uint8_t rejected = kNoSlot;  // its trial failed: it starts only when someone asks for it again
-  uint32_t floor = 0;          // images with a lower security counter do not start
+  uint8_t rejected = 0;  // bits of slots whose trial failed: they start only when someone asks for them again
+  uint32_t floor = 0;    // images with a lower security counter do not start
 };
+
+constexpr bool rejected(const ImageState& state, uint8_t slot) { return (state.rejected >> slot & 1U) != 0; }
+constexpr void reject(ImageState& state, uint8_t slot) {
+  state.rejected = static_cast<uint8_t>(state.rejected | 1U << slot);
+}
+constexpr void accept(ImageState& state, uint8_t slot) {
+  state.rejected = static_cast<uint8_t>(state.rejected & ~(1U << slot));
+}
 
 struct State {
   ImageState images[kKinds];

@@ -33,8 +33,8 @@ State numbered(uint32_t boots) {
 TEST(Journal, KeepsTheWholeState) {
   Device device;
   State state;
-  state.images[0] = {1, 0, 0, Stage::kPending, Outcome::kReverted, 1, 7};
-  state.images[1] = {0, kNoSlot, 1, Stage::kRunning, Outcome::kConfirmed, kNoSlot, 0xFFFFFFFF};
+  state.images[0] = {1, 0, 0, Stage::kPending, Outcome::kReverted, 3, 7};
+  state.images[1] = {0, kNoSlot, 1, Stage::kRunning, Outcome::kConfirmed, 0, 0xFFFFFFFF};
   state.boots = 12;
   State found;
   Journal journal(device.flash, kMap);

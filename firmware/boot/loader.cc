@@ -10,7 +10,7 @@ bool take_back(State& state) {
   bool any = false;
   for (ImageState& image : state.images) {
     if (image.stage != Stage::kRunning) continue;
-    image.rejected = image.trial;
+    reject(image, image.trial);
     image.trial = kNoSlot;
     image.stage = Stage::kNone;
     image.outcome = Outcome::kReverted;
@@ -68,7 +68,7 @@ Loader::Choice Loader::fall_back(Kind kind, ImageState& state) {
   }
   for (const uint8_t slot : order) {
     Choice choice;
-    if (slot == kNoSlot || slot == state.rejected || slot == state.active || !ok(prepare(kind, slot, choice))) continue;
+    if (slot == kNoSlot || slot == state.active || rejected(state, slot) || !ok(prepare(kind, slot, choice))) continue;
     state.active = slot;
     state.previous = kNoSlot;
     if (choice.image.counter > state.floor) state.floor = choice.image.counter;
@@ -90,7 +90,7 @@ Loader::Choice Loader::choose(Kind kind, ImageState& state, bool trials) {
       choice.standing = Standing::kTrial;
       return choice;
     }
-    state.rejected = state.trial;
+    reject(state, state.trial);
     state.trial = kNoSlot;
     state.stage = Stage::kNone;
     state.outcome = Outcome::kRefused;

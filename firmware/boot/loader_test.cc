@@ -71,6 +71,24 @@ TEST_F(LoaderTest, WhatFailedItsTrialDoesNotComeBackByItself) {
   EXPECT_EQ(board_.start(ResetReason::kRequested).slot, 1);
 }
 
+TEST_F(LoaderTest, NeitherDoTwoThatFailedTheirTrials) {
+  board_.place(Kind::kFirmware, 0, image(Kind::kFirmware, 1));
+  ASSERT_EQ(board_.start(ResetReason::kPowerOn).recovery, Recovery::kNone);
+  for (uint8_t version = 1; version <= 2; ++version) {
+    ASSERT_EQ(board_.upload(Kind::kModel, image(Kind::kModel, version)), Status::kOk);
+    for (uint8_t slot = 0; slot < kSlots; ++slot) {
+      Image found;
+      if (ok(board_.slots().inspect(Kind::kModel, slot, found)) && found.version.major == version) {
+        ASSERT_EQ(board_.slots().mark_for_test(Kind::kModel, slot), Status::kOk);
+      }
+    }
+    ASSERT_EQ(board_.start(ResetReason::kRequested).recovery, Recovery::kNone);
+    EXPECT_EQ(runs(Kind::kModel).version.major, version);
+    ASSERT_EQ(board_.start(ResetReason::kRequested).recovery, Recovery::kNone);
+    EXPECT_EQ(runs(Kind::kModel).slot, kNoSlot) << version;
+  }
+}
+
 TEST_F(LoaderTest, WhatDecayedBeforeItsTrialIsNotTried) {
   fill(1, 2);
   ASSERT_EQ(board_.start(ResetReason::kPowerOn).slot, 1);

@@ -27,6 +27,7 @@ Status MemorySource::read(uint32_t offset, MutableBytes into) {
 
 Status Slots::open(const Running& running) {
   running_ = running;
+  if (const Status status = check(map_, flash_.geometry()); !ok(status)) return status;
   const Status status = journal_.open(state_);
   return status == Status::kNotFound ? Status::kOk : status;
 }
@@ -73,7 +74,7 @@ Status Slots::mark_for_test(Kind kind, uint8_t slot) {
   ImageState& state = next.of(kind);
   state.trial = slot;
   state.stage = Stage::kPending;
-  drop(state.rejected, slot);
+  accept(state, slot);
   return record(next);
 }
 
@@ -105,6 +106,7 @@ Result<uint8_t> Slots::upload_slot(Kind kind) {
   const uint8_t candidates[] = {state.active, state.previous, 0, 1};
   for (const uint8_t keep : candidates) {
     Image image;
+    if (keep == kNoSlot || rejected(state, keep)) continue;
     if (ok(inspect(kind, keep, image)) && ok(admit(kind, keep, image))) return other(keep);
   }
   return uint8_t{0};
@@ -115,13 +117,14 @@ Status Slots::forget(Kind kind, uint8_t slot) {
   if (slot == running_.of(kind) || (on_trial(kind) && slot == state_.of(kind).active)) return Status::kWrongState;
   State next = state_;
   ImageState& state = next.of(kind);
-  if (state.active != slot && state.previous != slot && state.trial != slot && state.rejected != slot)
+  if (state.active != slot && state.previous != slot && state.trial != slot && !rejected(state, slot)) {
     return Status::kOk;
+  }
   if (state.trial == slot) state.stage = Stage::kNone;
   drop(state.active, slot);
   drop(state.previous, slot);
   drop(state.trial, slot);
-  drop(state.rejected, slot);
+  accept(state, slot);
   return record(next);
 }
 

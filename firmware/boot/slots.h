@@ -48,7 +48,8 @@ class Slots {
   Slots(hal::Flash& flash, const FlashMap& map, const PublicKey& key, const char* board)
       : flash_(flash), map_(map), key_(key), board_(board), journal_(flash, map) {}
 
-  // Reads the journal; a device without one has the state of a new device. Everything below comes after it.
+  // Reads the journal; a device without one has the state of a new device. Everything below comes after it. As
+  // check(map) and Journal::open().
   [[nodiscard]] Status open(const Running& running = {});
 
   [[nodiscard]] const State& state() const { return state_; }

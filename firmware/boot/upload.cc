@@ -37,6 +37,7 @@ Status Upload::begin(Kind kind, uint32_t length, Bytes sha, Bytes head) {
   if (const Status status = read_header(head, length, image); !ok(status)) return status;
   if (const Status status = slots_.places(kind, slot.value(), image); !ok(status)) return status;
   if (const Status status = slots_.forget(kind, slot.value()); !ok(status)) return status;
+  whole_ = false;
   kind_ = kind;
   slot_ = slot.value();
   length_ = length;
@@ -52,6 +53,9 @@ Status Upload::write(Bytes data) {
   Status status = store(data);
   if (ok(status) && offset_ < length_) return status;
   if (ok(status)) status = finish();
+  // What was refused is not left there, to be found and tried after all.
+  if (!ok(status)) static_cast<void>(slots_.flash().erase(slots_.region(kind_, slot_).address));
+  whole_ = ok(status);
   slot_ = kNoSlot;
   return status;
 }
@@ -110,6 +114,7 @@ Status Upload::finish() {
 Status Upload::erase(Kind kind, uint8_t slot) {
   if (const Status status = slots_.forget(kind, slot); !ok(status)) return status;
   if (under_way() && kind == kind_ && slot == slot_) slot_ = kNoSlot;
+  whole_ = false;
   hal::Flash& flash = slots_.flash();
   const Region& region = slots_.region(kind, slot);
   const uint32_t sector = flash.geometry().erase_size;

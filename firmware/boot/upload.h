@@ -22,11 +22,15 @@ class Upload {
   [[nodiscard]] Status begin(Kind kind, uint32_t length, Bytes sha, Bytes head);
   // The next bytes, those at offset(). kWrongState before begin(), kTooLarge beyond the length; kFlashFailed ends the
   // upload. The last bytes end it too: the image is then read back from flash, and the status is that of inspect() and
-  // admit(), or kCorrupt if it is not what `sha` said.
+  // admit(), or kCorrupt if it is not what `sha` said; after an error the slot is empty.
   [[nodiscard]] Status write(Bytes data);
 
   [[nodiscard]] bool under_way() const { return slot_ != kNoSlot; }
   [[nodiscard]] uint32_t offset() const { return offset_; }  // bytes received
+  // Whether these were the last bytes of an upload that went well: who asks again has lost the answer.
+  [[nodiscard]] bool ended_with(uint32_t offset, size_t size) const {
+    return whole_ && offset < length_ && size == length_ - offset;
+  }
 
   // Makes a slot that may be overwritten empty.
   [[nodiscard]] Status erase(Kind kind, uint8_t slot);
@@ -45,6 +49,7 @@ class Upload {
   uint32_t erased_ = 0;      // bytes from the start of the slot
   uint8_t sha_[kHashSize] = {};
   bool has_sha_ = false;
+  bool whole_ = false;              // the last upload is complete, and its slot as it left it
   uint8_t rest_[kRecordSize] = {};  // received, and less than a program unit, which is at most this (Journal::open)
   uint32_t rest_size_ = 0;
 };

@@ -91,6 +91,7 @@ TEST_F(UploadTest, SaysAtTheEndWhatIsWrong) {
   longer.push_back(0);
   ASSERT_EQ(begin(longer), Status::kOk);
   EXPECT_EQ(write(longer, 200), Status::kMalformed);
+  EXPECT_EQ(board_.memory()[kMap.firmware[0].address], 0xFF) << "nothing of it is left";
 }
 
 }  // namespace

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
-VECTORS = Path(__file__).resolve().parents[2] / "tests" / "firmware" / "vectors.txt"
+TESTS = Path(__file__).resolve().parents[2] / "tests" / "firmware"
+sys.path.append(str(TESTS))
+
+from fuzz_seeds import models  # noqa: E402
+
+VECTORS = TESTS / "vectors.txt"
 MOST_BYTES = 1500
 """Longer ones show nothing that shorter ones do not, and take longer."""
+
+MODELS_OF_EACH = 8
+"""Random models with one operator, for each there is: another type or another option of it takes another path."""
 
 
 def smp() -> Iterator[bytes]:
@@ -25,7 +35,7 @@ def is_hex(field: str) -> bool:
     return len(field) <= 2 * MOST_BYTES and len(field) % 2 == 0 and all(digit in "0123456789abcdef" for digit in field)
 
 
-SEEDS: dict[str, Callable[[], Iterator[bytes]]] = {"fuzz_smp": smp}
+SEEDS: dict[str, Callable[[], Iterator[bytes]]] = {"fuzz_smp": smp, "fuzz_model": partial(models, MODELS_OF_EACH)}
 
 
 def of(target: str) -> Iterator[bytes]:

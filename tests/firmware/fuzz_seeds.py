@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
@@ -35,12 +36,16 @@ def drawn(strategy: st.SearchStrategy[Case], count: int) -> list[Case]:
     return cases
 
 
+def models(count: int) -> Iterator[bytes]:
+    """``count`` of each operator, and graphs; the small ones of them."""
+    for strategy in (*(one_operator(name) for name in KINDS), graphs()):
+        yield from (case.model for case in drawn(strategy, count) if len(case.model) <= MAX_BYTES)
+
+
 def main(directory: Path, count: int) -> None:
     directory.mkdir(parents=True, exist_ok=True)
-    for strategy in (*(one_operator(name) for name in KINDS), graphs()):
-        for case in drawn(strategy, count):
-            if len(case.model) <= MAX_BYTES:
-                (directory / hashlib.sha256(case.model).hexdigest()[:16]).write_bytes(case.model)
+    for model in models(count):
+        (directory / hashlib.sha256(model).hexdigest()[:16]).write_bytes(model)
 
 
 if __name__ == "__main__":

@@ -231,8 +231,7 @@ def answer_records() -> Iterator[str]:
     saw = [seen(4, 7, log), seen(4, 8, other)]
     short, long = message(20), message(150)
     first, second = lines(long)
-    hidden = b"\x14" + packet(short) + b"\n\x06\x09"
-    full = frame(2, 9, b"\x01" * 1016)
+    hidden, full = b"\x14" + packet(short) + b"\n\x06\x09", frame(2, 9, b"\x01" * 1016)
     cases: dict[str, tuple[bytes, list[str]]] = {
         "all-kinds": (b"boot\n" + one + packet(short) + b"tail", [said(b"boot\n"), saw[0], sent(short), said(b"tail")]),
         "text-by-lines": (b"a\nb\n\nc", [said(b"a\n"), said(b"b\n"), said(b"\n"), said(b"c")]),

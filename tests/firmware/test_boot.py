@@ -8,7 +8,9 @@ import pytest
 from building import built
 
 
-@pytest.mark.parametrize("program", ["boot_test", "boot_power_cut_test"])
-def test_boot(program: str) -> None:
-    done = subprocess.run([built("host", program)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+@pytest.mark.parametrize(
+    ("preset", "program"), [("host", "boot_test"), ("host-asan", "boot_test"), ("host", "boot_power_cut_test")]
+)
+def test_boot(preset: str, program: str) -> None:
+    done = subprocess.run([built(preset, program)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     assert done.returncode == 0, done.stdout[-6000:]

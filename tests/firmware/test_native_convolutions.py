@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hypothesis
 import numpy as np
 import pytest
+from batches import MACHINES, PROGRAM, run_batch
 from building import built
+from fuzz_seeds import drawn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from micro_reference import Reference
@@ -100,7 +103,10 @@ def finer(draw: Draw) -> Case:
     return s.finish([out])
 
 
-@pytest.mark.parametrize("draws", [grouped, widened, deep, finer])
+DRAWS = [grouped, widened, deep, finer]
+
+
+@pytest.mark.parametrize("draws", DRAWS)
 def test_it_computes_what_tflm_computes(draws: Callable[[], st.SearchStrategy[Case]], library: Path, reference: Reference) -> None:
     @settings(max_examples=60, suppress_health_check=[hypothesis.HealthCheck.too_slow])
     @given(draws())
@@ -111,3 +117,15 @@ def test_it_computes_what_tflm_computes(draws: Callable[[], st.SearchStrategy[Ca
             np.testing.assert_array_equal(engine.invoke(*inputs)[0], want[0], err_msg=repr(case))
 
     judge()
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_a_core_computes_what_tflm_computes(machine: str, reference: Reference) -> None:
+    """By the inner loops of its own."""
+    if shutil.which("qemu-system-arm") is None:
+        pytest.skip("no qemu-system-arm: scripts/test installs it")
+    cases = [case for draws in DRAWS for case in drawn(draws(), 25)]
+    program = built(machine, f"{PROGRAM}.elf")
+    for case, (status, outputs) in zip(cases, run_batch(program, machine, cases), strict=True):
+        assert status == 0, case
+        assert outputs == [want.tobytes() for wants in reference.run(case.model, case.invocations) for want in wants], case

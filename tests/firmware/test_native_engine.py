@@ -1,4 +1,4 @@
-"""The native engine gives what TensorFlow Lite Micro gives, byte for byte, and refuses with a reason what it cannot run."""
+"""The native engine takes about the memory that TensorFlow Lite Micro takes, and refuses with a reason what it cannot run."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 from building import built
 from flatbuffers import Builder
-from native_engine import NativeEngine, Refused, by_reference, reference
+from native_engine import NativeEngine, Refused, reference
 
 MODELS = ["person_detect", "hello_world_int8", "micro_speech_quantized"]
 ARENA_RATIO = 1.15
@@ -29,27 +28,6 @@ def library() -> Path:
 @pytest.fixture
 def model(test_data: Path) -> Callable[[str], bytes]:
     return lambda name: (test_data / "models" / f"{name}.tflite").read_bytes()
-
-
-def grey(path: Path) -> np.ndarray[Any, Any]:
-    """A 96x96 picture whose bytes are int8 already; a BMP's rows go upward."""
-    return np.frombuffer(path.read_bytes()[-96 * 96 :], np.int8).reshape(96, 96)[::-1].reshape(1, 96, 96, 1)
-
-
-@pytest.mark.parametrize("name", MODELS)
-def test_random_inputs_come_out_as_from_tflm(library: Path, model: Callable[[str], bytes], name: str) -> None:
-    engine, judge = NativeEngine(library, model(name)), reference(model(name))
-    random = np.random.default_rng(1)
-    shape = engine.inputs[0].shape
-    for low, high in [(-128, 128)] * 20 + [(-128, -127), (127, 128), (0, 1)]:
-        given = random.integers(low, high, shape).astype(np.int8)
-        assert [one.tobytes() for one in engine.invoke(given)] == [one.tobytes() for one in by_reference(judge, [given], 1)]
-
-
-@pytest.mark.parametrize(("picture", "scores"), [("person", [-113, 113]), ("no_person", [57, -57])])
-def test_a_person_is_seen(library: Path, model: Callable[[str], bytes], test_data: Path, picture: str, scores: list[int]) -> None:
-    engine = NativeEngine(library, model("person_detect"))
-    assert engine.invoke(grey(test_data / "media" / f"{picture}.bmp"))[0].tolist() == [scores]
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -86,24 +64,6 @@ def test_uint8_convolutions_are_refused_as_tflm_refuses_them(library: Path, mode
     assert (refused.value.op_index, refused.value.op_code) == (0, 3)
     with pytest.raises(RuntimeError):
         reference(model("mobilenet_v1_0.25_128_quant"), 8 << 20)
-
-
-def test_a_model_for_the_edge_tpu_is_refused_by_its_operator(library: Path, model: Callable[[str], bytes]) -> None:
-    with pytest.raises(Refused, match="operator is not supported") as refused:
-        NativeEngine(library, model("mobilenet_v1_0.25_128_quant_edgetpu"), 8 << 20)
-    assert (refused.value.op_index, refused.value.op_code) == (0, 32)
-
-
-def test_every_beginning_of_a_model_is_refused(library: Path, model: Callable[[str], bytes]) -> None:
-    whole = model("hello_world_int8")
-    for end in range(0, len(whole) - 16, 7):
-        with pytest.raises(Refused):
-            NativeEngine(library, whole[:end])
-
-
-def test_a_model_at_an_odd_address_is_refused(library: Path, model: Callable[[str], bytes]) -> None:
-    with pytest.raises(Refused, match="multiple of 16"):
-        NativeEngine(library, model("hello_world_int8"), model_offset=4)
 
 
 Change = Callable[[Any], None]

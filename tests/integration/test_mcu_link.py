@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
+import tty
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -110,6 +112,19 @@ async def test_a_board_that_hangs(mcu: FakeMcu, link: Link) -> None:
     assert (await Board(link).info()).board == "host"
 
 
+async def test_a_port_that_takes_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edged.mcu.link.STUCK_S", 0.05)
+    master, slave = os.openpty()
+    tty.setraw(slave)
+    try:
+        async with Link(os.ttyname(slave), 4_000_000) as link:
+            with pytest.raises(BoardSilent):
+                await Board(link, Patience(0.05, 2)).echo("x" * 60_000)
+    finally:
+        os.close(master)
+        os.close(slave)
+
+
 async def test_late_answers_belong_to_nobody(mcu: FakeMcu, link: Link) -> None:
     with pytest.raises(TimeoutError):
         await link.ask(EchoWrite(d="x").BYTES, 0.0)
@@ -198,6 +213,18 @@ async def test_a_port_without_permission(mcu: FakeMcu, monkeypatch: pytest.Monke
         open_port(mcu.path, 115200)
     assert lost.value.fault == "no permission"
     assert "adduser" in lost.value.hint or "root" in lost.value.hint
+
+
+async def test_a_trial_that_nobody_confirms(mcu: FakeMcu, link: Link) -> None:
+    board, reports = Board(link), link.reports()
+    image = make_image(b"2", mcu.board.key, board="host", version=(2, 0, 0))
+    await board.upload(FIRMWARE, image, b"")
+    await board.test(next(slot.hash for slot in await board.images() if slot.version == "2.0.0"))
+    mcu.trial_s = 0.2
+    await board.reset()
+    while await anext(reports) != report.Bye(3):
+        pass
+    assert (await board.info()).version == "1.0.0"
 
 
 async def test_a_trial_that_is_kept_and_one_that_is_not(mcu: FakeMcu, link: Link) -> None:

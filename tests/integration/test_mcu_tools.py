@@ -7,6 +7,7 @@ import shutil
 import struct
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,10 +16,13 @@ from esp_rom import EspRom
 from stm32_rom import FLASH, Stm32Rom
 
 from edged.cli.main import main
+from edged.cli.mcu_tools import check_chip
 from edged.core.errors import ImageRefused, ToolFailed
+from edged.mcu.boards import guess
+from edged.mcu.ports import Port
 from edged.mcu.tools.esp import EspTool
 from edged.mcu.tools.stm32 import Stm32Flash
-from edged.mcu.tools.uf2 import Uf2Drive, read_family
+from edged.mcu.tools.uf2 import Uf2Drive, chip_of, find_drives, read_family
 from edged.testing.mcu import FakeMcu
 from edged.testing.mcu_board import FakeBoard
 from edged.testing.mcu_image import make_image
@@ -168,6 +172,7 @@ def test_a_uf2_file_is_copied_to_the_drive_of_its_chip(drive: Path, picture: Cal
     image = picture(uf2(RP2040))
     mounts = tmp_path / "mounts"
     mounts.write_text(f"/dev/sda1 {str(drive).replace(' ', chr(92) + '040')} vfat rw 0 0\n/dev/root / ext4 rw 0 0\n")
+    assert [(found, chip_of(found)) for found in find_drives(mounts)] == [(drive, "RP2040")]
     flasher = Uf2Drive(mounts=mounts)
     flasher.check(image)
     shares: list[float] = []
@@ -192,6 +197,14 @@ def test_a_uf2_file_that_does_not_fit(drive: Path, picture: Callable[[bytes], Pa
     with pytest.raises(ImageRefused, match=reason):
         Uf2Drive(drive).check(picture(data))
     assert [it.name for it in drive.iterdir()] == ["INFO_UF2.TXT"]
+
+
+def test_a_tool_of_another_chip_is_not_tried() -> None:
+    port = Port(Path("/dev/ttyACM0"), None, (0x2E8A, 0x000A), "Pico", "1", guess(0x2E8A, 0x000A), (), "")
+    with pytest.raises(ToolFailed, match="RP2040 with a program of the Pico SDK: esptool does not flash that"):
+        check_chip(port, "esptool")
+    check_chip(replace(port, guess=guess(0x10C4, 0xEA60)), "stm32flash")
+    check_chip(None, "stm32flash")
 
 
 def test_no_drive_and_a_strange_one(drive: Path, picture: Callable[[bytes], Path], tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ class Uf2Drive:
         """Raises ImageRefused if it is no whole UF2 file, or for another chip; ToolFailed if there is no drive."""
         family = read_family(image)
         drive = self._find()
-        chip = _chip(drive)
+        chip = chip_of(drive)
         if chip is None:
             raise ToolFailed(f"{drive} is the drive of a chip that edged does not know", hint=f"Known: {', '.join(BOARDS)}.")
         if FAMILIES.get(family) != chip:
@@ -65,7 +65,7 @@ class Uf2Drive:
             if not (self._drive / "INFO_UF2.TXT").is_file():
                 raise ToolFailed(f"{self._drive} is no drive of a UF2 loader: it has no INFO_UF2.TXT", hint=HINT)
             return self._drive
-        found = [it for it in _mounted(self._mounts) if (it / "INFO_UF2.TXT").is_file()]
+        found = find_drives(self._mounts)
         if len(found) != 1:
             which = ", ".join(map(str, found))
             raise ToolFailed(f"which drive? There are: {which}" if found else "there is no drive of a UF2 loader", hint=HINT)
@@ -97,7 +97,13 @@ def read_family(image: Path) -> int:
     return int(families.pop())
 
 
-def _chip(drive: Path) -> str | None:
+def find_drives(mounts: Path = MOUNTS) -> list[Path]:
+    """The drives of UF2 loaders that are mounted."""
+    return [place for place in _mounted(mounts) if (place / "INFO_UF2.TXT").is_file()]
+
+
+def chip_of(drive: Path) -> str | None:
+    """The chip that a drive says it is of; None for one that is not known here."""
     for line in (drive / "INFO_UF2.TXT").read_text(errors="replace").splitlines():
         name, _, value = line.partition(":")
         if name.strip() == "Board-ID":

@@ -129,7 +129,8 @@ Status Model::check_order(Diagnosis& diagnosis) const {
   if (source_.broken) return refuse(diagnosis, Status::kMalformed, kBroken);
   for (uint32_t i = 0; i < inputs_.size(); ++i) {
     const auto tensor = static_cast<size_t>(inputs_[i]);
-    if (written[tensor]) return refuse(diagnosis, Status::kMalformed, "an input is a constant or a state, or named twice");
+    if (written[tensor])
+      return refuse(diagnosis, Status::kMalformed, "an input is a constant or a state, or named twice");
     written[tensor] = true;
   }
   const auto make_written = [&written](const Vector<int32_t>& outputs) {

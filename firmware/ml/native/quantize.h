@@ -61,10 +61,10 @@ inline int32_t wrapping_add(int32_t a, int32_t b) {
 }
 
 inline int32_t clamp(int32_t x, Range range) { return x < range.low ? range.low : (x > range.high ? range.high : x); }
-// A NaN comes out as the lower border, as from the reference: min(max(x, low), high) with std's functions.
+// A NaN stays one, as in the reference.
 inline float clamp(float x, FloatRange range) {
-  const float above = range.low < x ? x : range.low;
-  return above > range.high ? range.high : above;
+  const float above = x < range.low ? range.low : x;
+  return range.high < above ? range.high : above;
 }
 
 }  // namespace edged::ml::native

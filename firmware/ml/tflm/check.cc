@@ -1,5 +1,7 @@
 #include "ml/tflm/check.h"
 
+#include <limits>
+
 #include "tensorflow/lite/micro/memory_helpers.h"
 #include "tensorflow/lite/schema/schema_generated.h"
 #include "tensorflow/lite/schema/schema_utils.h"
@@ -98,7 +100,35 @@ class Checker {
       return refuse(Status::kMalformed, "a constant does not have the bytes of its shape");
     }
     has_value = constant || tensor.is_variable() ? 1 : 0;
+    return check_quantisation(tensor);
+  }
+
+  // TFLM's operators read a scale for each channel without counting them.
+  bool check_quantisation(const tflite::Tensor& tensor) {
+    const tflite::QuantizationParameters* quantisation = tensor.quantization();
+    if (quantisation == nullptr || quantisation->scale() == nullptr || quantisation->scale()->size() == 0) return true;
+    const uint32_t scales = quantisation->scale()->size();
+    if (quantisation->zero_point() == nullptr || quantisation->zero_point()->size() != scales) {
+      return refuse(Status::kMalformed, "a tensor does not have as many zero points as scales");
+    }
+    if (scales > 1 &&
+        !has_dimension(tensor, scales)) {  // which one it is, old files state wrongly, and nobody reads it
+      return refuse(Status::kMalformed, "a tensor does not have one scale for each of its channels");
+    }
+    for (const float scale : *quantisation->scale()) {
+      if (!(scale > 0) || scale > std::numeric_limits<float>::max()) {
+        return refuse(Status::kMalformed, "a scale is not above zero");
+      }
+    }
     return true;
+  }
+
+  [[nodiscard]] static bool has_dimension(const tflite::Tensor& tensor, uint32_t size) {
+    if (tensor.shape() == nullptr) return false;
+    for (const int32_t dimension : *tensor.shape()) {
+      if (static_cast<uint32_t>(dimension) == size) return true;
+    }
+    return false;
   }
 
   bool check_ends(const Indices& ends, const tflite::SubGraph& graph) {

@@ -3,15 +3,16 @@
 namespace edged::ml::native {
 namespace {
 
-Status take_multipliers(Prepare& prepare, const Operands& operands, uint32_t count, ScaleProduct product,
-                        Channels& channels) {
-  const float input = operands.input.scale();
+Status take_multipliers(Prepare& prepare, const Operands& operands, uint32_t count, Channels& channels) {
+  const auto input = static_cast<double>(operands.input.scale());
   const auto output = static_cast<double>(operands.output.scale());
+  channels.plain = channels.range.low == INT8_MIN && channels.range.high == INT8_MAX;
   for (uint32_t i = 0; i < count; ++i) {
-    const Multiplier by = quantize_multiplier(product(input, operands.weights.scale(i)) / output);
+    const Multiplier by = quantize_multiplier(input * static_cast<double>(operands.weights.scale(i)) / output);
     if (by.shift > kMaxLeftShift) return prepare.refuse("the output's scale is too fine", Status::kMalformed);
     channels.fractions[i] = by.fraction;
     channels.shifts[i] = static_cast<int8_t>(by.shift);
+    if (by.shift >= 0) channels.plain = false;
   }
   return Status::kOk;
 }
@@ -31,11 +32,6 @@ void fold_bias(const Operands& operands, const WeightLayout& layout, Channels& c
 
 }  // namespace
 
-double product_in_double(float input, float weights) {
-  return static_cast<double>(input) * static_cast<double>(weights);
-}
-double product_in_float(float input, float weights) { return static_cast<double>(input * weights); }
-
 bool Operands::are(Type type) const {
   const Type of_bias = type == Type::kInt8 ? Type::kInt32 : type;
   return input.type == type && weights.type == type && output.type == type && (!bias.present() || bias.type == of_bias);
@@ -45,8 +41,8 @@ Operands read_operands(const Prepare& prepare) {
   return {prepare.input(0), prepare.input(1), prepare.input(2), prepare.output(0)};
 }
 
-Status prepare_channels(Prepare& prepare, const Operands& operands, const WeightLayout& layout, ScaleProduct product,
-                        Activation activation, Channels& channels) {
+Status prepare_channels(Prepare& prepare, const Operands& operands, const WeightLayout& layout, Activation activation,
+                        Channels& channels) {
   if (operands.weights.constant == nullptr || (operands.bias.present() && operands.bias.constant == nullptr)) {
     return prepare.refuse("weights or bias that are not constants are not supported");
   }
@@ -62,7 +58,7 @@ Status prepare_channels(Prepare& prepare, const Operands& operands, const Weight
   channels.shifts = prepare.persistent<int8_t>(layout.channels);
   if (channels.shifts == nullptr) return Status::kOk;
   fold_bias(operands, layout, channels);
-  return take_multipliers(prepare, operands, layout.channels, product, channels);
+  return take_multipliers(prepare, operands, layout.channels, channels);
 }
 
 }  // namespace edged::ml::native

@@ -15,6 +15,7 @@ struct Channels {
   int8_t* shifts;
   int32_t zero_point;  // of the output
   Range range;
+  bool plain;  // all multipliers are below one half, and the range is that of int8
 
   [[nodiscard]] int8_t finish(uint32_t sum, uint32_t channel) const {
     const auto biased = static_cast<int32_t>(sum + static_cast<uint32_t>(bias[channel]));
@@ -23,7 +24,7 @@ struct Channels {
   }
   // Those from this one on.
   [[nodiscard]] Channels from(uint32_t channel) const {
-    return {bias + channel, fractions + channel, shifts + channel, zero_point, range};
+    return {bias + channel, fractions + channel, shifts + channel, zero_point, range, plain};
   }
 };
 
@@ -47,14 +48,9 @@ struct WeightLayout {
   uint32_t tap_step;
 };
 
-// What the scales of input and weights are multiplied in. The last bit of a multiplier shows it.
-using ScaleProduct = double (*)(float input, float weights);
-[[nodiscard]] double product_in_double(float input, float weights);
-[[nodiscard]] double product_in_float(float input, float weights);
-
 // Checks scales and constants, and takes the memory. Where there is none, nothing is computed, and all is well: what
 // the operator asks for next will not be granted either.
 [[nodiscard]] Status prepare_channels(Prepare& prepare, const Operands& operands, const WeightLayout& layout,
-                                      ScaleProduct product, Activation activation, Channels& channels);
+                                      Activation activation, Channels& channels);
 
 }  // namespace edged::ml::native

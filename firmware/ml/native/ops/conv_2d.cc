@@ -183,8 +183,7 @@ Status prepare_int8(Prepare& prepare, const Operands& operands, const Shape& sha
       height.filter == 1 && width.filter == 1 && height.stride == 1 && width.stride == 1 && shape.groups == 1;
   if (!pointwise) prepare.scratch(uint64_t{kColumns} * depth);
   const WeightLayout layout = {all_rows, depth, depth, 1};
-  const Status status =
-      prepare_channels(prepare, operands, layout, product_in_double, activation, params.rows.channels);
+  const Status status = prepare_channels(prepare, operands, layout, activation, params.rows.channels);
   if (!ok(status)) return status;
   return prepare.evaluate_with(pointwise ? evaluate_pointwise : evaluate_int8, params);
 }

@@ -12,7 +12,7 @@ namespace edged::ml::native {
 namespace {
 
 namespace option {
-enum : uint32_t { kActivation = 4, kDilationWidth = 5, kDilationHeight = 6 };
+enum : uint32_t { kMultiplier = 3, kActivation = 4, kDilationWidth = 5, kDilationHeight = 6 };
 }
 
 struct Shape {
@@ -48,13 +48,16 @@ void each_pixel(const Shape& shape, const T* image, T* to, Visit visit) {
 template <typename T>
 void look_up(const Shape& shape, const T* image, int32_t y, int32_t x, const T* outside, const T** pixels) {
   const Axis& height = shape.window.height;
-  const Axis& width = shape.window.width;
-  const size_t line = size_t(width.in) * shape.channels;
+  const Axis width = shape.window.width;
+  const auto channels = static_cast<int32_t>(shape.channels);
+  const int32_t first = width.start(x);
   for (int32_t ky = 0, iy = height.start(y); ky < height.filter; ++ky, iy += height.dilation) {
-    const bool line_inside = iy >= 0 && iy < height.in;
-    for (int32_t kx = 0, ix = width.start(x); kx < width.filter; ++kx, ix += width.dilation) {
-      const bool inside = line_inside && ix >= 0 && ix < width.in;
-      *pixels++ = inside ? image + size_t(iy) * line + size_t(ix) * shape.channels : outside;
+    // A line outside of the input has no pixels inside, a position below zero is a large one.
+    const uint32_t pixels_inside = iy >= 0 && iy < height.in ? static_cast<uint32_t>(width.in) : 0;
+    const T* line = image + (pixels_inside == 0 ? 0 : iy * width.in * channels);
+    int32_t ix = first;
+    for (const T** end = pixels + width.filter; pixels != end; ix += width.dilation) {
+      *pixels++ = static_cast<uint32_t>(ix) < pixels_inside ? line + ix * channels : outside;
     }
   }
 }
@@ -109,8 +112,9 @@ Status read_shape(Prepare& prepare, const Operands& operands, Shape& shape) {
   shape.batches = operands.input.dims[0];
   shape.channels = static_cast<uint32_t>(operands.input.dims[3]);
   shape.outputs = static_cast<uint32_t>(operands.output.dims[3]);
-  // The multiplier among the options is not read: it follows from the shapes.
-  if (shape.outputs % shape.channels != 0 || weights.dims[3] != operands.output.dims[3] ||
+  // The multiplier follows from the shapes, and TFLM believes the options all the same: they have to agree.
+  const auto multiplier = static_cast<uint32_t>(prepare.options().scalar<int32_t>(option::kMultiplier, 0));
+  if (uint64_t{multiplier} * shape.channels != shape.outputs || weights.dims[3] != operands.output.dims[3] ||
       (operands.bias.present() && operands.bias.elements != shape.outputs)) {
     return prepare.refuse("the shapes do not fit each other", Status::kMalformed);
   }
@@ -129,7 +133,7 @@ Status prepare_int8(Prepare& prepare, const Operands& operands, const Shape& sha
   depthwise.taps = operands.weights.elements / shape.outputs;
   prepare.scratch(uint64_t{depthwise.taps} * sizeof(const int8_t*) + shape.channels);
   const WeightLayout layout = {shape.outputs, depthwise.taps, 1, shape.outputs};
-  const Status status = prepare_channels(prepare, operands, layout, product_in_double, activation, depthwise.channels);
+  const Status status = prepare_channels(prepare, operands, layout, activation, depthwise.channels);
   if (!ok(status)) return status;
   return prepare.evaluate_with(evaluate_int8, params);
 }

@@ -97,8 +97,7 @@ Status prepare_int8(Prepare& prepare, const Operands& operands, uint32_t batches
   params.input_offset = -operands.input.zero_point();
   params.weight_offset = operands.weights.per_channel() ? 0 : -operands.weights.zero_point();
   const WeightLayout layout = {rows.rows, rows.depth, rows.depth, 1};
-  const auto product = operands.weights.per_channel() ? product_in_double : product_in_float;
-  const Status status = prepare_channels(prepare, operands, layout, product, activation, rows.channels);
+  const Status status = prepare_channels(prepare, operands, layout, activation, rows.channels);
   if (!ok(status)) return status;
   return prepare.evaluate_with(params.weight_offset == 0 ? evaluate_int8 : evaluate_offset, params);
 }

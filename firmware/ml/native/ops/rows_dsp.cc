@@ -16,28 +16,25 @@ inline int32_t accumulate(Pairs a, Pairs b, int32_t sum) { return __smlad(a.odd,
   return static_cast<uint32_t>(sum);
 }
 
-// first, second: two sums each, of both rows, for the first and the second column.
+// first, second: two sums each, of both rows, for the first and the second column. The second of each is reached by
+// adding the depth: a register less than a pointer of its own.
 [[gnu::noinline]] void dot_2x2(const int8_t* w, const int8_t* x, uint32_t depth, uint32_t* first, uint32_t* second) {
   int32_t s00 = 0, s01 = 0, s10 = 0, s11 = 0;
-  const int8_t *w1 = w + depth, *x1 = x + depth;
-  const auto step = [&](uint32_t k) {
-    const Pairs a0 = pairs(w + k), a1 = pairs(w1 + k), b0 = pairs(x + k);
+  const int8_t* end = w + depth / 4 * 4;
+  while (w != end) {
+    const Pairs a0 = pairs(w), a1 = pairs(w + depth), b0 = pairs(x), b1 = pairs(x + depth);
+    w += 4;
+    x += 4;
     s00 = accumulate(a0, b0, s00);
     s10 = accumulate(a1, b0, s10);
-    const Pairs b1 = pairs(x1 + k);
     s01 = accumulate(a0, b1, s01);
     s11 = accumulate(a1, b1, s11);
-  };
-  for (; depth >= 8; depth -= 8, w += 8, w1 += 8, x += 8, x1 += 8) {
-    step(0);
-    step(4);
   }
-  for (; depth >= 4; depth -= 4, w += 4, w1 += 4, x += 4, x1 += 4) step(0);
-  for (uint32_t k = 0; k < depth; ++k) {
-    s00 = __smlabb(w[k], x[k], s00);
-    s10 = __smlabb(w1[k], x[k], s10);
-    s01 = __smlabb(w[k], x1[k], s01);
-    s11 = __smlabb(w1[k], x1[k], s11);
+  for (uint32_t left = depth % 4; left != 0; --left, ++w, ++x) {
+    s00 = __smlabb(w[0], x[0], s00);
+    s10 = __smlabb(w[depth], x[0], s10);
+    s01 = __smlabb(w[0], x[depth], s01);
+    s11 = __smlabb(w[depth], x[depth], s11);
   }
   first[0] = static_cast<uint32_t>(s00);
   first[1] = static_cast<uint32_t>(s10);

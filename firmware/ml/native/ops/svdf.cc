@@ -185,9 +185,8 @@ Status prepare_steps(Prepare& prepare, Params& p) {
       feature.zero_point() != 0 || time.zero_point() != 0) {
     return prepare.refuse("an operand has no scale or several, or weights have a zero point");
   }
-  const float product = state.scale() * time.scale();
-  if (!(std::abs(static_cast<double>(prepare.input(kBias).scale()) - static_cast<double>(product)) <
-        kBiasScaleTolerance)) {
+  const auto product = static_cast<double>(state.scale() * time.scale());
+  if (!(std::abs(static_cast<double>(prepare.input(kBias).scale()) - product) < kBiasScaleTolerance)) {
     return prepare.refuse("the bias does not have the scale of state and time weights");
   }
   // TFLM forgets the activation; what the type cuts off anyway is the same.
@@ -197,8 +196,9 @@ Status prepare_steps(Prepare& prepare, Params& p) {
   p.input_zero = input.zero_point();
   p.state_zero = state.zero_point();
   p.zero = output.zero_point();
-  if (!take_multiplier(static_cast<double>(input.scale() * feature.scale() / state.scale()), p.to_state) ||
-      !take_multiplier(static_cast<double>(product / output.scale()), p.to_output)) {
+  const auto real = [](const TensorInfo& tensor) { return static_cast<double>(tensor.scale()); };
+  if (!take_multiplier(real(input) * real(feature) / real(state), p.to_state) ||
+      !take_multiplier(real(state) * real(time) / real(output), p.to_output)) {
     return prepare.refuse(kScalesApart);
   }
   return state.type == Type::kInt8 ? prepare_state<int8_t>(prepare, p) : prepare_state<int16_t>(prepare, p);

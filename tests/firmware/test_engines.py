@@ -1,0 +1,70 @@
+"""Either engine gives what TensorFlow Lite Micro gives, byte for byte, and refuses what is no sound model.
+
+The wheel is the judge of both: of our own engine, and of TFLM's library behind our interface (TFLM_ROOT).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from building import built
+from native_engine import NativeEngine, Refused, by_reference, reference
+
+MODELS = ["person_detect", "hello_world_int8", "micro_speech_quantized"]
+PRESETS = {"native": "host", "tflm": "host-tflm"}
+
+
+@pytest.fixture(scope="session", params=PRESETS)
+def library(request: pytest.FixtureRequest) -> Path:
+    if request.param == "tflm" and "TFLM_ROOT" not in os.environ:
+        pytest.skip("TFLM_ROOT is not set: a checkout of tflite-micro with its library built (firmware/ml/tflm/README.md)")
+    return built(PRESETS[request.param], "libedged_ml_host.so")
+
+
+@pytest.fixture
+def model(test_data: Path) -> Callable[[str], bytes]:
+    return lambda name: (test_data / "models" / f"{name}.tflite").read_bytes()
+
+
+def grey(path: Path) -> np.ndarray[Any, Any]:
+    """A 96x96 picture whose bytes are int8 already; a BMP's rows go upward."""
+    return np.frombuffer(path.read_bytes()[-96 * 96 :], np.int8).reshape(96, 96)[::-1].reshape(1, 96, 96, 1)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_random_inputs_come_out_as_from_tflm(library: Path, model: Callable[[str], bytes], name: str) -> None:
+    engine, judge = NativeEngine(library, model(name)), reference(model(name))
+    random = np.random.default_rng(1)
+    shape = engine.inputs[0].shape
+    for low, high in [(-128, 128)] * 20 + [(-128, -127), (127, 128), (0, 1)]:
+        given = random.integers(low, high, shape).astype(np.int8)
+        assert [one.tobytes() for one in engine.invoke(given)] == [one.tobytes() for one in by_reference(judge, [given], 1)]
+
+
+@pytest.mark.parametrize(("picture", "scores"), [("person", [-113, 113]), ("no_person", [57, -57])])
+def test_a_person_is_seen(library: Path, model: Callable[[str], bytes], test_data: Path, picture: str, scores: list[int]) -> None:
+    engine = NativeEngine(library, model("person_detect"))
+    assert engine.invoke(grey(test_data / "media" / f"{picture}.bmp"))[0].tolist() == [scores]
+
+
+def test_a_model_for_the_edge_tpu_is_refused_by_its_operator(library: Path, model: Callable[[str], bytes]) -> None:
+    with pytest.raises(Refused, match="operator is not supported") as refused:
+        NativeEngine(library, model("mobilenet_v1_0.25_128_quant_edgetpu"), 8 << 20)
+    assert (refused.value.op_index, refused.value.op_code) == (0, 32)
+
+
+def test_every_beginning_of_a_model_is_refused(library: Path, model: Callable[[str], bytes]) -> None:
+    whole = model("hello_world_int8")
+    for end in range(0, len(whole) - 16, 7):
+        with pytest.raises(Refused):
+            NativeEngine(library, whole[:end])
+
+
+def test_a_model_at_an_odd_address_is_refused(library: Path, model: Callable[[str], bytes]) -> None:
+    with pytest.raises(Refused, match="multiple of 16"):
+        NativeEngine(library, model("hello_world_int8"), model_offset=4)
