@@ -9,7 +9,7 @@
 namespace edged::app {
 
 // Of the build; by default as long as a host takes that restarts, finds its port again and asks.
-inline constexpr uint32_t kTrialWindowMs = EDGED_TRIAL_WINDOW_S * 1000u;
+inline constexpr uint32_t kTrialWindowMs = EDGED_TRIAL_S * 1000u;
 // After a self-test that failed: time for a host to ask what was wrong.
 inline constexpr uint32_t kFailedWindowMs = 5000;
 
