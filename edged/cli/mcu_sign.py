@@ -27,8 +27,10 @@ def register(actions: Verbs) -> None:
     keygen.add_argument("file", type=Path, metavar="FILE", help="the private key, as PEM; the public one is put beside it")
     keygen.set_defaults(run=run_keygen)
 
-    sign = actions.add_parser("sign", help="make a signed image of a firmware (.bin) or a model (.tflite)")
-    sign.add_argument("file", type=Path, metavar="FILE", help="app.bin of `edged mcu build`, or a .tflite")
+    sign = actions.add_parser("sign", help="make a signed image of a firmware (.bin) or a model (.tflite, or a bundle)")
+    sign.add_argument(
+        "file", type=Path, metavar="FILE", help="app.bin of `edged mcu build`, a .tflite, or the directory of a bundle"
+    )
     sign.add_argument("-k", "--key", type=Path, required=True, metavar="FILE", help="the private key of `edged mcu keygen`")
     sign.add_argument("--board", required=True, metavar="BOARD", help="the only kind of board that is to take it")
     sign.add_argument("--version", required=True, metavar="X.Y.Z", help="its version")
@@ -36,9 +38,14 @@ def register(actions: Verbs) -> None:
     sign.add_argument("-o", "--output", type=Path, metavar="FILE", help="the image (default: FILE with .signed.bin)")
     sign.add_argument("--load-address", type=lambda text: int(text, 0), metavar="N", help="of a firmware for a board of your own")
     model = sign.add_argument_group("of a model")
-    model.add_argument("--name", metavar="NAME", help="its name on the board (default: that of the file)")
+    model.add_argument("--name", metavar="NAME", help="its name on the board (default: that of the file or bundle)")
     model.add_argument("--no-golden", action="store_true", help="have boards compare no answers with those that it gives here")
-    model.add_argument("--noise", type=int, default=2, metavar="N", help="compare so many answers to noise (default: %(default)s)")
+    model.add_argument(
+        "--noise",
+        type=int,
+        metavar="N",
+        help="compare so many answers to noise (default: 2, and 0 for a bundle with golden vectors)",
+    )
     model.add_argument("--input", action="append", default=[], type=Path, metavar="FILE", help="compare the answer to this one too")
     model.add_argument("--raw-pixels", action="store_true", help="the bytes of a .bmp are the input as it stands")
     model.add_argument(
@@ -64,8 +71,8 @@ def run_sign(arguments: argparse.Namespace) -> int:
     from edged.core.errors import OutputUnwritable
     from edged.mcu.image import parse
 
+    is_model = arguments.file.is_dir() or arguments.file.suffix == ".tflite"
     target = arguments.output or arguments.file.with_suffix(".signed.bin")
-    is_model = arguments.file.suffix == ".tflite"
     try:
         data = _model(arguments) if is_model else _firmware(arguments)
     except ValueError as error:
@@ -106,21 +113,23 @@ def _firmware(arguments: argparse.Namespace) -> bytes:
 
 
 def _model(arguments: argparse.Namespace) -> bytes:
+    from edged.infer.bundle import load_bundle
     from edged.infer.graph import Graph
     from edged.mcu.package import build
-    from edged.tooling.mcu_golden import make_vectors
+    from edged.tooling.mcu_golden import NOISE, bundle_vectors, make_vectors
     from edged.tooling.mcu_sign import ModelLabel, sign_model
 
-    model = read_bytes(arguments.file)
-    _ = Graph.read(model, str(arguments.file)).main  # refuses what is no model
+    bundle = load_bundle(arguments.file) if arguments.file.is_dir() else None
+    file = arguments.file if bundle is None else bundle.paths["cpu"]
+    model = read_bytes(file)
+    _ = Graph.read(model, str(file)).main  # refuses what is no model
     vectors = []
     if not arguments.no_golden:
-        vectors = make_vectors(
-            arguments.file,
-            arguments.input,
-            noise=arguments.noise,
-            tolerance=arguments.tolerance,
-            raw_pixels=arguments.raw_pixels,
-        )
-    label = ModelLabel(arguments.board, arguments.name or arguments.file.stem, arguments.version, arguments.counter)
-    return sign_model(build(model, vectors), label, arguments.key)
+        vectors = [] if bundle is None else bundle_vectors(bundle, arguments.tolerance)
+        noise = arguments.noise if arguments.noise is not None else 0 if vectors else NOISE
+        if noise or arguments.input:
+            vectors += make_vectors(
+                file, arguments.input, noise=noise, tolerance=arguments.tolerance, raw_pixels=arguments.raw_pixels
+            )
+    name = arguments.name or (file.stem if bundle is None else bundle.manifest.name)
+    return sign_model(build(model, vectors), ModelLabel(arguments.board, name, arguments.version, arguments.counter), arguments.key)

@@ -7,18 +7,26 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from boards import plugged_in, with_images
 
 from edged.cli.main import main
+from edged.infer.bundle import load_bundle
+from edged.infer.golden import FILE_NAME, encode, parse_golden
 from edged.mcu import upload
+from edged.mcu.image import parse
 from edged.mcu.package import build, read
 from edged.mcu.transport import Patience
+from edged.testing.candidates import write_candidate
 from edged.testing.mcu import FakeMcu
 from edged.testing.mcu_board import FakeBoard, Tensor
 from edged.testing.mcu_image import Key, make_image
+from edged.testing.network import Network
 from edged.testing.tflite import make_tflite
+from edged.tooling.golden import make_golden
+from edged.tooling.mcu_reference import run_reference
 from edged.tooling.mcu_sign import public_path
 
 Run = Callable[..., tuple[int, str, str]]
@@ -256,11 +264,40 @@ def test_a_model_is_signed_with_what_the_real_runtime_answers(run: Run, tmp_path
     picture = test_data / "media" / "person.bmp"
     words = ("--key", key, "--version", "1.0.0", "--board", "host", "--input", picture, "--raw-pixels", "--noise", 1)
     assert run("sign", path, *words)[0] == 0
-    from edged.mcu.image import parse
-
     package = read(parse((tmp_path / "person.signed.bin").read_bytes()).payload)
     assert len(package.vectors) == 2
     assert package.vectors[0].output[:2] == bytes([256 - 113, 113])
+
+
+def test_a_bundle_is_signed_with_its_own_golden_vectors(run: Run, tmp_path: Path, test_data: Path) -> None:
+    key, network = tmp_path / "key.pem", Network((1, 32, 32, 3), "int8", 1 / 255, -128)
+    scores = network.reshape(network.average(network.input, 32), (1, 3))
+    directory = write_candidate(tmp_path / "colours", network.build([network.quantise(scores, "int8", 1 / 255, -128)]))
+    golden = parse_golden(make_golden(load_bundle(directory), [test_data / "media" / "pets.jpg"]), "golden")
+    write(directory / FILE_NAME, encode(golden))
+    assert run("keygen", key)[0] == 0
+    words = ("sign", directory, "--key", key, "--version", "1.0.0", "--board", "host")
+    status, text, complaint = run(*words, "--json")
+    assert status == 0, complaint
+    record = json.loads(text)
+    assert (record["model_name"], record["file"]) == ("colours", str(tmp_path / "colours.signed.bin"))
+    package = read(parse((tmp_path / "colours.signed.bin").read_bytes()).payload)
+    assert [vector.output[:3] for vector in package.vectors] == [vector.answers[0].values for vector in golden.vectors]
+    answered = run_reference(directory / "colours.tflite", (package.vectors[0].input,)).outputs[0]
+    assert all(abs(a - b) <= package.vectors[0].tolerance for a, b in zip(answered, package.vectors[0].output, strict=False))
+
+    (answer,) = golden.vectors[0].answers
+    other = bytes(byte ^ 0x10 for byte in answer.values)
+    for changed, reason in (
+        (msgspec.structs.replace(answer, values=other), "is off by 16 steps"),
+        (msgspec.structs.replace(answer, positions=bytes(4), values=answer.values[:1]), "not whole outputs"),
+        (msgspec.structs.replace(answer, dtype="float32", values=bytes(12)), "no 8-bit numbers"),
+    ):
+        vector = msgspec.structs.replace(golden.vectors[0], answers=(changed,))
+        write(directory / FILE_NAME, encode(msgspec.structs.replace(golden, vectors=(vector,))))
+        status, _, complaint = run(*words)
+        assert (status, reason in complaint.replace("\n", " ")) == (1, True), complaint
+        assert run(*words, "--no-golden")[0] == 0
 
 
 def test_list_says_what_there_is(run: Run) -> None:
