@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from edged.cli.mcu_common import add_port, run_on_board, runs, say
+from edged.cli.mcu_common import add_port, run_on_board, runs, say, tell_away
 
 if TYPE_CHECKING:
     from edged.cli.terminal import Verbs
@@ -65,7 +65,7 @@ async def _revert(board: Board, *, model: bool) -> tuple[SlotImage, BoardInfo]:
     before = await board.info()
     model = model or (before.model.state == "trial" and before.state != "trial")
     slot = await board.revert(MODEL if model else FIRMWARE)
-    info = await restart(board, before)
+    info = await restart(board, before, away=tell_away)
     if not any(it.active and it.hash == slot.hash for it in await board.images()):
         raise BoardRefused("the board did not go back", hint=f"It runs {runs(info)}.")
     if "trial" in {info.state, info.model.state}:

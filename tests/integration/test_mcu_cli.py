@@ -100,6 +100,17 @@ def test_the_life_of_a_model(ask: Run, mcu: FakeMcu, tmp_path: Path) -> None:
     assert ask("info", "--json")[1].count("1.0.0") >= 2
 
 
+def test_a_board_with_usb_of_its_own_takes_its_port_along(run: Run, tmp_path: Path) -> None:
+    with plugged_in(FakeMcu(with_images(FakeBoard()), away_s=0.3)) as mcu:
+        status, text, complaint = run("model", model(mcu.board, tmp_path / "m.bin"), "--port", mcu.path)
+        assert status == 0, complaint
+        assert "person 2.0.0 (confirmed)" in text
+        assert "went away with the reset" in complaint.replace("\n", " ")
+        status, text, _ = run("revert", "--model", "--port", mcu.path)
+        assert (status, "Back to model 1.0.0" in text) == (0, True)
+        assert mcu.board.resets == 2
+
+
 def test_a_firmware_is_flashed_and_kept(ask: Run, mcu: FakeMcu, tmp_path: Path) -> None:
     image = write(tmp_path / "app.bin", make_image(b"new", mcu.board.key, board="host", version=(2, 1, 0)))
     status, text, _ = ask("flash", image, "--json")
