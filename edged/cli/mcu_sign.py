@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     from edged.cli.terminal import Verbs
     from edged.mcu.image import Placement
 
-LOAD_ADDRESSES = {"emcraft-sf2": 0xA000_0000, "mps2-an385": 0x0010_0000, "mps2-an500": 0x0010_0000, "mps3-an547": 0x1100_0000}
-"""Where the loader of each board of ours puts a firmware, as firmware/ports/*/app.ld has it linked."""
-
 ANYWHERE = {"host"}
 """Boards whose firmware is not moved."""
 
@@ -36,7 +33,12 @@ def register(actions: Verbs) -> None:
     sign.add_argument("--version", required=True, metavar="X.Y.Z", help="its version")
     sign.add_argument("--counter", type=int, default=1, metavar="N", help="boards take none below the highest that they confirmed")
     sign.add_argument("-o", "--output", type=Path, metavar="FILE", help="the image (default: FILE with .signed.bin)")
-    sign.add_argument("--load-address", type=lambda text: int(text, 0), metavar="N", help="of a firmware for a board of your own")
+    sign.add_argument(
+        "--load-address",
+        type=lambda text: int(text, 0),
+        metavar="N",
+        help="where a firmware is put (default: as the .elf beside it says)",
+    )
     model = sign.add_argument_group("of a model")
     model.add_argument("--name", metavar="NAME", help="its name on the board (default: that of the file or bundle)")
     model.add_argument("--no-golden", action="store_true", help="have boards compare no answers with those that it gives here")
@@ -96,20 +98,38 @@ def _firmware(arguments: argparse.Namespace) -> bytes:
     from edged.tooling.mcu_sign import FirmwareLabel, sign_firmware
 
     check_raw(arguments.file)
+    code = read_bytes(arguments.file)
     placement: Placement = "loaded"
-    address = arguments.load_address or LOAD_ADDRESSES.get(arguments.board, 0)
+    address = arguments.load_address
     if arguments.board in ANYWHERE:
         placement, address = "anywhere", 0
-    elif not address:
-        raise ImageRefused(
-            f"where does a board {arguments.board!r} run its firmware?",
-            hint="Name the address that it is linked for with --load-address; known are "
-            + ", ".join(sorted({*LOAD_ADDRESSES, *ANYWHERE}))
-            + ".",
-            fault="wrong board",
-        )
+    elif address is None:
+        address = _linked_at(arguments.file, code)
     label = FirmwareLabel(arguments.board, arguments.version, arguments.counter, placement, address)
-    return sign_firmware(read_bytes(arguments.file), label, arguments.key)
+    return sign_firmware(code, label, arguments.key)
+
+
+def _linked_at(file: Path, code: bytes) -> int:
+    """Where the loader is to put an image of it, as the ELF file beside it says: the header lies before the code."""
+    from edged.mcu.elf import read_code
+    from edged.mcu.image import HEADER_BYTES
+
+    elf = file.with_suffix(".elf")
+    if not elf.is_file():
+        raise ImageRefused(
+            f"where does {file} run? There is no {elf.name} beside it that would say so",
+            hint="`edged mcu build` writes both. Else name the address that it is linked for, less 512, with --load-address.",
+            fault="unreadable",
+        )
+    try:
+        linked = read_code(read_bytes(elf))
+    except ValueError as error:
+        raise ImageRefused(f"{elf}: {error}", hint="Name the address with --load-address.", fault="malformed") from error
+    if not code.startswith(linked.data):
+        raise ImageRefused(
+            f"{elf} is of another build than {file}", hint="Build anew, or name the address with --load-address.", fault="malformed"
+        )
+    return linked.address - HEADER_BYTES
 
 
 def _model(arguments: argparse.Namespace) -> bytes:

@@ -20,6 +20,7 @@ from edged.mcu.image import parse
 from edged.mcu.package import build, read
 from edged.mcu.transport import Patience
 from edged.testing.candidates import write_candidate
+from edged.testing.elf import make_elf
 from edged.testing.mcu import FakeMcu
 from edged.testing.mcu_board import FakeBoard, Tensor
 from edged.testing.mcu_image import Key, make_image
@@ -252,12 +253,17 @@ def test_keys_and_images_are_made(run: Run, tmp_path: Path) -> None:
     assert run("keygen", key)[0] == 1
     firmware = write(tmp_path / "app.bin", b"\0\0\2\x20" * 40)
     common = ("--key", key, "--version", "1.2.3", "--counter", 7)
+    write(tmp_path / "app.elf", make_elf(firmware.read_bytes()[:96], 0xA0000200))
     status, text, _ = run("sign", firmware, *common, "--board", "emcraft-sf2", "--json")
     assert status == 0
     record = json.loads(text)
     assert (record["kind"], record["counter"], record["address"]) == ("firmware", 7, 0xA0000000)
+    write(tmp_path / "odd.elf", b"no program")
+    write(tmp_path / "old.elf", make_elf(b"else", 0x200))
     for words, reason in (
-        ((firmware, *common, "--board", "mine"), "--load-address"),
+        ((write(tmp_path / "lone.bin", b"code"), *common, "--board", "mine"), "--load-address"),
+        ((write(tmp_path / "odd.bin", b"code"), *common, "--board", "mine"), "no ELF file"),
+        ((write(tmp_path / "old.bin", b"code"), *common, "--board", "mine"), "of another build"),
         ((firmware, "--key", key, "--version", "one", "--board", "host"), "a version is like"),
         ((firmware, "--key", tmp_path / "no.pem", "--version", "1.0.0", "--board", "host"), "No such file"),
         ((write(tmp_path / "x.elf", b"\x7fELF"), *common, "--board", "host"), "ELF"),
