@@ -22,6 +22,7 @@ def register(actions: Verbs) -> None:
     """Add the actions."""
     keygen = actions.add_parser("keygen", help="make a key to sign images with; its public half goes into loaders")
     keygen.add_argument("file", type=Path, metavar="FILE", help="the private key, as PEM; the public one is put beside it")
+    keygen.add_argument("--json", action="store_true", help="one JSON object")
     keygen.set_defaults(run=run_keygen)
 
     sign = actions.add_parser("sign", help="make a signed image of a firmware (.bin) or a model (.tflite, or a bundle)")
@@ -62,8 +63,12 @@ def run_keygen(arguments: argparse.Namespace) -> int:
     from edged.tooling.mcu_sign import generate_key, key_hash
 
     public = generate_key(arguments.file)
-    say(f"Private key {arguments.file}: keep it where only you sign. Public key {public}: build loaders with --key {public}.")
-    say(f"Boards will call it {key_hash(public)[:8].hex()}.")
+    name = key_hash(public)[:8].hex()
+    if arguments.json:
+        print(json.dumps({"private": str(arguments.file), "public": str(public), "key": name}))
+    else:
+        say(f"Private key {arguments.file}: keep it where only you sign. Public key {public}: build loaders with --key {public}.")
+        say(f"Boards will call it {name}.")
     return 0
 
 

@@ -28,7 +28,7 @@ from edged.testing.network import Network
 from edged.testing.tflite import make_tflite
 from edged.tooling.golden import make_golden
 from edged.tooling.mcu_reference import run_reference
-from edged.tooling.mcu_sign import public_path
+from edged.tooling.mcu_sign import key_hash, public_path
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -91,7 +91,8 @@ def test_the_life_of_a_model(ask: Run, mcu: FakeMcu, tmp_path: Path) -> None:
     assert (status, mcu.board.model.on_trial) == (0, True)
     assert "bytes/s" in text
     assert "person 2.0.0 (trial)" in text
-    assert ask("confirm")[0] == 0
+    kept = json.loads(ask("confirm", "--json")[1])
+    assert (kept["state"], kept["model"]) == ("confirmed", {"name": "person", "version": "2.0.0", "state": "confirmed"})
     assert not mcu.board.model.on_trial
     status, text, _ = ask("model", image, "--json")
     assert json.loads(text)["outcome"] == "runs already"
@@ -99,6 +100,8 @@ def test_the_life_of_a_model(ask: Run, mcu: FakeMcu, tmp_path: Path) -> None:
     assert status == 0
     assert "Back to model 1.0.0" in text
     assert ask("info", "--json")[1].count("1.0.0") >= 2
+    back = json.loads(ask("revert", "--model", "--json")[1])
+    assert (back["kind"], back["model"]["version"]) == ("model", "2.0.0")
 
 
 def test_a_board_with_usb_of_its_own_takes_its_port_along(run: Run, tmp_path: Path) -> None:
@@ -248,7 +251,8 @@ def test_a_port_that_is_not_there_or_not_chosen(run: Run, tmp_path: Path) -> Non
 
 def test_keys_and_images_are_made(run: Run, tmp_path: Path) -> None:
     key = tmp_path / "key.pem"
-    assert run("keygen", key)[0] == 0
+    made = json.loads(run("keygen", key, "--json")[1])
+    assert made == {"private": str(key), "public": str(public_path(key)), "key": key_hash(key)[:8].hex()}
     assert key.stat().st_mode & 0o077 == 0
     assert run("keygen", key)[0] == 1
     firmware = write(tmp_path / "app.bin", b"\0\0\2\x20" * 40)
