@@ -8,18 +8,6 @@ namespace edged::boot {
 namespace {
 
 constexpr uint8_t kErased = 0xFF;
-constexpr uint32_t kBlock = 256;  // bytes looked at together
-
-Status is_blank(hal::Flash& flash, uint32_t address, uint32_t size, bool& blank) {
-  uint8_t block[kBlock];
-  blank = true;
-  for (uint32_t at = 0; at < size && blank; at += kBlock) {
-    const MutableBytes part = MutableBytes(block).first(size - at);
-    if (const Status status = flash.read(address + at, part); !ok(status)) return status;
-    for (const uint8_t byte : part) blank = blank && byte == kErased;
-  }
-  return Status::kOk;
-}
 
 }  // namespace
 
@@ -115,16 +103,7 @@ Status Upload::erase(Kind kind, uint8_t slot) {
   if (const Status status = slots_.forget(kind, slot); !ok(status)) return status;
   if (under_way() && kind == kind_ && slot == slot_) slot_ = kNoSlot;
   whole_ = false;
-  hal::Flash& flash = slots_.flash();
-  const Region& region = slots_.region(kind, slot);
-  const uint32_t sector = flash.geometry().erase_size;
-  for (uint32_t at = 0; at < region.size; at += sector) {
-    bool blank = false;
-    if (const Status status = is_blank(flash, region.address + at, sector, blank); !ok(status)) return status;
-    if (blank) continue;
-    if (const Status status = flash.erase(region.address + at); !ok(status)) return status;
-  }
-  return Status::kOk;
+  return slots_.flash().erase(slots_.region(kind, slot).address);
 }
 
 }  // namespace edged::boot

@@ -32,7 +32,8 @@ class Upload {
     return whole_ && offset < length_ && size == length_ - offset;
   }
 
-  // Makes a slot that may be overwritten empty.
+  // Makes a slot that may be overwritten hold no image, by an erase of its first sector: all of a large one takes
+  // longer than a watchdog waits, and an upload erases what it needs.
   [[nodiscard]] Status erase(Kind kind, uint8_t slot);
 
  private:

@@ -51,7 +51,7 @@ def built(preset: str, target: str) -> Path:
     need_tools(preset)
     BUILDS.mkdir(parents=True, exist_ok=True)
     with (BUILDS / f"{preset}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # workers of one session, and whoever else builds here
+        fcntl.flock(lock, fcntl.LOCK_EX)  # other workers of this run, and whoever else builds here
         directory = _configured(preset)
         _run(["cmake", "--build", directory, "--target", target, "-j", str(JOBS)])
     return directory / target

@@ -1,59 +1,40 @@
-"""The host as a board, as a process: build/firmware/host/edged-mcu with flash and terminal of its own."""
+"""The host as a board, as a process, and images for it."""
 
 from __future__ import annotations
 
-import select
-import subprocess
 from functools import cache
 from pathlib import Path
-from types import TracebackType
 
 from building import built, development_key
 
 from edged.mcu import package
+from edged.testing.mcu_program import McuProgram
 from edged.tooling.mcu_sign import FirmwareLabel, ModelLabel, sign_firmware, sign_model
 
 CUT_STATUS = 86
 """With which it ends when its power is cut."""
 
-START_S = 30.0
-"""How long it may take to have a terminal on a busy machine."""
+END_S = 30.0
+"""How long it may take to end on a busy machine."""
 
 
-class HostBoard:
-    """It has power between ``with`` and its end, or until it is cut; ``terminal`` is there then."""
+class HostBoard(McuProgram):
+    """With flash and terminal in a directory, of this build; ``options`` are the program's."""
 
-    def __init__(self, directory: Path, *options: str) -> None:
-        self._directory = directory
-        self._options = options
-
-    @property
-    def terminal(self) -> Path:
-        """A link to it."""
-        return self._directory / "tty"
+    def __init__(self, directory: Path, *options: str, baud: int = 0) -> None:
+        self.flash = directory / "flash.bin"
+        super().__init__(built("host", "edged-mcu"), self.flash, directory / "tty", baud=baud, options=options)
 
     @property
-    def flash(self) -> Path:
-        """The file."""
-        return self._directory / "flash.bin"
-
-    def __enter__(self) -> HostBoard:
-        command = [built("host", "edged-mcu"), "--flash", self.flash, "--pty", self.terminal, *self._options]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        assert self.process.stdout is not None
-        ready, _, _ = select.select([self.process.stdout], [], [], START_S)
-        assert ready and self.process.stdout.readline().startswith("/dev/pts/")
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.process.kill()
-        self.process.wait()
-        assert self.process.stdout is not None
-        self.process.stdout.close()
+    def pid(self) -> int:
+        """Of its process."""
+        assert self._process is not None
+        return self._process.pid
 
     def died(self) -> int:
         """The status with which it ended by itself."""
-        return self.process.wait(START_S)
+        assert self._process is not None
+        return self._process.wait(END_S)
 
 
 @cache
