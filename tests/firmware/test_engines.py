@@ -15,7 +15,7 @@ import pytest
 from building import built
 from native_engine import NativeEngine, Refused, by_reference, reference
 
-MODELS = ["person_detect", "hello_world_int8", "micro_speech_quantized"]
+MODELS = ["person_detect", "hello_world_int8", "micro_speech_quantized", "blazeface_128x128_quant"]
 PRESETS = {"native": "host", "tflm": "host-tflm"}
 
 
@@ -40,10 +40,12 @@ def grey(path: Path) -> np.ndarray[Any, Any]:
 def test_random_inputs_come_out_as_from_tflm(library: Path, model: Callable[[str], bytes], name: str) -> None:
     engine, judge = NativeEngine(library, model(name)), reference(model(name))
     random = np.random.default_rng(1)
-    shape = engine.inputs[0].shape
-    for low, high in [(-128, 128)] * 20 + [(-128, -127), (127, 128), (0, 1)]:
-        given = random.integers(low, high, shape).astype(np.int8)
-        assert [one.tobytes() for one in engine.invoke(given)] == [one.tobytes() for one in by_reference(judge, [given], 1)]
+    shape, dtype = engine.inputs[0].shape, engine.inputs[0].dtype
+    low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
+    drawn = [random.integers(low, high, shape, dtype, endpoint=True) for _ in range(8)]
+    for given in [*drawn, *(np.full(shape, value, dtype) for value in (low, high, (low + high + 1) // 2))]:
+        wanted = by_reference(judge, [given], len(engine.outputs))
+        assert [one.tobytes() for one in engine.invoke(given)] == [one.tobytes() for one in wanted]
 
 
 @pytest.mark.parametrize(("picture", "scores"), [("person", [-113, 113]), ("no_person", [57, -57])])

@@ -13,7 +13,7 @@ from building import built
 from flatbuffers import Builder
 from native_engine import NativeEngine, Refused, reference
 
-MODELS = ["person_detect", "hello_world_int8", "micro_speech_quantized"]
+MODELS = ["person_detect", "hello_world_int8", "micro_speech_quantized", "blazeface_128x128_quant"]
 ARENA_RATIO = 1.15
 """Most memory that the engine may take, by what TFLM takes for the same model."""
 

@@ -20,9 +20,9 @@ from building import built
 from fuzz_seeds import drawn
 from generated_models import KINDS, graphs, one_operator
 from hypothesis import given, settings
-from micro_reference import Reference
+from micro_reference import Reference, ReferenceRefused
 from model_sketch import Case
-from native_engine import NativeEngine
+from native_engine import NativeEngine, Refused
 
 EXAMPLES = int(os.environ.get("EDGED_EXAMPLES", "40"))
 """Models of each operator; thousands are for a night."""
@@ -59,7 +59,12 @@ def _judge(case: Case, got: Sequence[np.ndarray], want: Sequence[np.ndarray], ex
 
 
 def _judge_on_host(case: Case, library: Path, reference: Reference, exact: bool) -> None:
-    wanted = reference.run(case.model, case.invocations)
+    try:
+        wanted = reference.run(case.model, case.invocations)
+    except ReferenceRefused:  # scales too far from each other, rarely: TFLM aborts
+        with pytest.raises(Refused):
+            NativeEngine(library, case.model, ARENA_BYTES)
+        return
     engine = NativeEngine(library, case.model, ARENA_BYTES)
     for inputs, want in zip(case.invocations, wanted, strict=True):
         _judge(case, engine.invoke(*inputs), want, exact)

@@ -1,5 +1,6 @@
 // Invariant: any bytes are refused, with a reason, or they are a model that runs; nothing outside of the model and the
-// arena is read or written, and what comes out depends on what goes in and nothing else.
+// arena is read or written, and what comes out depends on what goes in and nothing else. A refusal that says how many
+// bytes of arena are needed is right.
 //
 // Models that would take long are loaded but not run: what they could do wrong, smaller ones can.
 #include <cstdlib>
@@ -14,7 +15,8 @@ namespace {
 using edged::ml::Diagnosis;
 using edged::ml::native::Interpreter;
 
-constexpr size_t kArenaBytes = 128 * 1024;
+constexpr size_t kArenaBytes = 32 * 1024;  // less than some of the seeds need
+constexpr uint32_t kMaxArenaBytes = 1024 * 1024;
 constexpr uint64_t kMaxWorkRun = 3000000;
 
 // Memory of its own for each input and of just its size, so that the sanitizer sees each byte beyond.
@@ -49,11 +51,21 @@ std::vector<uint8_t> run(Interpreter& interpreter, const uint8_t* data, size_t s
   return all;
 }
 
+// What was told as needed is enough, or leads to more.
+void check_needed(const Aligned& model, uint32_t needed) {
+  if (needed > kMaxArenaBytes) return;
+  const Aligned arena(needed);
+  Diagnosis diagnosis;
+  const Interpreter* interpreter = Interpreter::load({model.data(), model.size()}, {arena.data(), needed}, diagnosis);
+  if (interpreter == nullptr && diagnosis.needed != 0 && diagnosis.needed <= needed) std::abort();
+}
+
 Interpreter* load(const Aligned& model, const Aligned& arena) {
   Diagnosis diagnosis;
   Interpreter* interpreter = Interpreter::load({model.data(), model.size()}, {arena.data(), arena.size()}, diagnosis);
   if ((interpreter == nullptr) == edged::ok(diagnosis.status)) std::abort();
   if (interpreter == nullptr && diagnosis.what[0] == 0) std::abort();
+  if (diagnosis.needed != 0) check_needed(model, diagnosis.needed);
   if (interpreter != nullptr && interpreter->arena_used() > arena.size()) std::abort();
   return interpreter;
 }

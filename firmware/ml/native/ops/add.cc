@@ -97,12 +97,12 @@ Status prepare(Prepare& prepare) {
   const TensorInfo b = prepare.input(1);
   const TensorInfo output = prepare.output(0);
   if (a.type != output.type || b.type != output.type) return prepare.refuse("operands differ in type");
+  prepare.in_place(0, a.same_shape(output) ? 0 : 1);
   auto* params = prepare.persistent<Params>();
   if (params == nullptr) return prepare.no_memory();
   if (!broadcast(a, b, output, params->over)) {
     return prepare.refuse("the shapes do not broadcast to that of the output", Status::kMalformed);
   }
-  prepare.in_place(0, a.same_shape(output) ? 0 : 1);
   const Activation activation = fused_activation(prepare, 0);
   switch (output.type) {
     case Type::kInt8:

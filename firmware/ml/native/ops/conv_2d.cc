@@ -35,21 +35,36 @@ struct FloatParams {
   FloatRange range;
 };
 
+// Pixels of one line of a window, all of them inside of the input and next to each other, or one by one.
+void gather_line(const Params& params, const int8_t* line, int32_t start, bool together, int8_t* column) {
+  const Axis& width = params.shape.window.width;
+  const uint32_t bytes = params.shape.group_channels;
+  if (together) {
+    std::memcpy(column, line + start * static_cast<int32_t>(bytes), size_t(width.filter) * bytes);
+    return;
+  }
+  for (int32_t kx = 0, ix = start; kx < width.filter; ++kx, ix += width.dilation, column += bytes) {
+    if (ix < 0 || ix >= width.in) {
+      std::memset(column, params.input_zero_point, bytes);
+    } else {
+      std::memcpy(column, line + size_t(ix) * params.shape.channels, bytes);
+    }
+  }
+}
+
 // One column: the pixels under the window of an output, what is outside of the input as its zero point.
 void gather(const Params& params, const int8_t* image, int32_t y, int32_t x, int8_t* column) {
   const Shape& shape = params.shape;
   const Axis& height = shape.window.height;
   const Axis& width = shape.window.width;
-  const uint32_t bytes = shape.group_channels;
-  for (int32_t ky = 0; ky < height.filter; ++ky) {
-    const int32_t iy = height.start(y) + ky * height.dilation;
-    for (int32_t kx = 0; kx < width.filter; ++kx, column += bytes) {
-      const int32_t ix = width.start(x) + kx * width.dilation;
-      if (iy < 0 || iy >= height.in || ix < 0 || ix >= width.in) {
-        std::memset(column, params.input_zero_point, bytes);
-      } else {
-        std::memcpy(column, image + (size_t(iy) * size_t(width.in) + size_t(ix)) * shape.channels, bytes);
-      }
+  const int32_t start = width.start(x);
+  const bool together = width.dilation == 1 && shape.groups == 1 && start >= 0 && start + width.filter <= width.in;
+  const size_t bytes = size_t(width.filter) * shape.group_channels;
+  for (int32_t ky = 0, iy = height.start(y); ky < height.filter; ++ky, iy += height.dilation, column += bytes) {
+    if (iy < 0 || iy >= height.in) {
+      std::memset(column, params.input_zero_point, bytes);
+    } else {
+      gather_line(params, image + size_t(iy) * size_t(width.in) * shape.channels, start, together, column);
     }
   }
 }

@@ -19,12 +19,12 @@ Status prepare(Prepare& prepare) {
   const TensorInfo b = prepare.input(1);
   const TensorInfo output = prepare.output(0);
   if (!same_meaning(a, b) || !same_meaning(a, output)) return prepare.refuse(kNotSameMeaning);
+  prepare.in_place(0, a.same_shape(output) ? 0 : 1);
   auto* over = prepare.persistent<Broadcast>();
   if (over == nullptr) return prepare.no_memory();
   if (!broadcast(a, b, output, *over)) {
     return prepare.refuse("the shapes do not broadcast to that of the output", Status::kMalformed);
   }
-  prepare.in_place(0, a.same_shape(output) ? 0 : 1);
   switch (output.type) {
     case Type::kInt8:
       return prepare.evaluate_by(evaluate<int8_t, kMax>, over);

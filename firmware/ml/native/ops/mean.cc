@@ -104,7 +104,6 @@ Status prepare_by_type(Prepare& prepare, const TensorInfo& from, const TensorInf
   const double ratio = static_cast<double>(from.scale()) / static_cast<double>(to.scale());
   if (!take_multiplier(ratio, params.scale)) return prepare.refuse(kScalesApart);
   params.scale = divided(params.scale, params.averaged);
-  prepare.scratch(uint64_t{to.elements} * sizeof(int32_t));
   return prepare.evaluate_by(from.type == Type::kInt8 ? evaluate_steps<int8_t> : evaluate_steps<int16_t>, &params);
 }
 
@@ -121,6 +120,7 @@ Status prepare(Prepare& prepare) {
     }
     averaged |= uint32_t{1} << axis;
   }
+  if (from.type != Type::kFloat32) prepare.scratch(uint64_t{to.elements} * sizeof(int32_t));
   auto* params = prepare.persistent<Params>();
   if (params == nullptr) return prepare.no_memory();
   if (!outline(from, to, averaged, prepare.options().scalar<bool>(0, false), *params)) {

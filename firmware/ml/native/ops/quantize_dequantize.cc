@@ -98,9 +98,9 @@ Status prepare_quantize(Prepare& prepare) {
   if (!one_scale(to) || (from.type != Type::kFloat32 && !one_scale(from))) {
     return prepare.refuse("an operand has no scale, or several");
   }
+  prepare.in_place(0, 0);
   auto* params = prepare.persistent<Params>();
   if (params == nullptr) return prepare.no_memory();
-  prepare.in_place(0, 0);
   *params = {to.elements, 0, to.zero_point(), to.scale(), {0, 0}};
   if (from.type != Type::kFloat32) {
     const double ratio = static_cast<double>(from.scale()) / static_cast<double>(to.scale());

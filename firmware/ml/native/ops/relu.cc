@@ -52,9 +52,9 @@ Status prepare_relu(Prepare& prepare) {
   const TensorInfo from = prepare.input(0);
   const TensorInfo to = prepare.output(0);
   if (from.type != to.type || !from.same_shape(to)) return prepare.refuse("operands differ in type or shape");
+  prepare.in_place(0, 0);
   auto* params = prepare.persistent<Params>();
   if (params == nullptr) return prepare.no_memory();
-  prepare.in_place(0, 0);
   *params = {};
   params->elements = to.elements;
   if (to.type == Type::kFloat32) return prepare.evaluate_by(cut_float<false>, params);
@@ -77,9 +77,9 @@ Status prepare_relu6(Prepare& prepare) {
   const TensorInfo to = prepare.output(0);
   if (!from.same_shape(to)) return prepare.refuse("operands differ in shape");
   if (!same_meaning(from, to)) return prepare.refuse(kNotSameMeaning);
+  prepare.in_place(0, 0);
   auto* params = prepare.persistent<Params>();
   if (params == nullptr) return prepare.no_memory();
-  prepare.in_place(0, 0);
   *params = {};
   params->elements = to.elements;
   if (to.type == Type::kFloat32) return prepare.evaluate_by(cut_float<true>, params);

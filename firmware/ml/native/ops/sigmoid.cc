@@ -75,25 +75,19 @@ struct Curve {
 constexpr Curve kLogisticCurve = {logistic, 23, -128, 1.0f / 256};
 constexpr Curve kTanhCurve = {tanh, 24, 0, 1.0f / 128};
 
-// false: the scale is too coarse for the fixed point.
-bool fill(const Curve& curve, const TensorInfo& from, int8_t* table) {
-  const double real = static_cast<double>(from.scale()) * static_cast<double>(1 << (31 - kIntegerBits));
-  Multiplier by{};
-  if (!take_multiplier(real, by)) return false;
-  // Steps from the zero point beyond which the fixed point would overflow.
-  const auto radius =
-      static_cast<int64_t>(std::floor(15.0 * static_cast<double>(1 << (31 - kIntegerBits)) /
-                                      static_cast<double>(int64_t{1} << (by.shift > 0 ? by.shift : 0))));
+void fill(const Curve& curve, const TensorInfo& from, int8_t* table) {
+  const Multiplier by = quantize_multiplier(std::ldexp(static_cast<double>(from.scale()), 31 - kIntegerBits));
+  // Steps from the zero point beyond which the fixed point would overflow; none at all where a step is 8 or more.
+  const double radius = std::floor(std::ldexp(15.0, 31 - kIntegerBits - by.shift));
   for (int32_t value = -128; value < 128; ++value) {
     const int32_t steps = value - from.zero_point();
     int32_t result = steps > 0 ? 127 : -128;
-    if (steps > -radius && steps < radius) {
+    if (static_cast<double>(steps < 0 ? -steps : steps) < radius) {
       const int32_t y = curve.of(multiply(steps, by));
       result = clamp(rounding_divide_by_pot(y, curve.bits_to_drop) + curve.zero_point, {-128, 127});
     }
     table[value + 128] = static_cast<int8_t>(result);
   }
-  return true;
 }
 
 Status prepare(Prepare& prepare, const Curve& curve, Evaluate float_evaluate) {
@@ -114,7 +108,7 @@ Status prepare(Prepare& prepare, const Curve& curve, Evaluate float_evaluate) {
   }
   auto* table = prepare.persistent<int8_t>(kValues);
   if (params == nullptr || table == nullptr) return prepare.no_memory();
-  if (!fill(curve, from, table)) return prepare.refuse("the scale of the input is too coarse");
+  fill(curve, from, table);
   *params = {to.elements, table};
   return prepare.evaluate_by(look_up, params);
 }

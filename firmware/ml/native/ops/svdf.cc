@@ -155,20 +155,18 @@ Status prepare_float(Prepare& prepare, Params& p) {
   if (!activation_range(p.activation, range)) return prepare.refuse("the fused activation is not supported");
   const uint32_t elements = prepare.input(kState).elements;
   auto* state = prepare.persistent<float>(elements);
-  if (state == nullptr) return prepare.no_memory();
-  for (uint32_t i = 0; i < elements; ++i) state[i] = 0.0f;
+  for (uint32_t i = 0; state != nullptr && i < elements; ++i) state[i] = 0.0f;
   p.state = state;
-  return prepare.evaluate_by(evaluate_float, &p);
+  return prepare.evaluate_with(evaluate_float, p);
 }
 
 template <typename T>
 Status prepare_state(Prepare& prepare, Params& p) {
   const uint32_t elements = prepare.input(kState).elements;
   auto* state = prepare.persistent<T>(elements);
-  if (state == nullptr) return prepare.no_memory();
-  for (uint32_t i = 0; i < elements; ++i) state[i] = static_cast<T>(p.state_zero);
+  for (uint32_t i = 0; state != nullptr && i < elements; ++i) state[i] = static_cast<T>(p.state_zero);
   p.state = state;
-  return prepare.evaluate_by(evaluate_steps<T>, &p);
+  return prepare.evaluate_with(evaluate_steps<T>, p);
 }
 
 Status prepare_steps(Prepare& prepare, Params& p) {
@@ -205,14 +203,13 @@ Status prepare_steps(Prepare& prepare, Params& p) {
 }
 
 Status prepare(Prepare& prepare) {
-  auto* params = prepare.persistent<Params>();
-  if (params == nullptr) return prepare.no_memory();
-  if (const Status status = outline(prepare, *params); !ok(status)) return status;
+  Params params = {};
+  if (const Status status = outline(prepare, params); !ok(status)) return status;
   switch (prepare.input(kInput).type) {
     case Type::kInt8:
-      return prepare_steps(prepare, *params);
+      return prepare_steps(prepare, params);
     case Type::kFloat32:
-      return prepare_float(prepare, *params);
+      return prepare_float(prepare, params);
     default:
       return prepare.refuse("the type is not int8 or float32");
   }
