@@ -35,6 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def summary(settings: Settings) -> list[tuple[str, str]]:
     """What a person wants to see at a glance, as pairs of a key and its meaning."""
+    from edged.mcu.settings import describe_mcu
     from edged.sources.settings import describe_source
 
     device, mqtt, sinks = settings.device, settings.mqtt, settings.sinks
@@ -43,6 +44,7 @@ def summary(settings: Settings) -> list[tuple[str, str]]:
         ("device", f"{device.name} of fleet {device.fleet}, state in {device.state_directory}"),
         *((f"models.{name}", f"{model.bundle}, delegate {model.delegate}") for name, model in settings.models.items()),
         *((f"cameras.{name}", f"{describe_source(camera)} -> {camera.model}") for name, camera in settings.cameras.items()),
+        *((f"mcus.{name}", describe_mcu(mcu)) for name, mcu in settings.mcus.items()),
         ("mqtt", f"{mqtt.address}, {'TLS' if mqtt.tls else 'no TLS'}" if mqtt else "none: events stay on the device"),
         ("metrics", settings.metrics.listen or "none"),
         ("sinks", ", ".join((["console"] if sinks.console else []) + files) or "none"),

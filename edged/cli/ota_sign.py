@@ -28,7 +28,13 @@ def register(actions: Verbs) -> None:
     sign = actions.add_parser("sign", help="publish a bundle, or settings, as the newest of their id")
     sign.add_argument("dir", type=Path, metavar="DIR", help="the publisher's directory")
     what = sign.add_mutually_exclusive_group(required=True)
-    what.add_argument("bundle", type=Path, nargs="?", metavar="BUNDLE", help="a directory: of a model, the one with its model.toml")
+    what.add_argument(
+        "bundle",
+        type=Path,
+        nargs="?",
+        metavar="BUNDLE",
+        help="a model's directory, with its model.toml; or the signed image of a microcontroller",
+    )
     what.add_argument("--config", type=Path, metavar="FILE", help="settings to lay over the file of devices (kind config)")
     sign.add_argument("--id", required=True, metavar="ID", help="what devices follow it by")
     sign.add_argument(

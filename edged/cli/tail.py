@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from edged.cli.terminal import Verbs
     from edged.mqtt.endpoint import Endpoint
-    from edged.mqtt.payload import AnyEventPayload
+    from edged.mqtt.events import AnyEventPayload
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +160,7 @@ def line(heard: Heard) -> str:
     """The message as one line for a person."""
     import msgspec
 
-    from edged.mqtt.payload import decode_event
+    from edged.mqtt.events import decode_event
 
     if "/event/" in heard.topic:
         try:
@@ -172,21 +172,23 @@ def line(heard: Heard) -> str:
 
 def event_line(event: AnyEventPayload) -> str:
     """Time on this machine's clock, device, camera (or model), kind, and what the kind says."""
-    from edged.mqtt import payload
+    from edged.mqtt import events as payload
 
     match event:
         case payload.ModelChangedPayload():
             subject = event.model_name
         case payload.UpdatePayload():
             subject = event.target_id
+        case payload.InferencePayload() | payload.McuLostPayload() | payload.McuBackPayload():
+            subject = event.mcu
         case _:
             subject = event.camera
     kind, rest = _kind_and_rest(event)
     return f"{local_time(event.time)}  {event.device}  {subject}  {kind}  {rest}"
 
 
-def _kind_and_rest(event: AnyEventPayload) -> tuple[str, str]:
-    from edged.mqtt import payload
+def _kind_and_rest(event: AnyEventPayload) -> tuple[str, str]:  # noqa: PLR0911 - one for each kind
+    from edged.mqtt import events as payload
 
     match event:
         case payload.ObjectAppearedPayload():
@@ -203,6 +205,15 @@ def _kind_and_rest(event: AnyEventPayload) -> tuple[str, str]:
         case payload.UpdatePayload():
             why = f"  ({event.code}: {event.detail})" if event.code != "ok" else ""
             return "update", f"{event.version}  {event.sha256[:12]}  {event.state}{why}"
+        case payload.InferencePayload():
+            return (
+                "inference",
+                f"{event.label}  score {event.score:.2f}  model {event.model_version}  {event.invoke_us / 1e3:.1f} ms",
+            )
+        case payload.McuLostPayload():
+            return "mcu_lost", event.reason
+        case payload.McuBackPayload():
+            return "mcu_back", f"after {event.outage_s:.1f} s"
 
 
 def local_time(time: str) -> str:

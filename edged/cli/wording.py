@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from edged.core.event import Event, ModelChanged, ObjectAppeared, ObjectLeft, SourceBack, SourceLost, UpdateChanged
+from edged.core.event import (
+    Event,
+    InferenceMade,
+    McuBack,
+    McuLost,
+    ModelChanged,
+    ObjectAppeared,
+    ObjectLeft,
+    SourceBack,
+    SourceLost,
+    UpdateChanged,
+)
 
 REASONS = {
     "left": "",
@@ -19,7 +30,7 @@ def local_time(event: Event) -> str:
     return f"{datetime.fromtimestamp(event.unix_ms / 1000, UTC).astimezone():%H:%M:%S}"
 
 
-def describe(event: Event) -> str:
+def describe(event: Event) -> str:  # noqa: PLR0911 - one for each kind
     """One line without the time."""
     match event.occurrence:
         case ObjectAppeared() as it:
@@ -37,6 +48,12 @@ def describe(event: Event) -> str:
         case UpdateChanged() as it:
             why = f" ({it.code}: {it.detail})" if it.code != "ok" else ""
             return f"update of {it.target_kind} {it.target_id}: {it.version or 'none'} {it.state}{why}"
+        case InferenceMade() as it:
+            return f"mcu {it.mcu}: {it.label}, score {it.score:.2f}, {it.invoke_us / 1e3:.1f} ms"
+        case McuLost() as it:
+            return f"mcu {it.mcu}: lost: {it.reason}"
+        case McuBack() as it:
+            return f"mcu {it.mcu}: back after {it.outage_s:.1f} s"
 
 
 def _position(media_s: float | None) -> str:

@@ -12,10 +12,10 @@ from typing import Any, Literal
 from edged.config.lines import KeyPath
 from edged.config.schema import Settings
 
-BY_NAME = ("models", "cameras")
+BY_NAME = ("models", "cameras", "mcus")
 """Sections whose entries stand for themselves: one may change while the others stay."""
 
-CHANGEABLE = frozenset({"models", "cameras", "tracking", "store", "mqtt", "ota", "sinks"})
+CHANGEABLE = frozenset({"models", "cameras", "mcus", "tracking", "store", "mqtt", "ota", "sinks"})
 """Sections that a running daemon can change. A device's name is in every topic and event id, its directory holds the store, and the
 port of ``[metrics]`` was opened before the daemon ran."""
 

@@ -9,6 +9,7 @@ from edged.config.lines import KeyPath
 from edged.config.problems import Problem, did_you_mean
 from edged.config.schema import Settings
 from edged.infer.settings import FOLLOWED, ModelSettings, model_problems
+from edged.mcu.settings import mcu_problems
 from edged.mqtt.settings import mqtt_problems
 from edged.ota.settings import ota_problems
 from edged.sources.settings import V4l2Settings, source_problems
@@ -24,6 +25,10 @@ def inconsistencies(settings: Settings, models: Collection[str]) -> Iterator[Pro
         yield from _of_camera(("cameras", name), camera, models)
     for name, model in settings.models.items():
         yield from _of_model(("models", name), model)
+    for name, mcu in settings.mcus.items():
+        yield from (Problem(("mcus", name, *key), text) for key, text in mcu_problems(mcu))
+        if mcu.commands and settings.mqtt is None:
+            yield Problem(("mcus", name, "commands"), "commands come over the broker, expected a table [mqtt]")
     yield from _shared(settings)
     if settings.mqtt is not None:
         yield from (Problem(("mqtt",), text) for text in mqtt_problems(settings.mqtt))
@@ -49,6 +54,10 @@ def _of_updates(settings: Settings) -> Iterator[Problem]:
     for name, model in settings.models.items():
         if model.follow is not None and FOLLOWED.fullmatch(model.follow):
             yield Problem(("models", name, "follow"), "updates are not set up, expected a table [ota]")
+    for name, mcu in settings.mcus.items():
+        for key in ("follow_firmware", "follow_model"):
+            if getattr(mcu, key) is not None:
+                yield Problem(("mcus", name, key), "updates are not set up, expected a table [ota]")
 
 
 def _of_camera(at: KeyPath, camera: CameraSettings, models: Collection[str]) -> Iterator[Problem]:
@@ -81,7 +90,7 @@ def _of_output(at: KeyPath, path: Path) -> Iterator[Problem]:
 
 
 def _shared(settings: Settings) -> Iterator[Problem]:
-    """Cameras and files that are used twice."""
+    """Cameras, ports and files that are used twice."""
     owners: dict[str, KeyPath] = {}
     uses: list[tuple[KeyPath, str]] = []
     for name, camera in settings.cameras.items():
@@ -92,6 +101,7 @@ def _shared(settings: Settings) -> Iterator[Problem]:
             uses.append((("cameras", name, "libcamera", "camera"), f"libcamera camera {camera.libcamera.camera}"))
         if camera.annotated is not None:
             uses.append((("cameras", name, "annotated"), str(camera.annotated)))
+    uses += [(("mcus", name, "port"), mcu.port) for name, mcu in settings.mcus.items()]
     for at, used in uses:
         if used in owners:
             yield Problem(at, f"{used} is already used by {'.'.join(owners[used])}, expected another")

@@ -126,7 +126,7 @@ def _check(data: dict[str, Any], base: Path) -> tuple[Settings, list[Problem]]:
             sound = _without(sound, problem.path)
         settings, broken = _validate(sound)
     settings = _resolve(settings, base)
-    if not _table(data, "cameras"):
+    if not _table(data, "cameras") and not _table(data, "mcus"):
         problems.append(Problem(("cameras",), "there is no camera, expected a table [cameras.NAME]"))
     follow = [
         found

@@ -17,6 +17,7 @@ from pydantic import StringConstraints, TypeAdapter
 
 from edged.core.settings import settings
 from edged.infer.settings import ModelSettings
+from edged.mcu.settings import McuSettings
 from edged.mqtt.settings import MqttSettings
 from edged.ota.settings import OtaSettings
 from edged.sources.settings import SourceSettings
@@ -90,6 +91,9 @@ class Settings:
 
     cameras: dict[Name, CameraSettings] = field(default_factory=dict)
     """The cameras, by the names that topics and events carry."""
+
+    mcus: dict[Name, McuSettings] = field(default_factory=dict)
+    """The microcontrollers, by the names that topics and events carry."""
 
     tracking: TrackerSettings = TrackerSettings()
     """How detections become tracks."""

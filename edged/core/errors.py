@@ -85,13 +85,15 @@ UpdateCode = Literal[
     "no_space", "chunk_missing", "chunk_damaged", "offline",
     # probe
     "model_refused", "signature_differs", "golden_differs", "over_memory", "over_latency", "does_not_fit_beside",
+    "mcu_away",
     # trial
     "crashed", "hung", "slow", "memory_grew", "output_not_finite", "sees_less", "sees_more", "config_refused",
     # afterwards
     "known_bad", "revoked", "interrupted", "by_operator",
 ]  # fmt: skip
 """Why an update is not in use, in the words of its status. ``torn``: the parts of its metadata do not belong together;
-``interrupted``: the device could not do it now, and nothing says that the update is to blame."""
+``interrupted``: the device could not do it now, and nothing says that the update is to blame; ``mcu_away``: the
+microcontroller that it is for is not there."""
 
 StoreFault = Literal["unusable", "damaged", "newer", "foreign", "busy"]
 """Why the event store cannot be used. ``newer``: of a later edged; ``foreign``: of another program; ``busy``: held by one."""

@@ -30,6 +30,10 @@ UpdateState = Literal[
 pass, tried again; ``reverted``: was in use and is no more. The others follow one another."""
 
 
+InferenceSource = Literal["sensor", "injected"]
+"""Where a microcontroller's input came from: its own sensor, or whoever asked for the inference."""
+
+
 @dataclass(frozen=True, slots=True)
 class ObjectAppeared:
     """A tracked object was confirmed for the first time.
@@ -90,6 +94,48 @@ class SourceBack:
 
 
 @dataclass(frozen=True, slots=True)
+class InferenceMade:
+    """A microcontroller ran its model; ``at_ns`` (CLOCK_MONOTONIC) is when the result arrived here.
+
+    ``inference`` counts from each start of the board, ``uptime_ms`` runs from it. ``label`` and ``score`` are of the class at
+    ``index``, which scores highest; ``outputs`` are real numbers, the first of ``outputs_total``. ``model`` is the beginning of the
+    image's SHA-256, 16 hexadecimal digits.
+    """
+
+    mcu: str
+    inference: int
+    source: InferenceSource
+    label: str
+    index: int
+    score: float
+    outputs: tuple[float, ...]
+    outputs_total: int
+    model: str
+    model_version: str
+    invoke_us: int
+    uptime_ms: int
+    at_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class McuLost:
+    """A microcontroller is not there, or says nothing any more (or never did)."""
+
+    mcu: str
+    reason: str
+    at_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class McuBack:
+    """A lost microcontroller is heard again, after ``outage_s`` seconds."""
+
+    mcu: str
+    outage_s: float
+    at_ns: int
+
+
+@dataclass(frozen=True, slots=True)
 class ModelChanged:
     """Another model than before began to serve, or the same one on another delegate.
 
@@ -125,7 +171,9 @@ class UpdateChanged:
     at_ns: int
 
 
-Occurrence = ObjectAppeared | ObjectLeft | SourceLost | SourceBack | ModelChanged | UpdateChanged
+Occurrence = (
+    ObjectAppeared | ObjectLeft | SourceLost | SourceBack | ModelChanged | UpdateChanged | InferenceMade | McuLost | McuBack
+)
 
 KINDS: dict[str, type[Occurrence]] = {
     "object_appeared": ObjectAppeared,
@@ -134,6 +182,9 @@ KINDS: dict[str, type[Occurrence]] = {
     "source_back": SourceBack,
     "model_changed": ModelChanged,
     "update": UpdateChanged,
+    "inference": InferenceMade,
+    "mcu_lost": McuLost,
+    "mcu_back": McuBack,
 }
 """The names of the kinds on every wire and in the store; never renamed."""
 

@@ -23,6 +23,14 @@ ProblemCode = Literal[
     "throttled",
     "clock_unsynchronised",
     "reload_refused",
+    "mcu_lost",
+    "mcu_in_loader",
+    "mcu_self_test_failed",
+    "mcu_model_refused",
+    "mcu_no_model",
+    "mcu_restarting",
+    "mcu_noisy",
+    "mcu_update_failed",
 ]
 
 
@@ -96,12 +104,52 @@ PROBLEMS: dict[ProblemCode, Explanation] = {
         "The configuration was changed and refused; the one before serves on.",
         "`edged check FILE` and the log name the mistakes; `edged reload` tries again.",
     ),
+    "mcu_lost": Explanation(
+        "degraded",
+        "The microcontroller is not there, or says nothing; its port is opened again and again until it does.",
+        "Look at its cable and power, and at port and baud; `edged doctor --config FILE` tries it while the daemon is stopped.",
+    ),
+    "mcu_in_loader": Explanation(
+        "degraded",
+        "The microcontroller answers, and no application runs on it: its loader waits for one.",
+        "Put firmware onto it (`edged mcu flash`, with the daemon stopped), or start it anew if it was told to stay in the loader.",
+    ),
+    "mcu_self_test_failed": Explanation(
+        "degraded",
+        "The microcontroller's model does not give the answers that it was signed with.",
+        "Go back to the model before; if that fails too, suspect the board's memory or a firmware that does not suit it.",
+    ),
+    "mcu_model_refused": Explanation(
+        "degraded",
+        "The firmware of the microcontroller cannot run its model, and infers nothing.",
+        "The detail names the operator or the memory that it lacks: convert the model for it, or give it a firmware that can.",
+    ),
+    "mcu_no_model": Explanation(
+        "degraded",
+        "The microcontroller runs without a model, and infers nothing.",
+        "Put one onto it: `edged mcu flash`, or an update by follow_model.",
+    ),
+    "mcu_restarting": Explanation(
+        "degraded",
+        "The microcontroller starts anew again and again by itself.",
+        "Look at its power supply; if it began with an update, go back to what it ran before.",
+    ),
+    "mcu_noisy": Explanation(
+        "degraded",
+        "What comes from the microcontroller is often damaged: results are lost.",
+        "Use a shorter or shielded cable, a common ground, or a lower baud on both sides.",
+    ),
+    "mcu_update_failed": Explanation(
+        "degraded",
+        "What is confirmed for the microcontroller could not be put onto it; it runs something else.",
+        "The detail says why; it is tried again when the board is plugged in anew.",
+    ),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A problem that is there: of which camera or model (``subject``, or empty), what is known of it, since when.
+    """A problem that is there: of which camera, model or microcontroller (``subject``, or empty), what is known of it, since when.
 
     ``since_ns`` is CLOCK_MONOTONIC.
     """

@@ -26,6 +26,7 @@ from edged.daemon.clock import read_clock
 from edged.daemon.control import Control, Done, Install, Look, Refused, Reload, Reply, Request, Seen
 from edged.daemon.health import Health
 from edged.daemon.layers import Layers
+from edged.daemon.mcus import Mcus
 from edged.daemon.models import Models, describe
 from edged.daemon.observation import Observer, Parts
 from edged.daemon.outputs import MakeViews, Outputs
@@ -87,7 +88,9 @@ class Daemon:
         self._admission = admission
         self._root = root
         self._turn = asyncio.Lock()  # one order to the vision process at a time
-        self.updates = Updates(settings, UpdateParts(admission, self, self._publishing, self._recorder, layers))
+        self.mcus = Mcus(settings.mcus, self._recorder.put, self._publishing, self._note_mcus)
+        self._resting: asyncio.Event | None = None  # without a camera, or after the last recording; set when there is one again
+        self.updates = Updates(settings, UpdateParts(admission, self, self._publishing, self._recorder, layers, self.mcus))
         settings = self.updates.settings  # with what was pushed
         self._outputs = dataclasses.replace(outputs, settings=settings)
         self._health = Health(_required(settings))
@@ -95,7 +98,8 @@ class Daemon:
         self._supervisor = Supervisor(self._for_vision(settings), admission, self._health, self)
         directory = settings.device.state_directory
         parts = Parts(
-            store, self._recorder, self._cameras, self._publishing, self._supervisor, self._health, self.reloader, directory
+            *(store, self._recorder, self._cameras, self.mcus, self._publishing, self._supervisor, self._health),
+            *(self.reloader, directory),
         )
         self._observer = Observer(parts, root)
         self._status = Status(parts, self._notifier)
@@ -124,6 +128,8 @@ class Daemon:
             log.info("stopping")
             self._notifier.stopping()
             self._supervisor.stop()
+            if self._resting:
+                self._resting.set()
             self._hurry()
 
     async def run(self) -> None:
@@ -131,7 +137,7 @@ class Daemon:
         try:
             async with asyncio.TaskGroup() as tasks:
                 works = [self._recorder.run(), self._status.run(), self._publishing.run(), self.vitals.run()]
-                works += [self.updates.run(), *([self.reloader.run()] if self.reloader else [])]
+                works += [self.updates.run(), self.mcus.run(), *([self.reloader.run()] if self.reloader else [])]
                 helpers = [tasks.create_task(work) for work in works]
                 fault = await self._serve()
                 if (publisher := self._publishing.publisher) and publisher.connected:
@@ -155,12 +161,16 @@ class Daemon:
         if fixed := tuple(Problem(change.key, "needs a restart") for change in changes if change.needs_restart):
             names = ", ".join(".".join(problem.path) for problem in fixed)
             raise SettingsRefused(f"needs a restart: {names}", fixed, hint="restart edged, or change that back")
+        if not settings.cameras and not self._resting:
+            raise SettingsRefused(
+                "the last camera can be taken away by a restart alone", (Problem(("cameras",), "needs a restart"),)
+            )
         async with self._turn:
             coming = self._coming = Outputs.make(settings, self._store, self._make_views, self._outputs)
             try:
                 if coming.publisher and coming.publisher is not self._outputs.publisher:
                     await coming.publisher.check()
-                report = await self._supervisor.reconfigure(await self._admission.admit_whole(self._for_vision(settings)))
+                report = await self._take_on(await self._admission.admit_whole(self._for_vision(settings)))
             finally:
                 if self._outputs is not coming:
                     coming.close()
@@ -168,6 +178,16 @@ class Daemon:
         changed = {change.key for change in changes}
         loaded = [name for name in settings.models if name in report.loaded and ("models", name) not in changed]
         return (*map(str, changes), *(f"models.{name} loaded" for name in loaded))
+
+    async def _take_on(self, settings: VisionSettings) -> ipc.Reconfigured:
+        """By the vision process; by the next one, if there is any need of it, where none is at work for want of cameras."""
+        if not self._resting:
+            return await self._supervisor.reconfigure(settings)
+        self._on_reconfigured(report := ipc.Reconfigured(tuple(settings.cameras), ()))
+        if settings.cameras:
+            await self._supervisor.renew(settings)
+            self._resting.set()
+        return report
 
     async def reconfigure_surely(self, settings: Settings) -> None:
         """The same, by another vision process if need be, for settings that differ in nothing else than what it looks at."""
@@ -227,6 +247,7 @@ class Daemon:
             if old.file is not self._outputs.file:
                 old.close()
             self.updates.replace(settings)
+            self.mcus.replace(settings.mcus)
         self._health.require(_required(settings))
         self._cameras.reconfigure(settings.cameras, report.opened, time.monotonic_ns())
         self._observer.keep(settings.cameras)
@@ -258,11 +279,24 @@ class Daemon:
         """Run vision processes; one that ends for good because of an update is followed by another without it."""
         while True:
             try:
-                return await self._supervisor.run()
+                await self._supervisor.run()
             except (VisionFailed, ModelRejected, DelegateFailed) as error:
                 if self._stopping or not await self.updates.fall_back(error):
                     raise
                 await self.on_vision_lost("in order")
+            else:
+                if not await self._rest():
+                    return
+
+    async def _rest(self) -> bool:
+        """Without a camera, or after the last recording, microcontrollers go on; whether there is a camera again."""
+        if self._stopping or not self._outputs.settings.mcus:
+            return False
+        self._resting = asyncio.Event()
+        self._note_ready()
+        await self._resting.wait()
+        self._resting = None
+        return bool(self._outputs.settings.cameras) and not self._stopping
 
     def _hurry(self) -> None:
         """Let the deadline for leaving run, if it does not yet."""
@@ -333,8 +367,12 @@ class Daemon:
             self._publishing.camera(state)
         self.vitals.happened()
 
+    def _note_mcus(self) -> None:
+        self.vitals.happened()
+        self._note_ready()
+
     def _note_ready(self) -> None:
-        if not self._ready and not self._stopping and self._health.ready:
+        if not self._ready and not self._stopping and self._health.ready and self.mcus.ready:
             self._ready = True
             log.info("ready")
             self._notifier.ready("serving")

@@ -175,6 +175,9 @@ class DeviceBench:
         await self._exchange.exchange_surely()
         self.turned.set()
 
+    async def confirm(self, path: str) -> None:
+        """Its slot is all there is."""
+
     def usual(self, path: str) -> tuple[Seen, ...]:
         """Of what serves now."""
         return self._performance(path).usual

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from edged.ota.bench import Bench
-from edged.ota.judgement import Seen
+from edged.ota.judgement import Seen, Verdict
 from edged.ota.target import SignedTarget
 
 
@@ -36,9 +36,13 @@ class Benches:
         """Of what serves."""
         return self._of(path).usual(path)
 
-    def trial(self, path: str) -> Seen:
+    def trial(self, path: str) -> Seen | Verdict | None:
         """Since the swap."""
         return self._of(path).trial(path)
+
+    async def confirm(self, path: str) -> None:
+        """It was good."""
+        await self._of(path).confirm(path)
 
     def wants_shadow(self, path: str) -> bool:
         """Whether it is to look on first."""

@@ -54,6 +54,8 @@ class Condition:
 
     def _problems(self, observation: Observation, now_ns: int) -> Iterator[Found]:
         yield from _of_vision(observation)
+        for mcu in observation.mcus:
+            yield from ((code, mcu.state.mcu, detail) for code, detail in mcu.problems)
         if observation.store_full:
             yield "store_full", "", f"{observation.events_lost} events lost since the start"
         if now_ns < self._dropping_until_ns:

@@ -83,6 +83,9 @@ class ConfigBench:
         finally:
             self._turned.set()
 
+    async def confirm(self, path: str) -> None:
+        """Its slot is all there is."""
+
     def usual(self, path: str) -> tuple[Seen, ...]:
         """Nothing to compare with."""
         return ()

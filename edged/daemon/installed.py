@@ -9,10 +9,13 @@ from edged.config.schema import Settings
 from edged.core.errors import ConfigInvalid, EdgedError
 from edged.daemon import layers
 from edged.infer.bundle import identify
+from edged.mcu.bundle import identify as identify_image
 from edged.ota.inventory import Inventory
 from edged.ota.slots import GoBack, Installed, Lose
 
 log = logging.getLogger(__name__)
+
+MCU = ("mcu-firmware/", "mcu-model/")
 
 Chosen = dict[str, Path | None]
 """By ``<kind>/<id>``: where what serves lies, ``None`` for what the configuration began with."""
@@ -47,10 +50,11 @@ def chosen_bundles(inventory: Inventory | None) -> Chosen:
     return chosen
 
 
-def by_kind(chosen: Chosen) -> tuple[Chosen, Chosen]:
-    """Models, and what was pushed of the configuration."""
+def by_kind(chosen: Chosen) -> tuple[Chosen, Chosen, Chosen]:
+    """Models, what was pushed of the configuration, and what is for microcontrollers."""
     pushed = {path: package for path, package in chosen.items() if path.startswith(f"{layers.KIND}/")}
-    return {path: bundle for path, bundle in chosen.items() if path not in pushed}, pushed
+    images = {path: package for path, package in chosen.items() if path.startswith(MCU)}
+    return {path: bundle for path, bundle in chosen.items() if path not in {**pushed, **images}}, pushed, images
 
 
 def begin(onto: layers.Layers, inventory: Inventory, path: str, pushed: Chosen) -> Settings:
@@ -84,7 +88,13 @@ def without(inventory: Inventory, path: str, pushed: Chosen) -> Chosen:
 def _intact(path: str, installed: Installed, bundle: Path) -> bool:
     """Whether a bundle is what passed its probe. Hashes all of it, as each start of the vision process does."""
     try:
-        return (layers.identify if path.startswith(f"{layers.KIND}/") else identify)(bundle) == installed.identity
+        return _identify(path, bundle) == installed.identity
     except (EdgedError, OSError) as error:
         log.debug("%s: %s", bundle, error)
         return False
+
+
+def _identify(path: str, bundle: Path) -> str:
+    if path.startswith(f"{layers.KIND}/"):
+        return layers.identify(bundle)
+    return identify_image(bundle) if path.startswith(MCU) else identify(bundle)

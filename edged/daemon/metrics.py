@@ -12,6 +12,7 @@ from typing import TypeVar, get_args
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
 from edged import __version__
+from edged.core.mcu import McuCondition, McuCounters
 from edged.core.problem import HealthStatus
 from edged.daemon.cameras import State
 from edged.daemon.condition import Condition
@@ -33,6 +34,7 @@ def families(observation: Observation, condition: Condition) -> Iterator[Metric]
     """Every metric, in the order of the list."""
     yield from _health(observation, condition)
     yield from _cameras(observation)
+    yield from _mcus(observation)
     yield from _events(observation)
     yield from _mqtt(observation)
     yield from _processes(observation)
@@ -109,6 +111,38 @@ def _cameras(now: Observation) -> Iterator[Metric]:
         add_latency(invoke, [it.camera], it.invoke)
     yield ages
     yield invoke
+
+
+def _mcus(now: Observation) -> Iterator[Metric]:
+    states = [it.state for it in now.mcus]
+    if not states:
+        return
+    conditions = [((it.mcu, name), name == it.state) for it in states for name in get_args(McuCondition)]
+    yield _gauge("mcu_state", "1 for the state that the microcontroller is in.", conditions, ("mcu", "state"))
+    labels = ("mcu", "board", "firmware_version", "firmware", "model_name", "model_version", "model")
+    yield _gauge("mcu_info", "What it runs; always 1.", [([getattr(it, name) for name in labels], 1) for it in states], labels)
+
+    def counted(name: str, text: str, value: Callable[[McuCounters], int]) -> Metric:
+        return _counter(f"mcu_{name}", text, [((it.mcu,), value(it.counters)) for it in states], ("mcu",))
+
+    yield counted("reports", "Reports that came.", lambda it: it.reports)
+    yield counted("results", "Inferences that came.", lambda it: it.results)
+    yield counted("results_failed", "Inferences that its engine gave up.", lambda it: it.failed)
+    yield counted("results_repeated", "Inferences that came again.", lambda it: it.repeated)
+    yield counted("results_unread", "Inferences whose outputs edged does not understand.", lambda it: it.unread)
+    yield counted("reports_missed", "Reports that were numbered and never came.", lambda it: it.missed)
+    yield counted("reports_dropped", "Reports that came faster than they were taken.", lambda it: it.dropped)
+    yield counted("damaged", "Packets and reports with a wrong checksum.", lambda it: it.damaged)
+    yield counted("restarts", "Starts that were seen, those that it was told to make included.", lambda it: it.restarts)
+    yield counted("losses", "Times that it was lost.", lambda it: it.losses)
+    yield counted("commands", "Commands that came for it.", lambda it: it.commands)
+    yield counted("commands_refused", "Of these, those that were not done.", lambda it: it.commands_refused)
+    here = [it for it in states if it.state == "online"]
+    yield _gauge("mcu_uptime_seconds", "Since its start.", [((it.mcu,), it.uptime_ms / 1e3) for it in here], ("mcu",))
+    yield _gauge("mcu_arena_used_bytes", "Of its model's memory.", [((it.mcu,), it.arena_used_bytes) for it in here], ("mcu",))
+    yield _gauge("mcu_arena_bytes", "What there is of it.", [((it.mcu,), it.arena_size_bytes) for it in here], ("mcu",))
+    mean = [((it.mcu,), it.invoke_us_mean / 1e6) for it in here]
+    yield _gauge("mcu_invoke_seconds", "An inference, in the mean since its start.", mean, ("mcu",))
 
 
 def _events(now: Observation) -> Iterator[Metric]:

@@ -15,6 +15,7 @@ from edged.daemon.cameras import Cameras, CameraState
 from edged.daemon.clock import read_clock
 from edged.daemon.health import Health
 from edged.daemon.machine import Machine, ProcessName, ProcessUse, read_machine, read_process
+from edged.daemon.mcus import McuObservation, Mcus
 from edged.daemon.publishing import Publishing
 from edged.daemon.recorder import Recorder
 from edged.daemon.reload import Reloader
@@ -72,6 +73,7 @@ class Observation:
     processes: dict[ProcessName, ProcessUse]
     """Every process that was there since the start; one that is not there now uses nothing, and keeps its sums."""
     machine: Machine
+    mcus: tuple[McuObservation, ...] = ()
 
     @property
     def uptime_s(self) -> float:
@@ -86,6 +88,7 @@ class Parts:
     store: Store
     recorder: Recorder
     cameras: Cameras
+    mcus: Mcus
     publishing: Publishing
     supervisor: Supervisor
     health: Health
@@ -172,6 +175,7 @@ class Observer:
             reload_refusal=reloader.last_refusal if reloader else "",
             processes=self._processes.note(uses),
             machine=machine,
+            mcus=parts.mcus.observe(clock.monotonic_ns),
         )
 
     def _counters(self, camera: str) -> CameraStats | None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection
 
+from edged.core.mcu import McuState
 from edged.core.tasks import run_together
 from edged.daemon.cameras import CameraState
 from edged.mqtt.health import HealthPayload
 from edged.mqtt.publisher import Publisher
+from edged.mqtt.requests import Handle
 from edged.ota.status import UpdateStatus
 from edged.vision import ipc
 
@@ -24,6 +26,8 @@ class Publishing:
         self._publisher = publisher
         self._cameras: dict[str, CameraState] = {}
         self._models: dict[str, ipc.ModelServes] = {}
+        self._mcus: dict[str, McuState] = {}
+        self._commands: tuple[Collection[str], Handle] | None = None
         self._health: HealthPayload | None = None
         self._updates: tuple[UpdateStatus, ...] = ()
         self._replaced = asyncio.Event()
@@ -44,6 +48,25 @@ class Publishing:
         self._models[model.model_name] = model
         if self._publisher:
             self._publisher.model_state(model)
+
+    def mcu(self, state: McuState) -> None:
+        """Make this the state of a microcontroller."""
+        self._mcus[state.mcu] = state
+        if self._publisher:
+            self._publisher.mcu_state(state)
+
+    def keep_mcus(self, mcus: Collection[str]) -> None:
+        """Let the broker forget the states of all others."""
+        for mcu in [name for name in self._mcus if name not in mcus]:
+            del self._mcus[mcu]
+            if self._publisher:
+                self._publisher.forget_mcu(mcu)
+
+    def listen(self, mcus: Collection[str], handle: Handle) -> None:
+        """Have ``handle`` do what these microcontrollers are told over MQTT."""
+        self._commands = (mcus, handle)
+        if self._publisher:
+            self._publisher.listen(mcus, handle)
 
     def health(self, health: HealthPayload) -> None:
         """Make this what is known of the whole device."""
@@ -90,6 +113,10 @@ class Publishing:
                 publisher.camera_state(camera)
             for model in self._models.values():
                 publisher.model_state(model)
+            for mcu in self._mcus.values():
+                publisher.mcu_state(mcu)
+            if self._commands:
+                publisher.listen(*self._commands)
             if self._health:
                 publisher.health_state(self._health)
             if self._updates:

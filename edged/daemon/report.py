@@ -15,6 +15,7 @@ from edged.mqtt.health import (
     EventsPayload,
     HealthPayload,
     MachinePayload,
+    McuHealthPayload,
     OutboxPayload,
     ProblemPayload,
     ProcessPayload,
@@ -39,6 +40,7 @@ def report(now: Observation, before: Observation | None, condition: Condition) -
         uptime_s=int(now.uptime_s),
         vision_restarts=now.vision_restarts,
         cameras=tuple(_camera(camera, earlier.get(camera.state.camera), span_s) for camera in now.cameras),
+        mcus=tuple(McuHealthPayload(mcu=it.state.mcu, state=it.state.state, counters=it.state.counters) for it in now.mcus),
         events=EventsPayload(committed=sum(now.events.values()), waiting=now.events_waiting, lost=now.events_lost),
         outbox=OutboxPayload(
             produced=now.outbox.produced,

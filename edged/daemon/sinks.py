@@ -13,7 +13,7 @@ from pathlib import Path
 
 from edged.core.errors import OutputUnwritable
 from edged.core.event import Event
-from edged.mqtt.payload import encode_event
+from edged.mqtt.events import encode_event
 
 HINT = "[sinks] jsonl names another file"
 NO_FILE = "it is no regular file"

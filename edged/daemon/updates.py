@@ -31,6 +31,9 @@ from edged.daemon.gate import Gate
 from edged.daemon.installed import begin, by_kind, chosen_bundles, open_inventory, without
 from edged.daemon.layers import KIND as CONFIG
 from edged.daemon.layers import Layers
+from edged.daemon.mcu_bench import KINDS as MCU_KINDS
+from edged.daemon.mcu_bench import McuBench, followed_by
+from edged.daemon.mcus import Mcus
 from edged.daemon.publishing import Publishing
 from edged.daemon.recorder import Recorder
 from edged.daemon.teller import Teller
@@ -84,6 +87,7 @@ class Parts:
     publishing: Publishing
     recorder: Recorder
     layers: Layers | None = None
+    mcus: Mcus | None = None
 
 
 class Updates:
@@ -110,12 +114,15 @@ class Updates:
             if parts.layers
             else None
         )
+        self.mcu_bench = McuBench(parts.mcus, span_s, self._mcu_came) if parts.mcus else None
         self._begin()
         self._worked_with = self.settings
 
     def _begin(self) -> None:
         """What the slots say is to serve."""
-        self.bench.serving, pushed = by_kind(chosen_bundles(self.inventory))
+        self.bench.serving, pushed, images = by_kind(chosen_bundles(self.inventory))
+        if self.mcu_bench:
+            self.mcu_bench.settle(images)
         path = config_path(self.settings)
         if self._layers and self.inventory and path:
             self.settings = begin(self._layers, self.inventory, path, pushed)
@@ -138,7 +145,8 @@ class Updates:
         before, now = self._worked_with, self.settings
         path = config_path(now)
         on_trial = path is not None and self.inventory is not None and self.inventory.slot(path).phase == "trial"
-        if _ways(before) != _ways(now) or (not on_trial and followed(before) != followed(now)):
+        others = followed(before) != followed(now) or followed_by(before.mcus) != followed_by(now.mcus)
+        if _ways(before) != _ways(now) or (not on_trial and others):
             self._replaced.set()
 
     async def run(self) -> None:
@@ -150,7 +158,8 @@ class Updates:
             self._teller.keep({(kind, name) for kind, _, name in (path.partition("/") for path in self._things())})
             works = self._works()
             try:
-                await run_together(self._teller.run(), self._until_replaced(), *works)
+                mending = [self.mcu_bench.run()] if self.mcu_bench else []
+                await run_together(self._teller.run(), self._until_replaced(), *mending, *works)
             except Replaced:
                 self._updater = None
 
@@ -239,7 +248,9 @@ class Updates:
         """See that what the slots say serves: a trial may have been withdrawn, or updates been set up by a reload."""
         if self.inventory is None and self.settings.ota:
             self.inventory = await asyncio.to_thread(open_inventory, self._directory)
-        chosen, pushed = by_kind(await asyncio.to_thread(chosen_bundles, self.inventory))
+        chosen, pushed, images = by_kind(await asyncio.to_thread(chosen_bundles, self.inventory))
+        if self.mcu_bench:
+            self.mcu_bench.settle(images)
         if self._layers is not None:
             path = config_path(self.settings)
             self._layers.packages.update({other: package for other, package in pushed.items() if other != path})
@@ -253,7 +264,13 @@ class Updates:
         settings, ota = self.settings, self.settings.ota
         if ota is None or self.inventory is None:
             return []
-        benches = Benches({KIND: self.bench, **({CONFIG: self.config_bench} if self.config_bench else {})})
+        benches = Benches(
+            {
+                KIND: self.bench,
+                **({CONFIG: self.config_bench} if self.config_bench else {}),
+                **(dict.fromkeys(MCU_KINDS, self.mcu_bench) if self.mcu_bench else {}),
+            }
+        )
         kit = Kit(self.inventory, benches, self._teller, read_clock, asyncio.sleep, ota.health_window_s)
         works: list[Coroutine[Any, Any, None]] = []
         ways = Ways(_silence, _unheard, _unheard)
@@ -315,7 +332,11 @@ class Updates:
     def _things(self) -> tuple[str, ...]:
         """What is followed, the configuration first: models may come into use by it."""
         path = config_path(self.settings) if self._layers else None
-        return (*([path] if path else []), *followed(self.settings))
+        return (*([path] if path else []), *followed(self.settings), *(followed_by(self.settings.mcus) if self.mcu_bench else ()))
+
+    def _mcu_came(self, path: str) -> None:
+        if self._updater:
+            self._updater.hurry(path)
 
     async def _until_replaced(self) -> None:
         await self._replaced.wait()

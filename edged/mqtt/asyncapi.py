@@ -10,7 +10,7 @@ from edged.mqtt.payload import PAYLOADS
 from edged.mqtt.schema import schemas
 from edged.mqtt.topics import OFFLINE, ONLINE
 
-DESCRIPTION = """What an edged device says over MQTT.
+DESCRIPTION = """What an edged device says over MQTT, and what it listens to.
 
 Fields and kinds of events are added without notice: ignore what you do not know. Whatever else changes raises the v of its payload.
 Events come at least once: drop repeats by id. Units stand at the fields as x-unit. The prefix edged/v1 can be configured."""
@@ -30,9 +30,18 @@ def asyncapi() -> dict[str, Any]:
         "info": {"title": "edged", "version": "1", "description": DESCRIPTION, "license": {"name": "Apache-2.0"}},
         "defaultContentType": "application/json",
         "channels": {channel.name: _channel(channel) for channel in CHANNELS},
-        "operations": {f"send_{channel.name}": _operation(channel) for channel in CHANNELS},
+        "operations": {operation_name(channel): _operation(channel) for channel in CHANNELS},
         "components": {"messages": messages, "schemas": components},
     }
+
+
+def operation_name(channel: Channel) -> str:
+    """What the device does there."""
+    return f"{_action(channel)}_{channel.name}"
+
+
+def _action(channel: Channel) -> str:
+    return "receive" if channel.heard else "send"
 
 
 def _payloads(channel: Channel) -> tuple[str, ...]:
@@ -54,7 +63,7 @@ def _channel(channel: Channel) -> dict[str, Any]:
 
 def _operation(channel: Channel) -> dict[str, Any]:
     return {
-        "action": "send",
+        "action": _action(channel),
         "channel": {"$ref": f"#/channels/{channel.name}"},
         "messages": [{"$ref": f"#/channels/{channel.name}/messages/{name}"} for name in _payloads(channel)],
         "bindings": {"mqtt": {"qos": channel.qos, "retain": channel.retained, "bindingVersion": "0.2.0"}},

@@ -16,8 +16,8 @@ from typing import Protocol
 from edged.core.backoff import Backoff
 from edged.core.event import Event
 from edged.core.tasks import run_together
+from edged.mqtt.events import encode_event
 from edged.mqtt.limits import WINDOW
-from edged.mqtt.payload import encode_event
 from edged.mqtt.reason import describe, is_refusal
 from edged.mqtt.session import Session
 from edged.mqtt.stats import Meter

@@ -10,13 +10,14 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from edged.core.event import ClockQuality
+from edged.core.mcu import McuCondition, McuCounters
 from edged.core.problem import PROBLEMS, HealthStatus, Severity
 from edged.mqtt.facts import CameraCondition
 from edged.mqtt.wire import Celsius, Hertz, Megabytes, Milliseconds, Percent, Seconds, Time, WholeMegabytes, WholeSeconds
 
 
 class ProblemPayload(Struct, kw_only=True):
-    """What is wrong: with which camera or model (``subject``), what it means, what is known of it, what to do about it.
+    """What is wrong: with which camera, model or microcontroller (``subject``), what it means, what is known, what to do about it.
 
     Codes are added as edged learns to notice more: who does not know one goes by its ``severity``.
     """
@@ -57,6 +58,14 @@ class CameraHealthPayload(Struct, kw_only=True):
     decoded_ms: AgesPayload
     inferred_ms: AgesPayload
     reported_ms: AgesPayload
+
+
+class McuHealthPayload(Struct, kw_only=True):
+    """A microcontroller: whether it is heard, and what came from it."""
+
+    mcu: str
+    state: McuCondition
+    counters: McuCounters
 
 
 class EventsPayload(Struct, kw_only=True):
@@ -111,6 +120,7 @@ class HealthPayload(Struct, kw_only=True):
     uptime_s: WholeSeconds
     vision_restarts: int
     cameras: tuple[CameraHealthPayload, ...]
+    mcus: tuple[McuHealthPayload, ...]
     events: EventsPayload
     outbox: OutboxPayload
     processes: tuple[ProcessPayload, ...]

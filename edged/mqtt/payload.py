@@ -1,4 +1,4 @@
-"""What is said over MQTT, all of it in this file, ``health.py`` and ``updates.py``. Field names are the names on the wire.
+"""What is said over MQTT: states and live tracks here, the rest in files that this one imports. Field names are those on the wire.
 
 Rules: ``v`` counts up when a field changes its meaning or goes, not when one is added; a consumer ignores fields that it does not
 know. Times are RFC 3339 in UTC with milliseconds. Boxes are ``[x0, y0, x1, y1]``, points ``[x, y]``, in pixels of the camera's
@@ -9,111 +9,18 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-import msgspec
 from msgspec import Struct
 
 from edged.core.clock import ClockReading
-from edged.core.event import (
-    ClockQuality,
-    Event,
-    LeaveReason,
-    ModelChanged,
-    ObjectAppeared,
-    ObjectLeft,
-    SourceBack,
-    SourceLost,
-    UpdateChanged,
-    UpdateState,
-)
 from edged.core.track import Box
+from edged.mqtt.commands import COMMAND_PAYLOADS, AnswerPayload
+from edged.mqtt.events import EVENT_PAYLOADS
 from edged.mqtt.facts import CameraCondition, CameraFacts, LiveFacts, ModelFacts
 from edged.mqtt.health import HealthPayload
+from edged.mqtt.mcu import McuPayload
 from edged.mqtt.schema import schemas
 from edged.mqtt.updates import UpdatesPayload
-from edged.mqtt.wire import Hertz, Milliseconds, PixelBox, PixelPoint, Pixels, Score, Seconds, Time, encode, rfc3339
-
-
-class EventPayload(Struct, kw_only=True, tag_field="kind"):
-    """What every event says: ``id`` is ``device/epoch/seq`` and unique for ever, for dropping repeats."""
-
-    id: str
-    device: str
-    epoch: str
-    seq: int
-    time: Time
-    clock: ClockQuality
-    v: Literal[1] = 1
-
-
-class ObjectAppearedPayload(EventPayload, kw_only=True, tag="object_appeared"):
-    """A tracked object came into view."""
-
-    camera: str
-    object_id: str
-    label: str
-    score: Score
-    box: PixelBox
-    media_s: Seconds | None
-    model: str
-
-
-class ObjectLeftPayload(EventPayload, kw_only=True, tag="object_left"):
-    """A tracked object is gone; ``path`` is the way of its foot point."""
-
-    camera: str
-    object_id: str
-    label: str
-    reason: LeaveReason
-    dwell_s: Seconds
-    best_score: Score
-    best_box: PixelBox
-    box: PixelBox
-    path: tuple[PixelPoint, ...]
-    media_s: Seconds | None
-    model: str
-
-
-class SourceLostPayload(EventPayload, kw_only=True, tag="source_lost"):
-    """A camera delivers no frames."""
-
-    camera: str
-    reason: str
-
-
-class SourceBackPayload(EventPayload, kw_only=True, tag="source_back"):
-    """A camera delivers frames again."""
-
-    camera: str
-    outage_s: Seconds
-
-
-class ModelChangedPayload(EventPayload, kw_only=True, tag="model_changed"):
-    """A model began to serve, or serves on another delegate; ``fallback`` says why a wanted accelerator does not run it."""
-
-    model_name: str
-    version: str
-    digest: str
-    previous: str
-    delegate: str
-    fallback: str
-
-
-class UpdatePayload(EventPayload, kw_only=True, tag="update"):
-    """An update of what the device follows got further, or came to an end; ``code`` says why, in a word that may be new."""
-
-    target_kind: str
-    target_id: str
-    sequence: int
-    version: str
-    sha256: str
-    state: UpdateState
-    code: str
-    detail: str
-
-
-AnyEventPayload = (
-    ObjectAppearedPayload | ObjectLeftPayload | SourceLostPayload | SourceBackPayload | ModelChangedPayload | UpdatePayload
-)
+from edged.mqtt.wire import Hertz, Milliseconds, PixelBox, Pixels, Score, Seconds, Time, encode, rfc3339
 
 
 class CameraPayload(Struct, kw_only=True):
@@ -168,32 +75,17 @@ class LivePayload(Struct, kw_only=True):
 
 
 PAYLOADS: dict[str, type[Struct]] = {
-    "object_appeared": ObjectAppearedPayload,
-    "object_left": ObjectLeftPayload,
-    "source_lost": SourceLostPayload,
-    "source_back": SourceBackPayload,
-    "model_changed": ModelChangedPayload,
-    "update": UpdatePayload,
+    **EVENT_PAYLOADS,
     "camera": CameraPayload,
     "model": ModelPayload,
+    "mcu": McuPayload,
+    **COMMAND_PAYLOADS,
+    "answer": AnswerPayload,
     "live": LivePayload,
     "health": HealthPayload,
     "updates": UpdatesPayload,
 }
 """Every payload by the topic level (or kind of event) that carries it."""
-
-
-def encode_event(event: Event) -> bytes:
-    """An event as one line of JSON."""
-    head: dict[str, Any] = {
-        "id": str(event.id),
-        "device": event.id.device,
-        "epoch": event.id.epoch,
-        "seq": event.id.seq,
-        "time": rfc3339(event.unix_ms),
-        "clock": event.clock,
-    }
-    return encode(_event_payload(event, head))
 
 
 def encode_camera(camera: CameraFacts, now: ClockReading) -> bytes:
@@ -248,12 +140,6 @@ def encode_live(live: LiveFacts, now: ClockReading) -> bytes:
     )
 
 
-def decode_event(payload: bytes) -> AnyEventPayload:
-    """An event from the wire; raises msgspec.MsgspecError for anything else."""
-    event: AnyEventPayload = _EVENT_DECODER.decode(payload)
-    return event
-
-
 def json_schema() -> dict[str, dict[str, Any]]:
     """The JSON Schema (2020-12) of every payload, by the keys of ``PAYLOADS``; each stands alone."""
     found = {}
@@ -261,65 +147,6 @@ def json_schema() -> dict[str, dict[str, Any]]:
         (schema,), components = schemas([struct], "#/$defs/{name}")
         found[name] = {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "$defs": components}
     return found
-
-
-_EVENT_DECODER = msgspec.json.Decoder(AnyEventPayload)
-
-
-def _event_payload(event: Event, head: dict[str, Any]) -> AnyEventPayload:
-    match event.occurrence:
-        case ObjectAppeared() as it:
-            return ObjectAppearedPayload(
-                **head,
-                camera=it.camera,
-                object_id=it.object_id,
-                label=it.label,
-                score=_score(it.score),
-                box=_box(it.box),
-                media_s=_seconds(it.media_s),
-                model=it.model,
-            )
-        case ObjectLeft() as it:
-            return ObjectLeftPayload(
-                **head,
-                camera=it.camera,
-                object_id=it.object_id,
-                label=it.label,
-                reason=it.reason,
-                dwell_s=round(it.dwell_s, 3),
-                best_score=_score(it.best_score),
-                best_box=_box(it.best_box),
-                box=_box(it.box),
-                path=tuple((round(x, 1), round(y, 1)) for x, y in it.path),
-                media_s=_seconds(it.media_s),
-                model=it.model,
-            )
-        case SourceLost() as it:
-            return SourceLostPayload(**head, camera=it.camera, reason=it.reason)
-        case SourceBack() as it:
-            return SourceBackPayload(**head, camera=it.camera, outage_s=round(it.outage_s, 3))
-        case ModelChanged() as it:
-            return ModelChangedPayload(
-                **head,
-                model_name=it.model_name,
-                version=it.version,
-                digest=it.digest,
-                previous=it.previous,
-                delegate=it.delegate,
-                fallback=it.fallback,
-            )
-        case UpdateChanged() as it:
-            return UpdatePayload(
-                **head,
-                target_kind=it.target_kind,
-                target_id=it.target_id,
-                sequence=it.sequence,
-                version=it.version,
-                sha256=it.sha256,
-                state=it.state,
-                code=it.code,
-                detail=it.detail,
-            )
 
 
 def _box(box: Box) -> Box:

@@ -14,13 +14,16 @@ from collections.abc import Callable, Collection
 from edged.core.backoff import Backoff
 from edged.core.clock import ClockReading
 from edged.core.errors import BrokerUnreachable
+from edged.core.mcu import McuState
 from edged.core.tasks import run_together
 from edged.mqtt.delivery import Delivery, Outbox
 from edged.mqtt.endpoint import Endpoint, read_endpoint
 from edged.mqtt.facts import CameraFacts, LiveFacts, ModelFacts, UpdateFacts
 from edged.mqtt.health import HealthPayload
 from edged.mqtt.link import Link
+from edged.mqtt.mcu import encode_mcu
 from edged.mqtt.payload import encode_camera, encode_live, encode_model
+from edged.mqtt.requests import Handle, Requests
 from edged.mqtt.retained import Retained
 from edged.mqtt.session import Session
 from edged.mqtt.settings import MqttSettings
@@ -56,6 +59,7 @@ class Publisher:
         self._retained = Retained()
         self._retained.set(self._topics.availability, ONLINE)
         self._meter = Meter(clock().monotonic_ns)
+        self._requests = Requests(self._topics, settings.topic_prefix)
         self._session: Session | None = None
         self._settled = asyncio.Event()
         self._suspicion = Suspicion()
@@ -79,6 +83,14 @@ class Publisher:
     def model_state(self, model: ModelFacts) -> None:
         """Make this the retained state of a model."""
         self._retained.set(self._topics.model(model.model_name), encode_model(model, self._clock()))
+
+    def mcu_state(self, mcu: McuState) -> None:
+        """Make this the retained state of a microcontroller."""
+        self._retained.set(self._topics.mcu(mcu.mcu), encode_mcu(mcu, self._clock()))
+
+    def listen(self, mcus: Collection[str], handle: Handle) -> None:
+        """Have ``handle`` do what these microcontrollers are told."""
+        self._requests.listen(mcus, handle)
 
     def health_state(self, health: HealthPayload) -> None:
         """Make this the retained state of the whole device."""
@@ -108,6 +120,10 @@ class Publisher:
     def forget_model(self, model: str) -> None:
         """No such model serves any more: its state goes."""
         self._retained.clear(self._topics.model(model))
+
+    def forget_mcu(self, mcu: str) -> None:
+        """There is no such microcontroller any more: its state goes."""
+        self._retained.clear(self._topics.mcu(mcu))
 
     def live(self, live: LiveFacts) -> None:
         """Publish what a camera sees, if that is wanted and possible now."""
@@ -153,7 +169,7 @@ class Publisher:
             settled=self._settled,
         )
         try:
-            await run_together(self._retained.publish(session), delivery.run(), session.lost())
+            await run_together(self._retained.publish(session), delivery.run(), self._requests.serve(session), session.lost())
         except asyncio.CancelledError:
             await self._farewell(session)
             raise

@@ -18,7 +18,8 @@ def schemas(structs: Sequence[type[Struct]], ref_template: str) -> tuple[tuple[S
 
 
 def _plain(schema: Any) -> Any:
-    """Without ``prefixItems``, new in 2020-12: all tuples are of one type. Every field is required: no default is left out."""
+    """Without ``prefixItems``, new in 2020-12: all tuples are of one type. Of what we say every field is required, since no default
+    is left out; of what we hear, which may hold no other fields, those that have no default."""
     if isinstance(schema, list):
         return [_plain(item) for item in schema]
     if not isinstance(schema, dict):
@@ -29,6 +30,6 @@ def _plain(schema: Any) -> Any:
         if any(other != first for other in others):
             raise AssertionError(f"a tuple of several types has no plain schema: {schema}")
         plain["items"] = _plain(first)
-    if "properties" in schema:
+    if "properties" in schema and schema.get("additionalProperties") is not False:
         plain["required"] = list(schema["properties"])
     return plain

@@ -3,9 +3,12 @@
 ``<prefix>/<fleet>/<device>/`` and then
 
 - ``availability``            retained; ``online`` or ``offline`` as plain text, which is what consumers of availability expect
-- ``event/<kind>/<subject>``  QoS 1; the subject is the camera, for ``model_changed`` the model, for ``update`` the followed id
+- ``event/<kind>/<subject>``  QoS 1; the subject is the camera, or the model, followed id or microcontroller that it is about
 - ``camera/<camera>``         retained state
 - ``model/<model>``           retained state
+- ``mcu/<mcu>``               retained state
+- ``mcu/<mcu>/command``       what a microcontroller is to do, if it takes commands; never retained
+- ``mcu/<mcu>/answer``        what became of it, where the request names no other topic
 - ``health``                retained; how the device is, and its counters
 - ``ota/status``            retained; how far updates of what it follows are
 - ``live/<camera>``           QoS 0
@@ -14,7 +17,7 @@
 from __future__ import annotations
 
 from edged.core.errors import ConfigInvalid
-from edged.core.event import Event, ModelChanged, UpdateChanged
+from edged.core.event import Event, InferenceMade, McuBack, McuLost, ModelChanged, UpdateChanged
 
 ONLINE = b"online"
 OFFLINE = b"offline"
@@ -59,6 +62,8 @@ class Topics:
         match event.occurrence:
             case ModelChanged(model_name=subject) | UpdateChanged(target_id=subject):
                 pass
+            case InferenceMade(mcu=subject) | McuLost(mcu=subject) | McuBack(mcu=subject):
+                pass
             case occurrence:
                 subject = occurrence.camera
         return f"{self.base}/event/{event.kind}/{subject}"
@@ -70,6 +75,18 @@ class Topics:
     def model(self, model: str) -> str:
         """Where a model's state is."""
         return f"{self.base}/model/{model}"
+
+    def mcu(self, mcu: str) -> str:
+        """Where a microcontroller's state is."""
+        return f"{self.base}/mcu/{mcu}"
+
+    def command(self, mcu: str) -> str:
+        """Where it is told what to do."""
+        return f"{self.base}/mcu/{mcu}/command"
+
+    def answer(self, mcu: str) -> str:
+        """Where it is said what became of that, unless the request names another topic."""
+        return f"{self.base}/mcu/{mcu}/answer"
 
     def live(self, camera: str) -> str:
         """Where the live tracks of a camera go."""

@@ -20,7 +20,7 @@ from edged.core.errors import UpdateCode, UpdateFailed, UpdateRefused
 from edged.core.tasks import finished
 from edged.ota.bench import Bench, Reporter
 from edged.ota.inventory import Inventory
-from edged.ota.judgement import MAX_WINDOW_S, Verdict, judge
+from edged.ota.judgement import MAX_WINDOW_S, Seen, Verdict, judge
 from edged.ota.slots import Confirm, Event, Install, Installed, Revert, Slot, Withdraw
 from edged.ota.status import Code, State, UpdateStatus
 from edged.ota.target import SignedTarget
@@ -166,7 +166,9 @@ class Attempt:
         try:
             await undisturbed(kit.inventory.note, path, Install(installed))
             verdict = await self._trial(bundle)
-            if verdict.code != "ok":
+            if verdict.code == "ok":
+                await kit.bench.confirm(path)
+            else:
                 await kit.bench.go_back(path, before)
         except UpdateRefused as error:
             await kit.note(path, Revert(error.code))
@@ -200,7 +202,9 @@ class Attempt:
             await kit.sleep(CHECK_S)
             if self._revoked:
                 return Verdict("revoked", "its publisher revoked it during its trial")
-            if verdict := judge(kit.bench.trial(path), usual, self.signed.target.limits, kit.window_s):
+            seen = kit.bench.trial(path)
+            verdict = judge(seen, usual, self.signed.target.limits, kit.window_s) if isinstance(seen, Seen) else seen
+            if verdict:
                 return verdict
             if self._superseded and kit.clock().monotonic_ns - since_ns > MAX_WINDOW_S * 1e9:
                 return Verdict("interrupted", "it saw no frames, and something newer is there")

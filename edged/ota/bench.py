@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from edged.ota.judgement import Seen
+from edged.ota.judgement import Seen, Verdict
 from edged.ota.status import UpdateStatus
 from edged.ota.target import SignedTarget
 
@@ -32,8 +32,14 @@ class Bench(Protocol):
     def usual(self, path: str) -> tuple[Seen, ...]:
         """What that which serves now did in spans of about a trial's length, the newest last."""
 
-    def trial(self, path: str) -> Seen:
-        """What that which serves did since the last ``swap``."""
+    def trial(self, path: str) -> Seen | Verdict | None:
+        """What that which serves did since the last ``swap``, to be judged; or the verdict, ``None`` for not yet.
+
+        Raises UpdateFailed where it is not to be said any more, and nothing follows from that.
+        """
+
+    async def confirm(self, path: str) -> None:
+        """Keep what is on trial, where something besides a slot has to; raises UpdateFailed, upon which what served before does."""
 
     def wants_shadow(self, path: str) -> bool:
         """Whether ``shadow`` is wanted."""

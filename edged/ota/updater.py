@@ -87,6 +87,11 @@ class Updater:
         """Let what served before serve again, because a person says so. Raises UpdateRefused where there is nothing."""
         await self._ask(partial(self._go_back, path))
 
+    def hurry(self, path: str) -> None:
+        """What kept an update of this from being tried may be over: do not wait any longer."""
+        if self._again_ns.pop(path, None):
+            self._wake.set()
+
     async def _ask(self, request: Request) -> None:
         answer = self._requests.add(request)
         self._make_way()

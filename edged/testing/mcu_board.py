@@ -77,6 +77,8 @@ class FakeBoard:
     period_ms: int | None = None
     """Of the sensor; None: there is none."""
     invoke_us: int = 1500
+    diagnosis: str = ""
+    """Why its firmware refuses its model, if it does."""
     resets: int = 0
     in_loader: bool = False
     inferences: int = 0
@@ -275,6 +277,7 @@ class FakeBoard:
             "arena_size": self.arena_bytes,
             "reset_reason": self.reset_reason,
             "boots": self.resets,
+            "diagnosis": self.diagnosis,
             "slot_size": {"firmware": self.slot_bytes, "model": self.slot_bytes},
             "inputs": [tensor.record() for tensor in self.inputs] if runs else [],
             "outputs": [tensor.record() for tensor in self.outputs] if runs else [],

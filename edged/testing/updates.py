@@ -139,6 +139,9 @@ class ScriptedBench:
         """As scripted."""
         return self.shadows
 
+    async def confirm(self, path: str) -> None:
+        """Its slot is all there is."""
+
     def usual(self, path: str) -> tuple[Seen, ...]:
         """As scripted."""
         return self.windows

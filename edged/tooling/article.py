@@ -8,12 +8,13 @@ from pathlib import Path
 
 from edged.config.load import check_pushed
 from edged.config.pushed import DOCUMENT
-from edged.core.errors import PublisherFailed, UpdateRefused
+from edged.core.errors import ImageRefused, PublisherFailed, UpdateRefused
 from edged.infer.bundle import Bundle, load_bundle
 from edged.infer.encryption import Key
 from edged.infer.golden import FILE_NAME as GOLDEN_FILE
 from edged.infer.graph import Form
 from edged.infer.manifest import FILE_NAME
+from edged.mcu.bundle import FILE, read_package
 from edged.ota.package import read_directory
 from edged.ota.publisher.release import Article
 from edged.ota.target import Constraints, Kind, Limits, Tensor
@@ -38,16 +39,12 @@ class Wish:
 
 def make_article(directory: Path, wish: Wish, golden: MakeGolden | None) -> Article:
     """Read what is to be published; a model is run if there are to be ``golden`` vectors. Raises PublisherFailed, ModelRejected."""
+    if wish.kind in {"mcu-firmware", "mcu-model"}:
+        return _image(directory, wish)
     if not directory.is_dir():
         hint = f"Put a model into one: `edged model inspect FILE --manifest > {FILE_NAME}` writes what it needs besides."
         raise PublisherFailed(f"{directory} is no directory", hint=hint)
-    if wish.kind == "model":
-        return _model(directory, wish, golden)
-    if wish.version is None:
-        raise PublisherFailed("this has no version of its own", hint="Give it one: --version.")
-    return Article(
-        kind=wish.kind, id=wish.id, version=wish.version, files=_files(directory), constraints=wish.constraints, limits=wish.limits
-    )
+    return _model(directory, wish, golden)
 
 
 def make_config_article(file: Path, wish: Wish) -> Article:
@@ -60,6 +57,25 @@ def make_config_article(file: Path, wish: Wish) -> Article:
         id=wish.id,
         version=wish.version,
         files={DOCUMENT: file.read_bytes()},
+        constraints=wish.constraints,
+        limits=wish.limits,
+    )
+
+
+def _image(path: Path, wish: Wish) -> Article:
+    """An image of a microcontroller, which is signed for its loader already; here it is checked for what a device would refuse."""
+    try:
+        package = read_package(path, "firmware" if wish.kind == "mcu-firmware" else "model")
+    except ImageRefused as error:
+        hint = error.hint or "`edged mcu sign` makes one of a firmware or a model."
+        raise PublisherFailed(f"{path}: {error.message}", hint=hint) from error
+    except OSError as error:
+        raise PublisherFailed(f"{error.filename}: {error.strerror}") from error
+    return Article(
+        kind=wish.kind,
+        id=wish.id,
+        version=wish.version or package.version,
+        files={FILE: package.data},
         constraints=wish.constraints,
         limits=wish.limits,
     )

@@ -20,7 +20,10 @@ def describe(document: Mapping[str, Any]) -> Contract:
     """The contract that an AsyncAPI document states."""
     found: Contract = {}
     for name, channel in document["channels"].items():
-        binding = document["operations"][f"send_{name}"]["bindings"]["mqtt"]
+        operation = next(
+            document["operations"][key] for key in (f"send_{name}", f"receive_{name}") if key in document["operations"]
+        )
+        binding = operation["bindings"]["mqtt"]
         found[f"topic {channel['address']}"] = {
             "qos": binding["qos"],
             "retain": binding["retain"],

@@ -8,11 +8,8 @@
 
 namespace edged::app {
 
-#if defined(EDGED_TRIAL_WINDOW_S)
-inline constexpr uint32_t kTrialWindowMs = EDGED_TRIAL_WINDOW_S * 1000u;
-#else
-inline constexpr uint32_t kTrialWindowMs = 120000;  // a host that restarts, finds its port and asks
-#endif
+// Of the build; by default as long as a host takes that restarts, finds its port again and asks.
+inline constexpr uint32_t kTrialWindowMs = EDGED_TRIAL_S * 1000u;
 // After a self-test that failed: time for a host to ask what was wrong.
 inline constexpr uint32_t kFailedWindowMs = 5000;
 

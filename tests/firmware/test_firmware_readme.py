@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from emulated import EMCRAFT
+from emulated import EMCRAFT, program
 from qemu import FLASH_BYTES, Qemu, available, blank_flash
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -53,12 +53,9 @@ def test_every_command_of_the_readme_runs(desk: Path) -> None:
 
 def test_the_emulator_of_the_readme_says_where_its_line_is(desk: Path) -> None:
     (command,) = [command for command in COMMANDS if command.startswith(EMULATOR)]
-    _, program, machine, _, flash = shlex.split(command)
-    anything = desk / "loader.elf"
-    anything.write_bytes(b"")
-    process = subprocess.Popen(
-        [sys.executable, ROOT / program, machine, anything, desk / flash], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
+    _, script, machine, _, flash = shlex.split(command)
+    words = [sys.executable, ROOT / script, machine, program(EMCRAFT, "loader.elf"), desk / flash]
+    process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     port, _ = process.communicate("")  # the end of its input is a Ctrl-C
     assert process.returncode == 0
     assert port.startswith("/dev/pts/")

@@ -111,6 +111,15 @@ def few_zero_points(model: Any) -> None:
     weights(model).quantization.zeroPoint = []
 
 
+def absent_dimension(model: Any) -> None:
+    quantization = weights(model).quantization
+    quantization.scale, quantization.zeroPoint, quantization.quantizedDimension = [1.0] * 16, [0] * 16, 2
+
+
+def other_channels(model: Any) -> None:
+    weights(model).quantization.scale, weights(model).quantization.zeroPoint = [1.0] * 3, [0] * 3
+
+
 def constant_output(model: Any) -> None:
     model.subgraphs[0].outputs = [model.subgraphs[0].operators[1].inputs[1]]
 
@@ -140,6 +149,8 @@ DAMAGES: dict[Callable[[Any], None], tuple[int, str]] = {
     absent_buffer: (OUT_OF_RANGE, "buffer is not there"),
     no_scale: (MALFORMED, "scale is not above zero"),
     few_zero_points: (MALFORMED, "as many zero points as scales"),
+    absent_dimension: (MALFORMED, "one scale for each of its channels"),
+    other_channels: (MALFORMED, "one scale for each of its channels"),
     constant_output: (UNSUPPORTED, "input or output is a constant"),
     forgotten_output: (MALFORMED, "output is never written"),
     deep: (TOO_LARGE, "more than 6 dimensions"),

@@ -16,7 +16,7 @@ import paho.mqtt.client as mqtt
 import pytest
 
 from edged.core.event import Event, EventId, ObjectAppeared
-from edged.mqtt.payload import encode_event
+from edged.mqtt.events import encode_event
 from edged.testing.broker import Mosquitto
 
 FLOW = Path(__file__).resolve().parents[2] / "deploy/examples/node-red.json"

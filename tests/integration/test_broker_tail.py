@@ -26,7 +26,7 @@ from edged.core.event import (
     UpdateChanged,
 )
 from edged.mqtt.endpoint import read_endpoint
-from edged.mqtt.payload import encode_event
+from edged.mqtt.events import encode_event
 from edged.mqtt.settings import MqttSettings
 from edged.mqtt.topics import Topics
 from edged.testing.broker import Mosquitto

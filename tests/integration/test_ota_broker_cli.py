@@ -28,10 +28,12 @@ from edged.ota.status import UpdateStatus
 from edged.ota.trust import keeper
 from edged.ota.trust.records import Floor, Verified, Verify
 from edged.testing.broker import Mosquitto
+from edged.testing.mcu_image import Key, make_image
 
 Run = Callable[..., tuple[int, str, str]]
 
-SITE = {"app.bin": b"a thing of bytes\n" * 5000, "empty": b""}
+KEY = Key()
+SITE = {"image.bin": make_image(bytes(70_000), KEY, board="host")}
 
 
 @pytest.fixture
@@ -106,7 +108,7 @@ def test_what_is_pushed_arrives(run: Run, home: Path, mosquitto: Mosquitto, tmp_
 def test_what_nothing_names_is_cleared(run: Run, home: Path, mosquitto: Mosquitto) -> None:
     sign(run, home, SITE)
     run("push", home)
-    sign(run, home, {"edged.toml": b""}, "2")
+    sign(run, home, {"image.bin": make_image(b"firmware", KEY, board="host")}, "2")
     run("push", home)
     assert run("prune", home)[1].strip() == "1 bundles cleared, 1 kept"
     assert run("prune", home)[1].strip() == "0 bundles cleared, 1 kept"

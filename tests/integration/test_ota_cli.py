@@ -16,6 +16,7 @@ from edged.cli.passphrases import VARIABLE
 from edged.infer.bundle import load_bundle
 from edged.infer.golden import Stored, parse_golden
 from edged.ota.package import unpack
+from edged.testing.mcu_image import Key, make_image
 from edged.testing.tflite import make_tflite
 from edged.tooling.inspect import inspect, manifest_skeleton
 
@@ -123,14 +124,28 @@ def test_signs_what_goes_in_and_out(run: Run, home: Path, bundle: Path) -> None:
     assert target["target"]["outputs"]
 
 
-def test_other_kinds_have_no_version_of_their_own(run: Run, home: Path, tmp_path: Path) -> None:
-    (tmp_path / "board").mkdir()
-    (tmp_path / "board" / "firmware.bin").write_text("")
-    words = ("sign", home, tmp_path / "board", "--kind", "mcu-firmware", "--id", "board")
-    status, _, complaint = run(*words)
-    assert (status, "--version" in complaint) == (1, True)
-    assert run(*words, "--version", "2026-11")[0] == 0
+def test_an_image_of_a_microcontroller_says_its_version_itself(run: Run, home: Path, tmp_path: Path) -> None:
+    image = tmp_path / "firmware 2.bin"
+    image.write_bytes(make_image(b"firmware", Key(), board="host", version=(2, 1, 0)))
+    assert run("sign", home, image, "--kind", "mcu-firmware", "--id", "board")[0] == 0
+    (target,) = listed(run, home)["stable"]["targets"]
+    assert target["target"]["version"] == "2.1.0"
     assert run("rollout", home, "mcu-firmware/board", "--percent", "1")[0] == 0
+
+
+def test_what_no_board_would_take_is_not_signed(run: Run, home: Path, tmp_path: Path) -> None:
+    firmware, torn = tmp_path / "firmware.bin", tmp_path / "torn.bin"
+    firmware.write_bytes(make_image(b"firmware", Key(), board="host"))
+    torn.write_bytes(firmware.read_bytes()[:-1])
+    for path, said in (
+        (firmware, "expected a model"),
+        (torn, "torn.bin"),
+        (tmp_path / "none", "No such file"),
+        (tmp_path, "files"),
+    ):
+        status, _, complaint = run("sign", home, path, "--kind", "mcu-model", "--id", "person")
+        assert (status, said in complaint.replace("\n", " ")) == (1, True), complaint
+    assert listed(run, home)["stable"]["targets"] == []
 
 
 def test_settings_are_checked_and_signed(run: Run, home: Path, tmp_path: Path) -> None:

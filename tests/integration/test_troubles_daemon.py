@@ -29,7 +29,7 @@ from edged.mqtt.health import HealthPayload
 from edged.store.outbox import OutboxCounts
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "unit"))
-from observed import at, camera, model
+from observed import at, camera, mcu, model
 
 STATES: dict[ProblemCode, dict[str, Any]] = {
     "no_camera": {"cameras": (camera("door", "lost"),)},
@@ -44,6 +44,7 @@ STATES: dict[ProblemCode, dict[str, Any]] = {
     "throttled": {"machine": Machine(throttling=Throttling(("throttled",), ()))},
     "clock_unsynchronised": {"clock": ClockReading(20 * 10**9, 20 * 10**9, "unsynchronised")},
     "reload_refused": {"reload_refusal": "edged.toml:3: no"},
+    **{code: {"mcus": (mcu("porch", "online", (code, "why")),)} for code in PROBLEMS if code.startswith("mcu_")},
 }
 PRODUCED.extend(code_of_problem(code) for code in STATES)
 

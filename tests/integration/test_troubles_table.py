@@ -10,7 +10,7 @@ from typing import get_args
 
 from troubles import PRODUCED
 
-from edged.core.errors import BrokerFault, CameraFault, DelegateFault, ModelFault, SecretFault, StoreFault
+from edged.core.errors import BrokerFault, CameraFault, DelegateFault, ModelFault, PortFault, SecretFault, StoreFault
 from edged.daemon.doctor.page import render
 from edged.daemon.doctor.table import SECTIONS, TABLE, code_of
 
@@ -40,6 +40,7 @@ def test_every_fault_of_an_error_has_its_row() -> None:
         "model": set(get_args(ModelFault)) - {"changed"} - of_updates,  # a skip: its files are being replaced
         "secret": get_args(SecretFault),
         "store": get_args(StoreFault),
+        "mcu": get_args(PortFault),
     }
     missing = [code_of(kind, fault) for kind, named in faults.items() for fault in named if code_of(kind, fault) not in TABLE]
     assert missing == []

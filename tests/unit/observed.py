@@ -7,8 +7,10 @@ from typing import Any
 
 from edged.core.clock import ClockReading
 from edged.core.latency import Histogram, Latency
+from edged.core.mcu import McuCounters, McuState
 from edged.daemon.cameras import CameraState
 from edged.daemon.machine import Machine, ProcessUse, Throttling
+from edged.daemon.mcus import McuObservation
 from edged.daemon.observation import CameraObservation, Observation
 from edged.mqtt.stats import PublisherStats
 from edged.store.outbox import OutboxCounts
@@ -58,6 +60,23 @@ def camera(name: str = "door", state: Any = "online", reason: str = "") -> Camer
     return CameraObservation(CameraState(name, state, 0, 640, 480, 30.0, "USB", reason), counters(name))
 
 
+def mcu(name: str = "porch", state: Any = "online", *problems: tuple[Any, str], **changes: Any) -> McuObservation:
+    counters = McuCounters(reports=500, results=400, missed=3, damaged=2, restarts=1)
+    fields = {
+        "board": "host",
+        "firmware_version": "1.0.0",
+        "firmware": "ab" * 8,
+        "model_name": "person",
+        "model_version": "2.0.0",
+        "model": "cd" * 8,
+        "uptime_ms": 61_000,
+        "arena_used_bytes": 80_000,
+        "arena_size_bytes": 100_000,
+        "invoke_us_mean": 1500,
+    }
+    return McuObservation(McuState(name, state, 0, **{**fields, "counters": counters, **changes}), problems)
+
+
 def model(**changes: Any) -> ipc.ModelServes:
     fields = ("ssd", "ssd_mobilenet", "1", "ab" * 32, "ai-edge-litert 2.3.0", "xnnpack", 1, 2, 12.5, "")
     return replace(ipc.ModelServes(*fields, at_ns=0), **changes)
@@ -87,6 +106,7 @@ def at(now_s: float, **changes: Any) -> Observation:
             reloads_refused=0,
             reload_refusal="",
             processes={"main": ProcessUse(1.5, 40_000_000, 4, 20, 7), "vision": ProcessUse(9.0, 100_000_000, 8, 6, 9)},
+            mcus=(mcu(),),
             machine=Machine({"cpu-thermal": 51.25}, Throttling((), ()), 5_000_000_000),
         ),
         **changes,

@@ -100,7 +100,7 @@ synthetic = {pace = "realtme"}
 port = 70000
 """
     assert problems(tmp_path, text) == [
-        "1: camera: unknown key, expected device, models, cameras, tracking, store, mqtt, ota, metrics, sinks, "
+        "1: camera: unknown key, expected device, models, cameras, mcus, tracking, store, mqtt, ota, metrics, sinks, "
         'did you mean "cameras"?',
         "3: models.ssd.bundle: got 5, expected text in quotes",
         "4: models.ssd.thread: unknown key, expected bundle, follow, threads, runtime, delegate, "

@@ -197,6 +197,9 @@ def test_topics_are_those_of_the_table() -> None:
         "model": topics.model("ssd"),
         "health": topics.health,
         "updates": topics.updates,
+        "mcu": topics.mcu("porch"),
+        "command": topics.command("porch"),
+        "answer": topics.answer("porch"),
         "live": topics.live("door"),
     }
     assert said.keys() == {channel.name for channel in CHANNELS}

@@ -19,7 +19,8 @@ from edged.daemon.condition import Condition
 from edged.daemon.report import report
 from edged.mqtt.asyncapi import asyncapi
 from edged.mqtt.channels import CHANNELS
-from edged.mqtt.payload import encode_camera, encode_event
+from edged.mqtt.events import encode_event
+from edged.mqtt.payload import encode_camera
 from edged.mqtt.wire import encode
 from edged.tooling.contract import describe
 

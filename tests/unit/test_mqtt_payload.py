@@ -17,6 +17,9 @@ from edged.core.event import (
     KINDS,
     Event,
     EventId,
+    InferenceMade,
+    McuBack,
+    McuLost,
     ModelChanged,
     ObjectAppeared,
     ObjectLeft,
@@ -25,7 +28,8 @@ from edged.core.event import (
     SourceLost,
     UpdateChanged,
 )
-from edged.mqtt.payload import PAYLOADS, decode_event, encode_camera, encode_event, encode_live, encode_model, json_schema
+from edged.mqtt.events import decode_event, encode_event
+from edged.mqtt.payload import PAYLOADS, encode_camera, encode_live, encode_model, json_schema
 from edged.mqtt.updates import encode_updates
 from edged.ota.status import UpdateStatus
 
@@ -44,6 +48,9 @@ EXAMPLES: list[Occurrence] = [
     SourceLost("door", "no frames", 1),
     SourceBack("door", 1.5, 1),
     ModelChanged("detector", "2", "new", "old", "xnnpack", 1),
+    InferenceMade("porch", 7, "sensor", "person", 1, 0.87654, (0.123456789, 0.87654), 2, "ab" * 8, "1.2", 48_321, 9_000, 1),
+    McuLost("porch", "there is no port", 1),
+    McuBack("porch", 1.5, 1),
     UpdateChanged("model", "ssd", 4, "2.1", "sha", "reverted", "slow", "30 ms a frame", 1),
 ]
 

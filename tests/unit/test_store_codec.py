@@ -11,7 +11,11 @@ from hypothesis import strategies as st
 from edged.core.errors import StoreFailed
 from edged.core.event import (
     KINDS,
+    InferenceMade,
+    InferenceSource,
     LeaveReason,
+    McuBack,
+    McuLost,
     ModelChanged,
     ObjectAppeared,
     ObjectLeft,
@@ -28,6 +32,7 @@ number = st.floats(allow_nan=False)
 box = st.tuples(number, number, number, number)
 ns = st.integers(0, 2**63 - 1)
 text = st.text(st.characters(exclude_categories=["Cs"]))
+numbers = st.lists(number, max_size=64).map(tuple)
 occurrences: st.SearchStrategy[Occurrence] = st.one_of(
     st.builds(ObjectAppeared, text, text, text, number, box, ns, st.none() | number, text),
     st.builds(
@@ -37,6 +42,12 @@ occurrences: st.SearchStrategy[Occurrence] = st.one_of(
     st.builds(SourceLost, text, text, ns),
     st.builds(SourceBack, text, number, ns),
     st.builds(ModelChanged, text, text, text, text, text, ns),
+    st.builds(
+        InferenceMade, text, ns, st.sampled_from(get_args(InferenceSource)), text, ns, number, numbers,
+        ns, text, text, ns, ns, ns,
+    ),
+    st.builds(McuLost, text, text, ns),
+    st.builds(McuBack, text, number, ns),
     st.builds(UpdateChanged, text, text, ns, text, text, st.sampled_from(get_args(UpdateState)), text, text, ns),
 )  # fmt: skip
 

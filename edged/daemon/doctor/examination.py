@@ -11,7 +11,7 @@ from pathlib import Path
 from edged.config.load import load
 from edged.config.schema import SERVICE_STATE, Settings, default_state_directory
 from edged.core.errors import ConfigInvalid
-from edged.daemon.doctor import broker, model, stream
+from edged.daemon.doctor import broker, mcu, model, stream
 from edged.daemon.doctor.accelerator import LOAD_S, check_accelerator, check_edgetpus
 from edged.daemon.doctor.camera import check_camera, check_devices
 from edged.daemon.doctor.daemon import check_daemon
@@ -75,6 +75,8 @@ def _configured(settings: Settings) -> Iterator[Check]:
     for name, settings_of_model in settings.models.items():
         yield Check(f"model {name}", partial(model.check_model, name, settings_of_model), model.WITHIN_S, heavy=True)
         yield Check(f"accelerator {name}", partial(check_accelerator, name, settings_of_model), LOAD_S + LIGHT_S)
+    for name, board in settings.mcus.items():
+        yield Check(f"mcu {name}", partial(mcu.check_mcu, name, board), mcu.WITHIN_S)
     yield Check("broker", partial(_look_at_broker, settings), broker.WITHIN_S + LIGHT_S)
 
 

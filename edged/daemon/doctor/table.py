@@ -8,6 +8,7 @@ from edged.daemon.doctor.troubles.broker import BROKER
 from edged.daemon.doctor.troubles.cameras import CAMERAS
 from edged.daemon.doctor.troubles.daemon import DAEMON
 from edged.daemon.doctor.troubles.machine import MACHINE
+from edged.daemon.doctor.troubles.mcus import MCUS
 from edged.daemon.doctor.troubles.models import MODELS
 from edged.daemon.doctor.troubles.storage import STORAGE
 from edged.daemon.doctor.troubles.streams import STREAMS
@@ -19,6 +20,7 @@ SECTIONS = {
     "Network cameras": STREAMS,
     "Models": MODELS,
     "Accelerators": ACCELERATORS,
+    "Microcontrollers": MCUS,
     "The broker": BROKER,
     "The running daemon": DAEMON,
 }

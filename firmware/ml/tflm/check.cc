@@ -112,7 +112,7 @@ class Checker {
       return refuse(Status::kMalformed, "a tensor does not have as many zero points as scales");
     }
     if (scales > 1 &&
-        !has_dimension(tensor, scales)) {  // which one it is, old files state wrongly, and nobody reads it
+        (!has_dimension(tensor, scales) || names_no_dimension(tensor, quantisation->quantized_dimension()))) {
       return refuse(Status::kMalformed, "a tensor does not have one scale for each of its channels");
     }
     for (const float scale : *quantisation->scale()) {
@@ -129,6 +129,12 @@ class Checker {
       if (static_cast<uint32_t>(dimension) == size) return true;
     }
     return false;
+  }
+
+  // Converters have named a wrong dimension, and for a bias one that it does not have; of others TFLM reads its size.
+  [[nodiscard]] static bool names_no_dimension(const tflite::Tensor& tensor, int32_t named) {
+    const uint32_t rank = tensor.shape()->size();
+    return rank > 1 && (named < 0 || static_cast<uint32_t>(named) >= rank);
   }
 
   bool check_ends(const Indices& ends, const tflite::SubGraph& graph) {

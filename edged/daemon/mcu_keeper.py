@@ -1,0 +1,255 @@
+"""Keeps one microcontroller: its port open, its reports told, its questions answered; for ever.
+
+Rules: a board that is away, silent or senseless holds up nothing else; one who wants something of it at a time; what is lost is
+said once, and once when it is back. Loaded only where a microcontroller is configured: it brings the serial port and the protocol.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Protocol
+
+from edged.core.backoff import Backoff
+from edged.core.bucket import Bucket
+from edged.core.errors import BoardRefused, BoardSilent, PortLost
+from edged.core.event import Occurrence
+from edged.core.tasks import run_together
+from edged.mcu.board import Board
+from edged.mcu.feed import Feed
+from edged.mcu.gateway import Gateway, Policy
+from edged.mcu.info import BoardInfo
+from edged.mcu.link import Link
+from edged.mcu.report import Hello, Log, Report
+from edged.mcu.settings import McuSettings, read_labels
+
+log = logging.getLogger(__name__)
+
+LOOK_S = 1.0
+"""Between looks for a port that is not there. A stat of a file in memory costs nothing."""
+
+RETRY_MIN_S, RETRY_MAX_S = 0.5, 30.0
+"""Between attempts at a port that is there, and busy, forbidden, or of a board that does not answer."""
+
+SILENT_S = 15.0
+"""Three health reports: after so long without a word it is asked whether it is there."""
+
+RESTART_S = 60.0
+"""From the word to start anew until it has to have said who it is: a loader checks a megabyte, and USB shows itself again."""
+
+LOGS_HZ, LOGS = 1 / 6, 10
+"""Lines of a board's log that reach ours."""
+
+
+class Listener(Protocol):
+    """Who wants to know."""
+
+    async def on_occurrences(self, occurrences: Sequence[Occurrence]) -> None:
+        """This happened; slowness here lets the board's reports wait, and then drop."""
+
+    def on_state(self, keeper: Keeper) -> None:
+        """Something about it may be another now."""
+
+    def on_known(self, keeper: Keeper) -> None:
+        """It said who it is: it was plugged in, or has started anew."""
+
+
+class Keeper:
+    """Run by ``run``, ended by cancelling that. Belongs to the event loop."""
+
+    def __init__(self, name: str, settings: McuSettings, listener: Listener) -> None:
+        self.name = name
+        self.settings = settings
+        policy = Policy(read_labels(settings), settings.publish, settings.min_score)
+        self.gateway = Gateway(name, policy, time.monotonic_ns())
+        self.info: BoardInfo | None = None
+        """What it told of itself last; ``None`` while it is away."""
+        self.introductions = 0
+        """How often it said who it is."""
+        self.on_trial = False
+        """An update is being tried on it: nobody else is to confirm it or start it anew."""
+        self._listener = listener
+        self._board: Board | None = None
+        self._turn = asyncio.Lock()
+        self._ask = asyncio.Event()
+        self._changed = asyncio.Event()
+        self._heard_s = 0.0
+        self._patient_until_s = 0.0
+        self._logs = Bucket(LOGS_HZ, LOGS)
+        self._muted = 0
+
+    @property
+    def present(self) -> bool:
+        """Whether it is there and can be asked."""
+        return self._board is not None and self.info is not None
+
+    @property
+    def is_starting(self) -> bool:
+        """Whether it was told to start anew, and may be away for that."""
+        return time.monotonic() < self._patient_until_s
+
+    @property
+    def heard_s(self) -> float:
+        """When anything came from it, by CLOCK_MONOTONIC."""
+        return self._heard_s
+
+    async def run(self) -> None:
+        """For ever."""
+        backoff = Backoff(RETRY_MIN_S, RETRY_MAX_S, random.random)
+        while True:
+            known = self.introductions
+            try:
+                async with Link(self.settings.port, self.settings.baud) as link:
+                    await self._live(link)
+            except (PortLost, BoardSilent, BoardRefused) as error:
+                await self._lose(error)
+            if self.introductions != known:
+                backoff.reset()
+            await self._pause(backoff)
+
+    @asynccontextmanager
+    async def board(self) -> AsyncIterator[Board]:
+        """The board, for one who wants something of it; raises PortLost if it is away, as what is asked of it does once it goes."""
+        async with self._turn:
+            if self._board is None:
+                raise PortLost(f"microcontroller {self.name} is away: {self.gateway.state.reason or 'not heard yet'}")
+            yield self._board
+
+    async def restart(self, board: Board, *, to_loader: bool = False) -> None:
+        """Have it start anew, and wait until what is to run then said who it is.
+
+        Raises BoardRefused if its loader finds nothing to run, BoardSilent if nobody speaks, and what ``board`` does.
+        """
+        before = self.info.boots if self.info else None
+        self.gateway.expect_restart()
+        self._patient_until_s = time.monotonic() + RESTART_S
+        await board.reset(to_loader=to_loader)
+        try:
+            await self.until(lambda: self.info is not None and self.info.boots != before and self._is_up(to_loader), RESTART_S)
+        except TimeoutError as error:
+            if self.info is not None and self.info.mode == "loader":
+                raise BoardRefused(f"microcontroller {self.name} stays in its loader", hint="It has nothing to run.") from error
+            raise BoardSilent(f"microcontroller {self.name} did not come back within {RESTART_S:.0f} s") from error
+        finally:
+            self._patient_until_s = 0.0
+
+    def _is_up(self, to_loader: bool) -> bool:
+        return self.info is not None and (self.info.mode == "loader") == to_loader
+
+    async def until(self, condition: Callable[[], bool], within_s: float) -> None:
+        """Wait for something that it says; raises TimeoutError."""
+        async with asyncio.timeout(within_s):
+            while not condition():
+                self._changed.clear()
+                await self._changed.wait()
+
+    async def _live(self, link: Link) -> None:
+        """As long as the port is open and somebody is heard."""
+        self.gateway.opened()
+        feed = link.reports()
+        self._board = board = Board(link)
+        self._heard_s = time.monotonic()
+        try:
+            await run_together(self._listen(link, feed), self._introduce(board))
+        finally:
+            self._board = self.info = None
+
+    async def _listen(self, link: Link, feed: Feed[Report]) -> None:
+        async for report in feed:
+            now_ns = time.monotonic_ns()
+            self._heard_s = now_ns / 1e9
+            restarts = self.gateway.state.counters.restarts
+            found = self.gateway.heard(report, now_ns)
+            self.gateway.wire(link.counters.bad, link.gaps, feed.dropped, now_ns)
+            if isinstance(report, Log):
+                self._log(report)
+            if self.gateway.state.counters.restarts != restarts or self._is_news(report):
+                self._ask.set()
+            await self._tell(found)
+
+    def _is_news(self, report: Report) -> bool:
+        """Whether somebody else speaks than who was asked last: the application, after its loader."""
+        return isinstance(report, Hello) and (self.info is None or (report.mode == 1) != (self.info.mode == "app"))
+
+    async def _introduce(self, board: Board) -> None:
+        """Ask who it is: at first, when it has started anew, and when nothing was heard for long."""
+        while True:
+            self._ask.clear()
+            info = await board.info()
+            if self.settings.board and info.board != self.settings.board:
+                raise BoardRefused(
+                    f"{self.settings.port} is a board {info.board}, expected {self.settings.board}",
+                    hint="Is another one plugged in there?",
+                )
+            self._heard_s = time.monotonic()
+            self.info = info
+            found = self.gateway.tells(info, time.monotonic_ns())
+            if found or self.introductions == 0:
+                log.info("mcu %s: %s, firmware %s, model %s", self.name, info.board, info.version, _model(info))
+            self.introductions += 1
+            await self._tell(found)
+            self._listener.on_known(self)
+            if self.settings.sample_ms is not None and info.mode == "app":
+                await self._set_sampling(board, self.settings.sample_ms)
+            await self._until_asked()
+
+    async def _until_asked(self) -> None:
+        while not self._ask.is_set():
+            left_s = self._heard_s + SILENT_S - time.monotonic()
+            if left_s <= 0 and not self._turn.locked():  # one that erases its flash may be silent
+                return
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(max(left_s, LOOK_S)):
+                    await self._ask.wait()
+
+    async def _set_sampling(self, board: Board, period_ms: int) -> None:
+        try:
+            self.gateway.samples(await board.sample(period_ms))
+        except BoardRefused as error:
+            log.warning("mcu %s: sample_ms = %d: %s", self.name, period_ms, error)
+            self.gateway.samples(None)
+
+    async def _lose(self, error: PortLost | BoardSilent | BoardRefused) -> None:
+        if self.is_starting:
+            return
+        if lost := self.gateway.lost(error.message, time.monotonic_ns()):
+            log.warning("mcu %s: lost: %s", self.name, error)
+            await self._tell((lost,))
+
+    async def _tell(self, found: Sequence[Occurrence]) -> None:
+        self._changed.set()
+        self._listener.on_state(self)
+        if found:
+            await self._listener.on_occurrences(found)
+
+    async def _pause(self, backoff: Backoff) -> None:
+        """A port that is not there is looked for often; one that is there and does not work is tried ever more rarely."""
+        if not self._is_plugged_in():
+            backoff.reset()
+            await asyncio.sleep(LOOK_S)
+        elif self.is_starting:
+            await asyncio.sleep(RETRY_MIN_S)
+        else:
+            await asyncio.sleep(backoff.next_delay_s())
+
+    def _is_plugged_in(self) -> bool:
+        return Path(self.settings.port).exists()  # in /dev, which is memory
+
+    def _log(self, line: Log) -> None:
+        if not self._logs.take(time.monotonic()):
+            self._muted += 1
+            return
+        more = f" ({self._muted} lines before were left out)" if self._muted else ""
+        self._muted = 0
+        text = "".join(character if character.isprintable() else "?" for character in line.text)
+        log.log(min(max(line.level, logging.DEBUG), logging.ERROR), "mcu %s says: %s%s", self.name, text, more)
+
+
+def _model(info: BoardInfo) -> str:
+    return f"{info.model.name} {info.model.version}" if info.model.name else "none"

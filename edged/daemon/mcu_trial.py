@@ -1,0 +1,106 @@
+"""One board's part in a trial: the image brought to it, started, watched, and kept or not."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from edged.core.errors import BoardRefused, BoardSilent, UpdateRefused
+from edged.mcu.bundle import Package
+from edged.mcu.gateway import short
+from edged.ota.judgement import Verdict
+
+if TYPE_CHECKING:
+    from edged.daemon.mcu_keeper import Keeper
+
+SELF_TEST_S = 30.0
+"""From its start until a board has compared its answers with the golden vectors."""
+
+MIN_REPORTS = 2
+"""Of a board on trial before it is confirmed: it says every five seconds how it is."""
+
+SILENT_S = 20.0
+"""Four of these reports. Its own watchdog acts sooner; this is for a board whose line is dead and whose program is not."""
+
+
+class BoardTrial:
+    """``keeper``'s board and ``package``."""
+
+    def __init__(self, keeper: Keeper, package: Package) -> None:
+        self.keeper = keeper
+        self._package = package
+        self._since_s = self._heard_s = 0.0
+        self._reports = self._restarts = 0
+
+    @property
+    def runs(self) -> bool:
+        """Whether the board runs it."""
+        state = self.keeper.gateway.state
+        return short(self._package.hash) == (state.model if self._package.number else state.firmware)
+
+    async def is_confirmed(self) -> bool:
+        """Whether the board keeps what it runs."""
+        async with self.keeper.board() as board:
+            return any(slot.active and slot.confirmed and slot.hash == self._package.hash for slot in await board.images())
+
+    async def bring(self) -> None:
+        """Have a slot of the board hold it; what runs goes on, and so do its results. Raises what ``board`` and ``install`` do."""
+        from edged.mcu.install import bring  # loads the protocol: only where there is a board
+
+        async with self.keeper.board() as board:
+            if any(slot.active and not slot.confirmed for slot in await board.images()):
+                await self.keeper.restart(board)  # a trial that nobody confirmed any more: it ends by this
+        async with self.keeper.board() as board:
+            await bring(board, self._package.image, self._package.data)
+
+    async def begin(self) -> None:
+        """Start it on trial, and have it test itself; raises UpdateRefused where it does not start, or fails."""
+        if not (self.runs and await self.is_confirmed()):
+            async with self.keeper.board() as board:
+                await board.test(self._package.hash)
+                await self.keeper.restart(board)
+        if not self.runs:
+            raise UpdateRefused("model_refused", f"microcontroller {self.keeper.name} does not start it, and runs what it ran")
+        try:
+            await self.keeper.until(lambda: self.keeper.gateway.state.self_test != "not run", SELF_TEST_S)
+        except TimeoutError as error:
+            raise BoardSilent(f"microcontroller {self.keeper.name} did not test itself within {SELF_TEST_S:.0f} s") from error
+        state = self.keeper.gateway.state
+        if state.self_test == "failed":
+            raise UpdateRefused("golden_differs", f"microcontroller {self.keeper.name}: it fails its self-test")
+        if self._package.number and state.diagnosis:
+            raise UpdateRefused("model_refused", f"microcontroller {self.keeper.name}: {state.diagnosis}")
+        self._since_s = self._heard_s = time.monotonic()
+        self._reports, self._restarts = state.counters.reports, state.counters.restarts
+
+    def verdict(self, now_s: float, window_s: float) -> Verdict | None:
+        """``None`` to go on."""
+        name, state = self.keeper.name, self.keeper.gateway.state
+        if not self.runs or state.state == "loader":
+            return Verdict("crashed", f"microcontroller {name} went back by itself")
+        if state.counters.restarts > self._restarts:
+            return Verdict("crashed", f"microcontroller {name} started anew by itself")
+        if state.self_test == "failed":
+            return Verdict("golden_differs", f"microcontroller {name}: it fails its self-test")
+        self._heard_s = max(self._heard_s, self.keeper.heard_s)
+        if now_s - self._heard_s > SILENT_S:
+            return Verdict("hung", f"microcontroller {name} has said nothing for {SILENT_S:.0f} s")
+        reports = state.counters.reports - self._reports
+        if now_s - self._since_s < window_s or reports < MIN_REPORTS:
+            return None
+        return Verdict("ok", f"{name}: {reports} reports in {now_s - self._since_s:.0f} s, self-test {state.self_test}")
+
+    async def confirm(self) -> None:
+        """Have the board keep it; raises what ``board`` does, and BoardRefused."""
+        async with self.keeper.board() as board:
+            slots = await board.confirm()
+        if not any(slot.active and slot.confirmed and slot.hash == self._package.hash for slot in slots):
+            raise BoardRefused(f"microcontroller {self.keeper.name} does not keep what was on trial")
+
+    async def call_off(self) -> None:
+        """Have the board start anew if it runs it and does not keep it yet: it goes back by that."""
+        if not self.runs:
+            return
+        async with self.keeper.board() as board:
+            if any(slot.active and not slot.confirmed for slot in await board.images()):
+                await self.keeper.restart(board)
