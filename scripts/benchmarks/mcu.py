@@ -22,7 +22,6 @@ from rich.table import Table
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.append(str(ROOT / "tests" / "firmware"))
 
-from building import built  # noqa: E402
 from cores import BENCH, CORES, run  # noqa: E402
 from native_engine import by_reference, reference  # noqa: E402
 
@@ -42,6 +41,8 @@ def register(parser: argparse.ArgumentParser) -> None:
 
 
 def measure(arguments: argparse.Namespace, console: Console) -> dict[str, Any]:
+    from building import built  # of the tests: other measurements do without what those need
+
     rows = []
     code = {}
     for machine, core in CORES.items():
