@@ -9,6 +9,8 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from rich.markup import escape
+
 from edged.cli.terminal import err, out
 
 if TYPE_CHECKING:
@@ -34,10 +36,10 @@ def add_port(parser: argparse.ArgumentParser) -> None:
 def port_of(arguments: argparse.Namespace) -> Path:
     """The port that was named, or the only one that can be meant; raises PortLost."""
     from edged.core.errors import PortLost
-    from edged.mcu.ports import list_ports
+    from edged.mcu.ports import list_ports, stable_name
 
     if arguments.port is not None:
-        return Path(arguments.port)
+        return stable_name(Path(arguments.port))
     usb = [port for port in list_ports() if port.usb is not None]
     if len(usb) == 1:
         return usb[0].by_id or usb[0].device
@@ -76,6 +78,11 @@ def progress_bar(what: str) -> Iterator[Callable[[Progress], None]]:
     with Bar(TextColumn("{task.description}"), *columns, console=err, transient=True) as bar:
         task = bar.add_task(what, total=None)
         yield lambda progress: bar.update(task, total=progress.total_bytes, completed=progress.sent_bytes)
+
+
+def tell_away(path: Path) -> None:
+    """Say that a port is gone, and that this is not the end of it."""
+    err.print(f"[dim]{escape(str(path))} went away with the reset, as that of a board with its own USB does; waiting for it[/]")
 
 
 def read_bytes(path: Path) -> bytes:

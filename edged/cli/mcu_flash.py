@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from edged.cli import mcu_tools
-from edged.cli.mcu_common import add_port, describe, progress_bar, read_bytes, run_on_board, runs, say, sent
+from edged.cli.mcu_common import add_port, describe, progress_bar, read_bytes, run_on_board, runs, say, sent, tell_away
 from edged.cli.terminal import err
 from edged.core.errors import BoardRefused, BoardSilent, ImageRefused, PortLost
 
@@ -120,7 +120,7 @@ async def _bring_and_try(board: Board, image: Image, data: bytes, *, keep: bool)
     try:
         with progress_bar(f"sending {image.kind} {image.version}") as report:
             brought = await bring(board, image, data, report)
-        info = await board.info() if brought.outcome == "runs already" else await try_out(board, brought)
+        info = await board.info() if brought.outcome == "runs already" else await try_out(board, brought, away=tell_away)
         if keep and "trial" in {info.state, info.model.state}:
             await board.confirm()
             info = await board.info()

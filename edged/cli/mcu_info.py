@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def register(actions: Verbs) -> None:
     """Add the action."""
-    action = actions.add_parser("info", help="what a board is, what it runs, and what its slots hold")
+    action = actions.add_parser("info", help="print what a board is, what it runs, and what its slots hold")
     add_port(action)
     action.add_argument("--json", action="store_true", help="one JSON object")
     action.set_defaults(run=run)

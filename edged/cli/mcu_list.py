@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def register(actions: Verbs) -> None:
     """Add the action."""
-    action = actions.add_parser("list", help="the ports of this machine, what may be behind them, and who holds them")
+    action = actions.add_parser("list", help="list the ports of this machine, what may be behind them, and who holds them")
     action.add_argument("--json", action="store_true", help="one JSON object")
     action.set_defaults(run=run)
 

@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     from edged.cli.terminal import Verbs
     from edged.mcu.image import Placement
 
-LOAD_ADDRESSES = {"emcraft-sf2": 0xA000_0000, "mps2-an385": 0x0010_0000, "mps2-an500": 0x0010_0000, "mps3-an547": 0x1100_0000}
-"""Where the loader of each board of ours puts a firmware, as firmware/ports/*/app.ld has it linked."""
-
 ANYWHERE = {"host"}
 """Boards whose firmware is not moved."""
 
@@ -25,20 +22,33 @@ def register(actions: Verbs) -> None:
     """Add the actions."""
     keygen = actions.add_parser("keygen", help="make a key to sign images with; its public half goes into loaders")
     keygen.add_argument("file", type=Path, metavar="FILE", help="the private key, as PEM; the public one is put beside it")
+    keygen.add_argument("--json", action="store_true", help="one JSON object")
     keygen.set_defaults(run=run_keygen)
 
-    sign = actions.add_parser("sign", help="make a signed image of a firmware (.bin) or a model (.tflite)")
-    sign.add_argument("file", type=Path, metavar="FILE", help="app.bin of `edged mcu build`, or a .tflite")
+    sign = actions.add_parser("sign", help="make a signed image of a firmware (.bin) or a model (.tflite, or a bundle)")
+    sign.add_argument(
+        "file", type=Path, metavar="FILE", help="app.bin of `edged mcu build`, a .tflite, or the directory of a bundle"
+    )
     sign.add_argument("-k", "--key", type=Path, required=True, metavar="FILE", help="the private key of `edged mcu keygen`")
     sign.add_argument("--board", required=True, metavar="BOARD", help="the only kind of board that is to take it")
     sign.add_argument("--version", required=True, metavar="X.Y.Z", help="its version")
     sign.add_argument("--counter", type=int, default=1, metavar="N", help="boards take none below the highest that they confirmed")
     sign.add_argument("-o", "--output", type=Path, metavar="FILE", help="the image (default: FILE with .signed.bin)")
-    sign.add_argument("--load-address", type=lambda text: int(text, 0), metavar="N", help="of a firmware for a board of your own")
+    sign.add_argument(
+        "--load-address",
+        type=lambda text: int(text, 0),
+        metavar="N",
+        help="where a firmware is put (default: as the .elf beside it says)",
+    )
     model = sign.add_argument_group("of a model")
-    model.add_argument("--name", metavar="NAME", help="its name on the board (default: that of the file)")
+    model.add_argument("--name", metavar="NAME", help="its name on the board (default: that of the file or bundle)")
     model.add_argument("--no-golden", action="store_true", help="have boards compare no answers with those that it gives here")
-    model.add_argument("--noise", type=int, default=2, metavar="N", help="compare so many answers to noise (default: %(default)s)")
+    model.add_argument(
+        "--noise",
+        type=int,
+        metavar="N",
+        help="compare so many answers to noise (default: 2, and 0 for a bundle with golden vectors)",
+    )
     model.add_argument("--input", action="append", default=[], type=Path, metavar="FILE", help="compare the answer to this one too")
     model.add_argument("--raw-pixels", action="store_true", help="the bytes of a .bmp are the input as it stands")
     model.add_argument(
@@ -53,8 +63,12 @@ def run_keygen(arguments: argparse.Namespace) -> int:
     from edged.tooling.mcu_sign import generate_key, key_hash
 
     public = generate_key(arguments.file)
-    say(f"Private key {arguments.file}: keep it where only you sign. Public key {public}: build loaders with --key {public}.")
-    say(f"Boards will call it {key_hash(public)[:8].hex()}.")
+    name = key_hash(public)[:8].hex()
+    if arguments.json:
+        print(json.dumps({"private": str(arguments.file), "public": str(public), "key": name}))
+    else:
+        say(f"Private key {arguments.file}: keep it where only you sign. Public key {public}: build loaders with --key {public}.")
+        say(f"Boards will call it {name}.")
     return 0
 
 
@@ -64,8 +78,8 @@ def run_sign(arguments: argparse.Namespace) -> int:
     from edged.core.errors import OutputUnwritable
     from edged.mcu.image import parse
 
+    is_model = arguments.file.is_dir() or arguments.file.suffix == ".tflite"
     target = arguments.output or arguments.file.with_suffix(".signed.bin")
-    is_model = arguments.file.suffix == ".tflite"
     try:
         data = _model(arguments) if is_model else _firmware(arguments)
     except ValueError as error:
@@ -89,38 +103,58 @@ def _firmware(arguments: argparse.Namespace) -> bytes:
     from edged.tooling.mcu_sign import FirmwareLabel, sign_firmware
 
     check_raw(arguments.file)
+    code = read_bytes(arguments.file)
     placement: Placement = "loaded"
-    address = arguments.load_address or LOAD_ADDRESSES.get(arguments.board, 0)
+    address = arguments.load_address
     if arguments.board in ANYWHERE:
         placement, address = "anywhere", 0
-    elif not address:
-        raise ImageRefused(
-            f"where does a board {arguments.board!r} run its firmware?",
-            hint="Name the address that it is linked for with --load-address; known are "
-            + ", ".join(sorted({*LOAD_ADDRESSES, *ANYWHERE}))
-            + ".",
-            fault="wrong board",
-        )
+    elif address is None:
+        address = _linked_at(arguments.file, code)
     label = FirmwareLabel(arguments.board, arguments.version, arguments.counter, placement, address)
-    return sign_firmware(read_bytes(arguments.file), label, arguments.key)
+    return sign_firmware(code, label, arguments.key)
+
+
+def _linked_at(file: Path, code: bytes) -> int:
+    """Where the loader is to put an image of it, as the ELF file beside it says: the header lies before the code."""
+    from edged.mcu.elf import read_code
+    from edged.mcu.image import HEADER_BYTES
+
+    elf = file.with_suffix(".elf")
+    if not elf.is_file():
+        raise ImageRefused(
+            f"where does {file} run? There is no {elf.name} beside it that would say so",
+            hint="`edged mcu build` writes both. Else name the address that it is linked for, less 512, with --load-address.",
+            fault="unreadable",
+        )
+    try:
+        linked = read_code(read_bytes(elf))
+    except ValueError as error:
+        raise ImageRefused(f"{elf}: {error}", hint="Name the address with --load-address.", fault="malformed") from error
+    if not code.startswith(linked.data):
+        raise ImageRefused(
+            f"{elf} is of another build than {file}", hint="Build anew, or name the address with --load-address.", fault="malformed"
+        )
+    return linked.address - HEADER_BYTES
 
 
 def _model(arguments: argparse.Namespace) -> bytes:
+    from edged.infer.bundle import load_bundle
     from edged.infer.graph import Graph
     from edged.mcu.package import build
-    from edged.tooling.mcu_golden import make_vectors
+    from edged.tooling.mcu_golden import NOISE, bundle_vectors, make_vectors
     from edged.tooling.mcu_sign import ModelLabel, sign_model
 
-    model = read_bytes(arguments.file)
-    _ = Graph.read(model, str(arguments.file)).main  # refuses what is no model
+    bundle = load_bundle(arguments.file) if arguments.file.is_dir() else None
+    file = arguments.file if bundle is None else bundle.paths["cpu"]
+    model = read_bytes(file)
+    _ = Graph.read(model, str(file)).main  # refuses what is no model
     vectors = []
     if not arguments.no_golden:
-        vectors = make_vectors(
-            arguments.file,
-            arguments.input,
-            noise=arguments.noise,
-            tolerance=arguments.tolerance,
-            raw_pixels=arguments.raw_pixels,
-        )
-    label = ModelLabel(arguments.board, arguments.name or arguments.file.stem, arguments.version, arguments.counter)
-    return sign_model(build(model, vectors), label, arguments.key)
+        vectors = [] if bundle is None else bundle_vectors(bundle, arguments.tolerance)
+        noise = arguments.noise if arguments.noise is not None else 0 if vectors else NOISE
+        if noise or arguments.input:
+            vectors += make_vectors(
+                file, arguments.input, noise=noise, tolerance=arguments.tolerance, raw_pixels=arguments.raw_pixels
+            )
+    name = arguments.name or (file.stem if bundle is None else bundle.manifest.name)
+    return sign_model(build(model, vectors), ModelLabel(arguments.board, name, arguments.version, arguments.counter), arguments.key)

@@ -32,15 +32,22 @@ def judged_tensors(graph: Graph) -> tuple[int, ...]:
 
 def give(engine: Engine, picture: Generated | Stored, tensors: tuple[int, ...]) -> list[NDArray[np.generic]]:
     """What the ``tensors`` hold after the engine saw ``picture``, with no memory of another."""
-    _, height, width, channels = engine.input.shape
-    values = np.frombuffer(pixels(picture, height, width, channels), np.uint8).reshape(height, width, channels)
-    table = pixel_table(engine.input, engine.bundle.manifest.input)
+    values = as_input(engine, picture)
 
     def fill(tensor: NDArray[np.generic]) -> None:
-        tensor[0] = table[values, 0, np.arange(channels)]
+        tensor[0] = values
 
     engine.infer(fill)
     return [engine.peek(tensor) for tensor in tensors]
+
+
+def as_input(engine: Engine, picture: Generated | Stored) -> NDArray[np.generic]:
+    """``picture`` as the engine's input holds it, rows, columns, channels."""
+    _, height, width, channels = engine.input.shape
+    values = np.frombuffer(pixels(picture, height, width, channels), np.uint8).reshape(height, width, channels)
+    table = pixel_table(engine.input, engine.bundle.manifest.input)
+    placed: NDArray[np.generic] = table[values, 0, np.arange(channels)].astype(engine.input.dtype, copy=False)
+    return placed
 
 
 def check(engine: Engine, judged: tuple[int, ...], golden: Golden, where: str) -> str:

@@ -6,8 +6,6 @@ where it was.
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -17,6 +15,7 @@ from edged.mcu.admission import admit
 from edged.mcu.board import Board
 from edged.mcu.image import Image
 from edged.mcu.info import KINDS, BoardInfo, ImageNumber, SlotImage
+from edged.mcu.restarting import Away, not_told, restart_until
 from edged.mcu.transport import Patience
 from edged.mcu.upload import Progress
 
@@ -24,7 +23,6 @@ BACK_S = 60.0
 """After a reset a board verifies two images, and its application runs its self-test: seconds on a slow one."""
 
 _ASKED_OFTEN = Patience(answer_s=0.5, attempts=1)
-_BETWEEN_S = 0.1
 
 Outcome = Literal["runs already", "was there", "sent"]
 
@@ -55,11 +53,14 @@ async def bring(board: Board, image: Image, data: bytes, report: Callable[[Progr
     return Brought("sent", number, image.hash, progress)
 
 
-async def try_out(board: Board, brought: Brought, within_s: float = BACK_S) -> BoardInfo:
-    """Reset into it, on trial; what the board says then. Raises BoardRefused if it runs something else or failed its self-test."""
+async def try_out(board: Board, brought: Brought, within_s: float = BACK_S, away: Away = not_told) -> BoardInfo:
+    """Reset into it, on trial; what the board says then. Raises BoardRefused if it runs something else or failed its self-test.
+
+    ``away`` hears of a port that goes away with the reset.
+    """
     before = await board.info()
     await board.test(brought.hash)
-    info = await restart(board, before, within_s)
+    info = await restart(board, before, within_s, away)
     running = next((slot for slot in await board.images() if slot.image == brought.image and slot.active), None)
     kind = KINDS[brought.image]
     if running is None or running.hash != brought.hash:
@@ -71,19 +72,18 @@ async def try_out(board: Board, brought: Brought, within_s: float = BACK_S) -> B
     return info
 
 
-async def restart(board: Board, before: BoardInfo, within_s: float = BACK_S) -> BoardInfo:
-    """Reset it, and wait until its application has started and tested itself; raises BoardSilent, BoardRefused."""
-    await board.reset()
-    deadline_s = time.monotonic() + within_s
+async def restart(board: Board, before: BoardInfo, within_s: float = BACK_S, away: Away = not_told) -> BoardInfo:
+    """Reset it, and wait until its application has started and tested itself; raises BoardSilent, BoardRefused, PortLost."""
     info: BoardInfo | None = None
-    while time.monotonic() < deadline_s:
-        try:
-            info = await board.info(_ASKED_OFTEN)
-        except BoardSilent:
-            continue
-        if info.boots != before.boots and info.mode == "app" and info.self_test != "not run":
-            return info
-        await asyncio.sleep(_BETWEEN_S)
+
+    async def ask() -> BoardInfo | None:
+        nonlocal info
+        info = await board.info(_ASKED_OFTEN)
+        return info if info.boots != before.boots and info.mode == "app" and info.self_test != "not run" else None
+
+    started = await restart_until(board, ask, within_s, away)
+    if started is not None:
+        return started
     if info is not None and info.mode == "loader":
         raise BoardRefused("the board stays in its loader", hint="Its firmware does not start: flash one that does.")
     raise BoardSilent(

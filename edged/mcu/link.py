@@ -34,6 +34,9 @@ BAUD = 115_200
 STUCK_S = 2.0
 """A port that takes nothing for so long, beyond what its rate explains, is held up by whatever is behind it."""
 
+REOPENED_S = 0.1
+"""Between two looks for a port that went away."""
+
 _READ_BYTES = 1 << 16
 _HEADER = struct.Struct(">BBHHBB")
 _ANSWER = 1
@@ -83,9 +86,32 @@ class Link:
         if self._lost is None:
             self._lose(PortLost(f"{self.path} was closed"))
 
+    async def reopen(self, within_s: float) -> None:
+        """Have the port again, after it went away with a board that starts again; raises PortLost.
+
+        Whoever listened before heard the end, and may listen again.
+        """
+        loop = asyncio.get_running_loop()
+        deadline_s = loop.time() + within_s
+        while True:
+            try:
+                port = open_port(self.path, self.baud)
+                break
+            except PortLost as error:  # not there, or not yet ours: udev sets its rights a moment after it made it
+                if loop.time() >= deadline_s:
+                    why = f"{self.path} did not come back within {within_s:.0f} s after the board was reset: {error.message}"
+                    raise PortLost(
+                        why, hint="Plug the board in anew, and look with `edged mcu list`.", fault=error.fault
+                    ) from error
+            await asyncio.sleep(REOPENED_S)
+        self._port, self._lost = port, None
+        self._demultiplexer = demux.Demultiplexer()
+        self._outgoing.clear()
+        loop.add_reader(port.fd, self._read)
+
     @property
     def gaps(self) -> int:
-        """Reports that the board numbered and that never came."""
+        """Reports that the board numbered and that never came, since the port was opened last."""
         return self._demultiplexer.gaps
 
     def reports(self) -> Feed[report.Report]:

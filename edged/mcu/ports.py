@@ -54,6 +54,14 @@ def find_port(device: Path, root: Path = Path("/")) -> Port | None:
     return next((port for port in list_ports(root) if port.device.resolve() == real), None)
 
 
+def stable_name(device: Path, root: Path = Path("/")) -> Path:
+    """The name by which a port is found again when its board has started anew; ``device`` itself if there is none."""
+    if device.is_symlink():  # a name that somebody chose for that
+        return device
+    ports = list_ports(root, held_by=lambda path: ())
+    return next((port.by_id for port in ports if port.device == device and port.by_id is not None), device)
+
+
 def _port(node: Path, device: Path, by_id: Path | None, held_by: tuple[str, ...]) -> Port:
     usb = _usb_device(node)
     ids = None if usb is None else (int(_text(usb / "idVendor"), 16), int(_text(usb / "idProduct"), 16))

@@ -44,16 +44,24 @@ class Faults:
 class FakeMcu:
     """``board`` may be changed while it runs. ``path`` stays the same through ``vanish`` and ``plug_in``.
 
-    It reports its health every ``health_s``, and gives up a trial that is not confirmed after ``trial_s``.
+    It reports its health every ``health_s``, and gives up a trial that is not confirmed after ``trial_s``. Given ``away_s``, it is
+    a board with USB of its own: at each reset its port goes, and is made anew after that time.
     """
 
     def __init__(
-        self, board: FakeBoard | None = None, path: Path | None = None, *, health_s: float = 5.0, trial_s: float = 120.0
+        self,
+        board: FakeBoard | None = None,
+        path: Path | None = None,
+        *,
+        health_s: float = 5.0,
+        trial_s: float = 120.0,
+        away_s: float | None = None,
     ) -> None:
         self.board = board or FakeBoard()
         self.faults = Faults()
         self.health_s = health_s
         self.trial_s = trial_s
+        self.away_s = away_s
         self._directory = tempfile.TemporaryDirectory(prefix="edged-mcu-") if path is None else None
         self.path = path or Path(self._directory.name if self._directory else "") / "port"
         self._master = self._slave = -1
@@ -63,6 +71,7 @@ class FakeMcu:
         self._sequence = 0
         self._timer: asyncio.TimerHandle | None = None
         self._trial: asyncio.TimerHandle | None = None
+        self._return: asyncio.TimerHandle | None = None
 
     async def __aenter__(self) -> FakeMcu:
         self.plug_in()
@@ -75,6 +84,8 @@ class FakeMcu:
 
     def plug_in(self) -> None:
         """Be there; the board starts."""
+        if self._return is not None:
+            self._return.cancel()
         self._master, self._slave = os.openpty()
         tty.setraw(self._slave)
         os.set_blocking(self._master, False)
@@ -85,6 +96,8 @@ class FakeMcu:
 
     def vanish(self) -> None:
         """Be pulled out."""
+        if self._return is not None:
+            self._return.cancel()
         if self._master < 0:
             return
         for timer in (self._timer, self._trial):
@@ -134,8 +147,15 @@ class FakeMcu:
     def reset(self) -> None:
         """Start again by itself, as after a fault or a power cut."""
         self._outgoing.clear()
+        self._start_again()
+
+    def _start_again(self) -> None:
         self.board.reset()
-        self._start()
+        if self.away_s is None:
+            self._start()
+        else:
+            self.vanish()
+            self._return = asyncio.get_running_loop().call_later(self.away_s, self.plug_in)
 
     def _start(self) -> None:
         self._demultiplexer = demux.Demultiplexer()
@@ -151,8 +171,7 @@ class FakeMcu:
         """What is not confirmed in time is over."""
         if self.board.firmware.on_trial or self.board.model.on_trial:
             self.send(report.Bye(NOT_CONFIRMED))
-            self.board.reset()
-            self._start()
+            self._start_again()
 
     def _hello(self) -> None:
         self.send(self.board.hello())
@@ -175,7 +194,7 @@ class FakeMcu:
 
     def _handle(self, message: bytes) -> None:
         faults = self.faults
-        if faults.hanging:
+        if faults.hanging or self._master < 0:
             return
         if faults.deaf:
             faults.deaf -= 1
@@ -196,8 +215,7 @@ class FakeMcu:
             self._hello()
         if board.reset_asked:
             self.send(report.Bye(REQUESTED))
-            board.reset()
-            self._start()
+            self._start_again()
 
     def _answer(self, answer: bytes) -> None:
         data = bytearray(packet.encode(answer))

@@ -11,6 +11,8 @@ from emulated import EMCRAFT, GENERIC, MPS2_AN385, MPS2_AN500, MPS3_AN547, Machi
 from stock import NO_PERSON, PERSON, Stock
 
 from edged.mcu import report
+from edged.mcu.elf import read_code
+from edged.mcu.image import HEADER_BYTES
 
 IN_RAM = (MPS2_AN385, MPS2_AN500, MPS3_AN547, GENERIC)
 
@@ -43,3 +45,12 @@ def test_nothing_in_a_program_can_allocate(machine: Machine, target: str) -> Non
     names = re.findall(r"^\S* *\w (\S+)$", listed, re.M)
     assert "main" in names
     assert {"malloc", "_malloc_r", "calloc", "realloc", "free", "_sbrk", "_Znwj", "_Znaj"}.isdisjoint(names)
+
+
+@pytest.mark.parametrize("machine", (EMCRAFT, *IN_RAM), ids=lambda machine: machine.board)
+def test_a_program_says_where_its_loader_puts_it(machine: Machine) -> None:
+    """What signing reads there is what the loader takes."""
+    app = program(machine, "app.elf")
+    code = read_code(app.read_bytes())
+    assert code.address - HEADER_BYTES == machine.load_address
+    assert app.with_suffix(".bin").read_bytes().startswith(code.data)

@@ -7,19 +7,28 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from boards import plugged_in, with_images
 
 from edged.cli.main import main
+from edged.infer.bundle import load_bundle
+from edged.infer.golden import FILE_NAME, encode, parse_golden
 from edged.mcu import upload
+from edged.mcu.image import parse
 from edged.mcu.package import build, read
 from edged.mcu.transport import Patience
+from edged.testing.candidates import write_candidate
+from edged.testing.elf import make_elf
 from edged.testing.mcu import FakeMcu
 from edged.testing.mcu_board import FakeBoard, Tensor
 from edged.testing.mcu_image import Key, make_image
+from edged.testing.network import Network
 from edged.testing.tflite import make_tflite
-from edged.tooling.mcu_sign import public_path
+from edged.tooling.golden import make_golden
+from edged.tooling.mcu_reference import run_reference
+from edged.tooling.mcu_sign import key_hash, public_path
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -82,7 +91,8 @@ def test_the_life_of_a_model(ask: Run, mcu: FakeMcu, tmp_path: Path) -> None:
     assert (status, mcu.board.model.on_trial) == (0, True)
     assert "bytes/s" in text
     assert "person 2.0.0 (trial)" in text
-    assert ask("confirm")[0] == 0
+    kept = json.loads(ask("confirm", "--json")[1])
+    assert (kept["state"], kept["model"]) == ("confirmed", {"name": "person", "version": "2.0.0", "state": "confirmed"})
     assert not mcu.board.model.on_trial
     status, text, _ = ask("model", image, "--json")
     assert json.loads(text)["outcome"] == "runs already"
@@ -90,6 +100,19 @@ def test_the_life_of_a_model(ask: Run, mcu: FakeMcu, tmp_path: Path) -> None:
     assert status == 0
     assert "Back to model 1.0.0" in text
     assert ask("info", "--json")[1].count("1.0.0") >= 2
+    back = json.loads(ask("revert", "--model", "--json")[1])
+    assert (back["kind"], back["model"]["version"]) == ("model", "2.0.0")
+
+
+def test_a_board_with_usb_of_its_own_takes_its_port_along(run: Run, tmp_path: Path) -> None:
+    with plugged_in(FakeMcu(with_images(FakeBoard()), away_s=0.3)) as mcu:
+        status, text, complaint = run("model", model(mcu.board, tmp_path / "m.bin"), "--port", mcu.path)
+        assert status == 0, complaint
+        assert "person 2.0.0 (confirmed)" in text
+        assert "went away with the reset" in complaint.replace("\n", " ")
+        status, text, _ = run("revert", "--model", "--port", mcu.path)
+        assert (status, "Back to model 1.0.0" in text) == (0, True)
+        assert mcu.board.resets == 2
 
 
 def test_a_firmware_is_flashed_and_kept(ask: Run, mcu: FakeMcu, tmp_path: Path) -> None:
@@ -228,17 +251,23 @@ def test_a_port_that_is_not_there_or_not_chosen(run: Run, tmp_path: Path) -> Non
 
 def test_keys_and_images_are_made(run: Run, tmp_path: Path) -> None:
     key = tmp_path / "key.pem"
-    assert run("keygen", key)[0] == 0
+    made = json.loads(run("keygen", key, "--json")[1])
+    assert made == {"private": str(key), "public": str(public_path(key)), "key": key_hash(key)[:8].hex()}
     assert key.stat().st_mode & 0o077 == 0
     assert run("keygen", key)[0] == 1
     firmware = write(tmp_path / "app.bin", b"\0\0\2\x20" * 40)
     common = ("--key", key, "--version", "1.2.3", "--counter", 7)
+    write(tmp_path / "app.elf", make_elf(firmware.read_bytes()[:96], 0xA0000200))
     status, text, _ = run("sign", firmware, *common, "--board", "emcraft-sf2", "--json")
     assert status == 0
     record = json.loads(text)
     assert (record["kind"], record["counter"], record["address"]) == ("firmware", 7, 0xA0000000)
+    write(tmp_path / "odd.elf", b"no program")
+    write(tmp_path / "old.elf", make_elf(b"else", 0x200))
     for words, reason in (
-        ((firmware, *common, "--board", "mine"), "--load-address"),
+        ((write(tmp_path / "lone.bin", b"code"), *common, "--board", "mine"), "--load-address"),
+        ((write(tmp_path / "odd.bin", b"code"), *common, "--board", "mine"), "no ELF file"),
+        ((write(tmp_path / "old.bin", b"code"), *common, "--board", "mine"), "of another build"),
         ((firmware, "--key", key, "--version", "one", "--board", "host"), "a version is like"),
         ((firmware, "--key", tmp_path / "no.pem", "--version", "1.0.0", "--board", "host"), "No such file"),
         ((write(tmp_path / "x.elf", b"\x7fELF"), *common, "--board", "host"), "ELF"),
@@ -256,11 +285,40 @@ def test_a_model_is_signed_with_what_the_real_runtime_answers(run: Run, tmp_path
     picture = test_data / "media" / "person.bmp"
     words = ("--key", key, "--version", "1.0.0", "--board", "host", "--input", picture, "--raw-pixels", "--noise", 1)
     assert run("sign", path, *words)[0] == 0
-    from edged.mcu.image import parse
-
     package = read(parse((tmp_path / "person.signed.bin").read_bytes()).payload)
     assert len(package.vectors) == 2
     assert package.vectors[0].output[:2] == bytes([256 - 113, 113])
+
+
+def test_a_bundle_is_signed_with_its_own_golden_vectors(run: Run, tmp_path: Path, test_data: Path) -> None:
+    key, network = tmp_path / "key.pem", Network((1, 32, 32, 3), "int8", 1 / 255, -128)
+    scores = network.reshape(network.average(network.input, 32), (1, 3))
+    directory = write_candidate(tmp_path / "colours", network.build([network.quantise(scores, "int8", 1 / 255, -128)]))
+    golden = parse_golden(make_golden(load_bundle(directory), [test_data / "media" / "pets.jpg"]), "golden")
+    write(directory / FILE_NAME, encode(golden))
+    assert run("keygen", key)[0] == 0
+    words = ("sign", directory, "--key", key, "--version", "1.0.0", "--board", "host")
+    status, text, complaint = run(*words, "--json")
+    assert status == 0, complaint
+    record = json.loads(text)
+    assert (record["model_name"], record["file"]) == ("colours", str(tmp_path / "colours.signed.bin"))
+    package = read(parse((tmp_path / "colours.signed.bin").read_bytes()).payload)
+    assert [vector.output[:3] for vector in package.vectors] == [vector.answers[0].values for vector in golden.vectors]
+    answered = run_reference(directory / "colours.tflite", (package.vectors[0].input,)).outputs[0]
+    assert all(abs(a - b) <= package.vectors[0].tolerance for a, b in zip(answered, package.vectors[0].output, strict=False))
+
+    (answer,) = golden.vectors[0].answers
+    other = bytes(byte ^ 0x10 for byte in answer.values)
+    for changed, reason in (
+        (msgspec.structs.replace(answer, values=other), "is off by 16 steps"),
+        (msgspec.structs.replace(answer, positions=bytes(4), values=answer.values[:1]), "not whole outputs"),
+        (msgspec.structs.replace(answer, dtype="float32", values=bytes(12)), "no 8-bit numbers"),
+    ):
+        vector = msgspec.structs.replace(golden.vectors[0], answers=(changed,))
+        write(directory / FILE_NAME, encode(msgspec.structs.replace(golden, vectors=(vector,))))
+        status, _, complaint = run(*words)
+        assert (status, reason in complaint.replace("\n", " ")) == (1, True), complaint
+        assert run(*words, "--no-golden")[0] == 0
 
 
 def test_list_says_what_there_is(run: Run) -> None:

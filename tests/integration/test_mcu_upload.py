@@ -17,6 +17,7 @@ from edged.mcu.image import parse
 from edged.mcu.info import MODEL
 from edged.mcu.install import bring, restart, try_out
 from edged.mcu.link import Link
+from edged.mcu.report import Hello
 from edged.mcu.transport import Patience
 from edged.mcu.upload import Progress
 from edged.testing.mcu import FakeMcu
@@ -202,6 +203,22 @@ async def test_a_trial_is_of_what_was_sent(mcu: FakeMcu) -> None:
         assert (await bring(board, parse(data), data)).outcome == "runs already"
         back = await board.revert(MODEL)
         assert back.version == "1.0.0"
+
+
+async def test_a_port_that_stays_away_after_a_reset(mcu: FakeMcu) -> None:
+    mcu.away_s = 60.0
+    data, gone = new_model(mcu.board, counter=1), []
+    async with Link(mcu.path) as link:
+        board = Board(link, QUICK)
+        brought = await bring(board, parse(data), data)
+        with pytest.raises(PortLost, match="did not come back within") as lost:
+            await try_out(board, brought, 0.3, gone.append)
+        assert (lost.value.fault, gone) == ("absent", [mcu.path])
+        mcu.plug_in()
+        await link.reopen(5.0)
+        reports = link.reports()
+        assert (await board.info()).model.state == "trial"
+        assert isinstance(await anext(reports), Hello)
 
 
 async def test_a_model_that_fails_its_self_test(mcu: FakeMcu) -> None:

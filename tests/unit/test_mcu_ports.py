@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edged.mcu.boards import GUESSES, guess
-from edged.mcu.ports import list_ports
+from edged.mcu.ports import list_ports, stable_name
 
 
 def add_usb(root: Path, name: str, ids: tuple[str, str], *, by_id: str = "") -> None:
@@ -77,3 +77,12 @@ def test_nothing_there_at_all(tmp_path: Path) -> None:
 def test_what_only_turns_usb_into_a_line_is_no_sure_guess() -> None:
     assert all(not it.sure for it in GUESSES.values() if "bridge" in it.what)
     assert guess(0x0000, 0x0000) is None
+
+
+def test_a_port_is_found_again_by_the_name_that_udev_gave_it(tmp_path: Path) -> None:
+    add_usb(tmp_path, "ttyACM0", ("2e8a", "000a"), by_id="usb-Maker_Board_0042-if00")
+    add_usb(tmp_path, "ttyACM1", ("2e8a", "000a"))
+    by_id = tmp_path / "dev/serial/by-id/usb-Maker_Board_0042-if00"
+    assert stable_name(tmp_path / "dev/ttyACM0", tmp_path) == by_id
+    for chosen in (by_id, tmp_path / "dev/ttyACM1", tmp_path / "dev/absent"):
+        assert stable_name(chosen, tmp_path) == chosen

@@ -7,7 +7,6 @@ signature is what stands between a wrong one and a start.
 from __future__ import annotations
 
 import asyncio
-import time
 from pathlib import Path
 
 from smpclient.mcuboot import IMAGE_TLV, ImageInfo, MCUBootImageError
@@ -16,6 +15,7 @@ from edged.core.errors import BoardRefused, BoardSilent, ImageRefused
 from edged.mcu.board import Board
 from edged.mcu.info import FIRMWARE
 from edged.mcu.link import Link
+from edged.mcu.restarting import restart_until
 from edged.mcu.tools.flasher import Report
 from edged.mcu.transport import Patience
 
@@ -23,7 +23,6 @@ BACK_S = 120.0
 """MCUboot may have to swap both slots of a slow flash first."""
 
 _ASKED_OFTEN = Patience(answer_s=0.5, attempts=1)
-_BETWEEN_S = 0.1
 
 
 class McuBoot:
@@ -45,23 +44,21 @@ class McuBoot:
             board = Board(link)
             await board.upload(FIRMWARE, data, image_hash, lambda it: report(it.sent_bytes / it.total_bytes))
             await board.test(image_hash)
-            await board.reset()
             await self._come_back(board, image_hash)
             await board.confirm()
         return f"{len(data):,} bytes sent, tried and kept"
 
     async def _come_back(self, board: Board, image_hash: bytes) -> None:
-        deadline_s = time.monotonic() + self._back_s
-        while time.monotonic() < deadline_s:
-            try:
-                slots = await board.images(_ASKED_OFTEN)
-            except BoardSilent:
-                continue
+        async def ask() -> bool | None:
+            slots = await board.images(_ASKED_OFTEN)
             if any(slot.active and slot.hash == image_hash for slot in slots):
-                return
+                return True
             if not any(slot.pending for slot in slots):
                 raise BoardRefused("the board did not start the new firmware, and runs what it ran before")
-            await asyncio.sleep(_BETWEEN_S)
+            return None
+
+        if await restart_until(board, ask, self._back_s):
+            return
         raise BoardSilent(f"the board did not come back within {self._back_s:g} s", hint="Cut its power, and look what it prints.")
 
 
