@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 from edged.core.bucket import Bucket
 from edged.core.errors import BoardRefused, BoardSilent, PortLost
 from edged.mcu.reading import read_top
-from edged.mcu.settings import read_labels
 from edged.mqtt import commands
 from edged.mqtt.commands import AnswerPayload, AnyCommand, Code, CommandRefused
 from edged.mqtt.incoming import Message
@@ -127,7 +126,7 @@ async def _run(keeper: Keeper, board: Board, command: commands.Run) -> Result:
     result: Result = {"inference": made.number, "invoke_us": made.duration_us, "outputs": [_output(it) for it in made.outputs]}
     if made.outputs:
         first = made.outputs[0]
-        if top := read_top(first.data, first.dtype, first.scale, first.zero_point, read_labels(keeper.settings)):
+        if top := read_top(first.data, first.dtype, first.scale, first.zero_point, keeper.labels):
             result |= {"label": top.label, "score": round(top.score, 4)}
     return result
 

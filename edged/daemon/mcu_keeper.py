@@ -66,7 +66,8 @@ class Keeper:
     def __init__(self, name: str, settings: McuSettings, listener: Listener) -> None:
         self.name = name
         self.settings = settings
-        policy = Policy(read_labels(settings), settings.publish, settings.min_score)
+        self.labels = _labels(name, settings)
+        policy = Policy(self.labels, settings.publish, settings.min_score)
         self.gateway = Gateway(name, policy, time.monotonic_ns())
         self.info: BoardInfo | None = None
         """What it told of itself last; ``None`` while it is away."""
@@ -249,6 +250,14 @@ class Keeper:
         self._muted = 0
         text = "".join(character if character.isprintable() else "?" for character in line.text)
         log.log(min(max(line.level, logging.DEBUG), logging.ERROR), "mcu %s says: %s%s", self.name, text, more)
+
+
+def _labels(name: str, settings: McuSettings) -> tuple[str, ...]:
+    try:
+        return read_labels(settings)
+    except ValueError as error:  # there when the configuration was read, and gone since
+        log.error("mcu %s: classes are called by their numbers: %s", name, error)
+        return ()
 
 
 def _model(info: BoardInfo) -> str:

@@ -161,6 +161,24 @@ def test_it_names_the_operator_and_why(bad: Bad, library: Path) -> None:
     assert bad.says in refused.what
 
 
+def test_a_state_belongs_to_one_operator(library: Path) -> None:
+    weights = {"scale": (0.5,), "zero_point": (0,)}
+
+    def adds(writer: GraphWriter, x: int) -> int:
+        flat, state = writer.tensor((4, 8), "int8", **STEPS), _state((4, 6))(writer)
+        writer.operator("RESHAPE", [x], [flat], newShape=[4, 8])
+        bias = writer.tensor((3,), "int32", scale=(0.25,), data=np.zeros(3, np.int32))
+        operands = [_values((3, 8), weights)(writer), _values((3, 2), weights)(writer), bias, state]
+        outs = [writer.tensor((4, 3), "int8", **STEPS) for _ in range(2)]
+        for out in outs:
+            writer.operator("SVDF", [flat, *operands], [out], rank=1)
+        return outs[1]
+
+    refused = _refusal(adds, library)
+    assert (refused.op_index, refused.op_code) == (3, 27)
+    assert "state of another" in refused.what
+
+
 @pytest.mark.parametrize(("variable", "activation", "says"), [(False, 0, "variable"), (True, RELU6, "activation")])
 def test_svdf(variable: bool, activation: int, says: str, library: Path) -> None:
     refused = _refusal(_svdf(variable, activation), library)

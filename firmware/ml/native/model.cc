@@ -121,10 +121,11 @@ Status Model::check_operands(Diagnosis& diagnosis) const {
 // An operator reads what an earlier one wrote, or a constant, or an input of the graph; each tensor is written once.
 Status Model::check_order(Diagnosis& diagnosis) const {
   std::bitset<kMaxTensors> written;
+  std::bitset<kMaxTensors> states;  // of one operator each: who reads one first has it for itself
   for (uint32_t i = 0; i < tensors_.size(); ++i) {
     const Table table = tensors_[i];
-    written[i] = has_data(buffers_, table.scalar<uint32_t>(field::tensor::kBuffer, 0));
-    if (table.scalar<bool>(field::tensor::kIsVariable, false)) written[i] = true;
+    states[i] = table.scalar<bool>(field::tensor::kIsVariable, false);
+    written[i] = states[i] || has_data(buffers_, table.scalar<uint32_t>(field::tensor::kBuffer, 0));
   }
   if (source_.broken) return refuse(diagnosis, Status::kMalformed, kBroken);
   for (uint32_t i = 0; i < inputs_.size(); ++i) {
@@ -133,10 +134,10 @@ Status Model::check_order(Diagnosis& diagnosis) const {
       return refuse(diagnosis, Status::kMalformed, "an input is a constant or a state, or named twice");
     written[tensor] = true;
   }
-  const auto make_written = [&written](const Vector<int32_t>& outputs) {
+  const auto make_written = [&written, &states](const Vector<int32_t>& outputs) {
     for (uint32_t k = 0; k < outputs.size(); ++k) {
       const auto tensor = static_cast<size_t>(outputs[k]);
-      if (written[tensor]) return false;
+      if (written[tensor] || states[tensor]) return false;
       written[tensor] = true;
     }
     return true;
@@ -146,10 +147,12 @@ Status Model::check_order(Diagnosis& diagnosis) const {
     diagnosis.op_index = static_cast<int32_t>(i);
     diagnosis.op_code = static_cast<int32_t>(operation.code);
     for (uint32_t k = 0; k < operation.inputs.size(); ++k) {
-      const int32_t tensor = operation.inputs[k];
-      if (tensor >= 0 && !written[static_cast<size_t>(tensor)]) {
-        return refuse(diagnosis, Status::kMalformed, "reads a tensor before it is written");
+      if (operation.inputs[k] < 0) continue;
+      const auto tensor = static_cast<size_t>(operation.inputs[k]);
+      if (!written[tensor]) {
+        return refuse(diagnosis, Status::kMalformed, "reads a tensor before it is written, or the state of another");
       }
+      if (states[tensor]) written[tensor] = false;
     }
     if (!make_written(operation.outputs)) {
       return refuse(diagnosis, Status::kMalformed, "writes a tensor that has its value already");
