@@ -15,7 +15,7 @@ from edged.mcu.admission import admit
 from edged.mcu.board import Board
 from edged.mcu.image import Image
 from edged.mcu.info import KINDS, BoardInfo, ImageNumber, SlotImage
-from edged.mcu.restarting import Away, not_told, restart_until
+from edged.mcu.restarting import Away, restart_until
 from edged.mcu.transport import Patience
 from edged.mcu.upload import Progress
 
@@ -53,10 +53,10 @@ async def bring(board: Board, image: Image, data: bytes, report: Callable[[Progr
     return Brought("sent", number, image.hash, progress)
 
 
-async def try_out(board: Board, brought: Brought, within_s: float = BACK_S, away: Away = not_told) -> BoardInfo:
+async def try_out(board: Board, brought: Brought, within_s: float = BACK_S, away: Away | None = None) -> BoardInfo:
     """Reset into it, on trial; what the board says then. Raises BoardRefused if it runs something else or failed its self-test.
 
-    ``away`` hears of a port that goes away with the reset.
+    ``away`` hears of a port that goes away with the reset, which is then waited for.
     """
     before = await board.info()
     await board.test(brought.hash)
@@ -72,7 +72,7 @@ async def try_out(board: Board, brought: Brought, within_s: float = BACK_S, away
     return info
 
 
-async def restart(board: Board, before: BoardInfo, within_s: float = BACK_S, away: Away = not_told) -> BoardInfo:
+async def restart(board: Board, before: BoardInfo, within_s: float = BACK_S, away: Away | None = None) -> BoardInfo:
     """Reset it, and wait until its application has started and tested itself; raises BoardSilent, BoardRefused, PortLost."""
     info: BoardInfo | None = None
 

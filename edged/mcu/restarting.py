@@ -25,16 +25,19 @@ def not_told(path: Path) -> None:
     """For who does not want to hear that a port went away."""
 
 
-async def restart_until(board: Board, ask: Callable[[], Awaitable[T | None]], within_s: float, away: Away = not_told) -> T | None:
+async def restart_until(
+    board: Board, ask: Callable[[], Awaitable[T | None]], within_s: float, away: Away | None = None
+) -> T | None:
     """Reset it, and ``ask`` until there is an answer; None if there is none within that time.
 
-    ``away`` hears of a port that goes. Raises what ``ask`` raises, but for BoardSilent; PortLost for a port that stays away.
+    ``away`` hears of a port that goes, which is then waited for; without it that is the end. Raises what ``ask`` raises, but for
+    BoardSilent; PortLost for a port that stays away.
     """
     deadline_s = time.monotonic() + within_s
     try:
         await board.reset()
     except PortLost as error:
-        if error.fault != "vanished":
+        if away is None or error.fault != "vanished":
             raise
     while time.monotonic() < deadline_s:
         try:
@@ -43,7 +46,7 @@ async def restart_until(board: Board, ask: Callable[[], Awaitable[T | None]], wi
         except BoardSilent:
             continue
         except PortLost as error:
-            if error.fault != "vanished":
+            if away is None or error.fault != "vanished":
                 raise
             away(board.link.path)
             await board.link.reopen(deadline_s - time.monotonic())

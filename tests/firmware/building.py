@@ -18,7 +18,8 @@ JOBS = 2
 """Compilers at a time: as many as the smallest machine that this is tested on has cores."""
 
 
-def _need_tools(preset: str) -> None:
+def need_tools(preset: str) -> None:
+    """Skip where there is nothing to build with, except in CI."""
     wanted = ["cmake", "ninja"]
     if preset == "host-asan":
         wanted.append("clang++")
@@ -47,7 +48,7 @@ def _configured(preset: str) -> Path:
 @functools.cache
 def built(preset: str, target: str) -> Path:
     """The program ``target`` of a preset of CMakePresets.json; skips where there is nothing to build with, except in CI."""
-    _need_tools(preset)
+    need_tools(preset)
     BUILDS.mkdir(parents=True, exist_ok=True)
     with (BUILDS / f"{preset}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # other workers of this run, and whoever else builds here

@@ -14,7 +14,7 @@ from emulated import EMCRAFT, Rig
 from stock import NO_PERSON, PERSON, Stock, vector
 
 from edged.core.errors import BoardRefused
-from edged.mcu import report
+from edged.mcu import demux, report
 from edged.mcu.info import FIRMWARE, MODEL, ImageNumber
 
 
@@ -172,9 +172,14 @@ async def test_a_trial_that_crashes_goes_back(stock: Stock, rig: Rig) -> None:
     async with rig:
         await rig.started()
         await bring(rig, 0, stock.firmware("1.1.0", entry(stock, undefined)))
+        events = rig.link.events()
         await rig.board.reset()
         await rig.said(report.Bye)
         health = await rig.started()
+        said = b""
+        while b"\nfault pc=a0000208 " not in said:
+            event = await anext(events)
+            said += event.data if isinstance(event, demux.Text) else b""
         assert health.reset_reason == 3
         assert await running(rig) == ("1.0.0", "1.0.0")
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import cv2
 import pytest
+from qemu import Qemu, available, blank_flash
 from support import PATIENCE_S, running, wait_until
 
 from edged.infer.catalogue import default_root
@@ -26,6 +27,8 @@ COMMANDS = [line for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL) 
 SUITE = "scripts/test"  # what runs this very test
 BOOTED = "systemctl enable --now edged"  # needs a systemd: scripts/booted
 VENV, PIP = "sudo python3 -m venv /opt/edged", "sudo /opt/edged/bin/pip install ."  # need root and a package index: scripts/booted
+COMPILING_S = 240
+"""A compiler on a busy machine; no measure of speed."""
 LINK = "sudo ln -sf /opt/edged/bin/edged /usr/local/bin/edged"
 
 
@@ -60,7 +63,7 @@ def config(desk: Path, broker: Mosquitto) -> Path:
     return path
 
 
-def run(command: str, desk: Path, *more: str) -> subprocess.CompletedProcess[str]:
+def run(command: str, desk: Path, *more: str, patience_s: float = PATIENCE_S) -> subprocess.CompletedProcess[str]:
     words = shlex.split(command)
     assert words[0] == "edged"
     environment = {**os.environ, "STATE_DIRECTORY": str(desk / "state"), "EDGED_OTA_PASSPHRASE": "correct horse battery"}
@@ -70,7 +73,7 @@ def run(command: str, desk: Path, *more: str) -> subprocess.CompletedProcess[str
         env=environment,
         capture_output=True,
         text=True,
-        timeout=PATIENCE_S,
+        timeout=patience_s,
         check=False,
     )
 
@@ -159,6 +162,33 @@ def test_a_model_is_signed_and_pushed(desk: Path, broker: Mosquitto) -> None:
     assert (desk / "publisher/channels/stable.root.json").is_file()
     done("edged ota push publisher --host broker.local")
     done("edged ota status publisher --host broker.local")
+
+
+def test_a_microcontroller_is_built_for_signed_for_flashed_and_asked(tmp_path: Path, test_data: Path) -> None:
+    """The reader's board is one that QEMU emulates; its port is named, for it is none on USB."""
+    if not available():
+        pytest.skip("no qemu-system-arm: scripts/test installs it")
+    for name in ("models/person_detect.tflite", "media/person.bmp"):
+        shutil.copy(test_data / name, tmp_path)
+
+    def done(command: str, *more: str) -> str:
+        ran = run(command, tmp_path, *more, patience_s=COMPILING_S)
+        assert ran.returncode == 0, f"{command}\n{ran.stdout}{ran.stderr}"
+        return ran.stdout
+
+    done("edged mcu list")
+    done("edged mcu keygen mine.pem")
+    done("edged mcu build emcraft-sf2 --key mine.pub.pem")
+    done("edged mcu sign build/firmware/emcraft-sf2/app.bin --key mine.pem --board emcraft-sf2 --version 1.0.0")
+    done("edged mcu sign person_detect.tflite --key mine.pem --board emcraft-sf2 --version 1.0.0")
+    loader = tmp_path / "build/firmware/emcraft-sf2/loader.elf"
+    with Qemu("emcraft-sf2", loader, flash=blank_flash(tmp_path / "flash.bin")) as board:
+        board.power_on()
+        port = ("--port", str(board.port))
+        assert "firmware 1.0.0 (confirmed)" in done("edged mcu flash build/firmware/emcraft-sf2/app.signed.bin", *port)
+        assert "person_detect 1.0.0 (confirmed)" in done("edged mcu model person_detect.signed.bin", *port)
+        assert "113" in done("edged mcu run person.bmp --raw-pixels", *port)
+        assert "self-test passed" in done("edged mcu monitor --count 3", *port)
 
 
 def test_example_event_has_the_fields_of_the_schema() -> None:

@@ -15,7 +15,7 @@ from edged.core.errors import BoardRefused, BoardSilent, ImageRefused
 from edged.mcu.board import Board
 from edged.mcu.info import FIRMWARE
 from edged.mcu.link import Link
-from edged.mcu.restarting import restart_until
+from edged.mcu.restarting import not_told, restart_until
 from edged.mcu.tools.flasher import Report
 from edged.mcu.transport import Patience
 
@@ -57,7 +57,7 @@ class McuBoot:
                 raise BoardRefused("the board did not start the new firmware, and runs what it ran before")
             return None
 
-        if await restart_until(board, ask, self._back_s):
+        if await restart_until(board, ask, self._back_s, not_told):
             return
         raise BoardSilent(f"the board did not come back within {self._back_s:g} s", hint="Cut its power, and look what it prints.")
 
