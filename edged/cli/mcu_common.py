@@ -23,9 +23,6 @@ T = TypeVar("T")
 
 BAUD = 115_200
 
-DTYPES = {1: "float32", 2: "int32", 3: "uint8", 4: "int64", 6: "bool", 7: "int16", 9: "int8"}
-"""As TFLite numbers them."""
-
 
 def add_port(parser: argparse.ArgumentParser) -> None:
     """The options that say where the board is."""
@@ -80,6 +77,13 @@ def progress_bar(what: str) -> Iterator[Callable[[Progress], None]]:
         yield lambda progress: bar.update(task, total=progress.total_bytes, completed=progress.sent_bytes)
 
 
+@contextmanager
+def waiting(what: str) -> Iterator[None]:
+    """Say on stderr what is being waited for, while it lasts, where a person looks on."""
+    with err.status(escape(what)):
+        yield
+
+
 def tell_away(path: Path) -> None:
     """Say that a port is gone, and that this is not the end of it."""
     err.print(f"[dim]{escape(str(path))} went away with the reset, as that of a board with its own USB does; waiting for it[/]")
@@ -93,6 +97,13 @@ def read_bytes(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise ImageRefused(f"{path}: {error.strerror}", fault="unreadable") from error
+
+
+def is_tflite(data: bytes) -> bool:
+    """Whether a file begins as a model of TFLite, whatever its name."""
+    from edged.infer.graph import IDENTIFIER
+
+    return data[4:8] == IDENTIFIER
 
 
 def sent(progress: Progress) -> str:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from rich.markup import escape
 
 from edged.cli.mcu_common import add_port, run_on_board
-from edged.cli.mcu_monitor import numbers
 from edged.cli.terminal import out
+from edged.mcu.reading import read_numbers
 
 if TYPE_CHECKING:
     from edged.cli.terminal import Verbs
@@ -67,12 +67,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _real(output: Output) -> list[float]:
     """What the numbers stand for."""
-    stored = numbers(output.data, output.dtype)
+    stored = read_numbers(output.data, output.dtype)
     return [(value - output.zero_point) * output.scale if output.scale else float(value) for value in stored]
 
 
 def _print(index: int, output: Output, labels: list[str]) -> None:
-    stored, real = numbers(output.data, output.dtype), _real(output)
+    stored, real = read_numbers(output.data, output.dtype), _real(output)
     order = sorted(range(len(real)), key=lambda at: -real[at]) if labels else range(len(real))
     out.print(f"[bold]output {index}[/] {'x'.join(map(str, output.shape))}")
     for at in list(order)[:SHOWN]:
@@ -84,7 +84,7 @@ def _print(index: int, output: Output, labels: list[str]) -> None:
 
 def _record(inference: Inference, labels: list[str]) -> dict[str, Any]:
     outputs: list[dict[str, Any]] = [
-        {"shape": list(it.shape), "dtype": it.dtype, "stored": numbers(it.data, it.dtype), "real": _real(it)}
+        {"shape": list(it.shape), "dtype": it.dtype, "stored": read_numbers(it.data, it.dtype), "real": _real(it)}
         for it in inference.outputs
     ]
     record: dict[str, Any] = {"inference": inference.number, "duration_us": inference.duration_us, "outputs": outputs}

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edged.cli.mcu_common import describe, read_bytes, say
+from edged.cli.mcu_common import describe, is_tflite, read_bytes, say
 from edged.core.errors import ImageRefused
 
 if TYPE_CHECKING:
@@ -78,12 +78,11 @@ def run_sign(arguments: argparse.Namespace) -> int:
     from edged.core.errors import OutputUnwritable
     from edged.mcu.image import parse
 
-    is_model = arguments.file.is_dir() or arguments.file.suffix == ".tflite"
-    target = arguments.output or arguments.file.with_suffix(".signed.bin")
     try:
-        data = _model(arguments) if is_model else _firmware(arguments)
+        data = _model(arguments) if _is_model(arguments.file) else _firmware(arguments)
     except ValueError as error:
         raise ImageRefused(f"{arguments.file}: {error}", fault="malformed") from error
+    target = arguments.output or _beside(arguments.file)
     try:
         replace_file(target, data)
     except OSError as error:
@@ -96,6 +95,16 @@ def run_sign(arguments: argparse.Namespace) -> int:
     else:
         say(f"{target}: {describe(image)}, {len(data):,} bytes, hash {image.hash.hex()[:12]}.")
     return 0
+
+
+def _is_model(file: Path) -> bool:
+    return file.is_dir() or file.suffix == ".tflite" or is_tflite(read_bytes(file))
+
+
+def _beside(file: Path) -> Path:
+    """Where the image goes: a directory's name is its whole name, dots and all."""
+    place = file.resolve() if file.is_dir() else file
+    return place.with_name((place.name if file.is_dir() else place.stem) + ".signed.bin")
 
 
 def _firmware(arguments: argparse.Namespace) -> bytes:

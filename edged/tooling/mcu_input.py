@@ -9,14 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edged.core.errors import SourceUnusable
+from edged.mcu.reading import DTYPES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edged.mcu.info import TensorInfo
-
-_DTYPES = {1: np.float32, 2: np.int32, 3: np.uint8, 4: np.int64, 6: np.bool_, 7: np.int16, 9: np.int8}
-"""TFLite's TensorType."""
 
 PICTURES = {".bmp", ".png", ".jpg", ".jpeg"}
 
@@ -107,9 +105,9 @@ def _stored(real: NDArray[np.float64], tensor: TensorInfo) -> NDArray[np.generic
 
 
 def _dtype(tensor: TensorInfo) -> np.dtype[np.generic]:
-    if tensor.dtype not in _DTYPES:
+    if tensor.dtype not in DTYPES:
         raise SourceUnusable(f"inputs of TFLite's type {tensor.dtype} are not known here")
-    return np.dtype(_DTYPES[tensor.dtype])
+    return np.dtype(DTYPES[tensor.dtype].name)
 
 
 def _count(tensor: TensorInfo) -> int:
