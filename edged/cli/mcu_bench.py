@@ -9,7 +9,7 @@ import statistics
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edged.cli.mcu_common import add_port, run_on_board, runs, say
+from edged.cli.mcu_common import add_port, positive, run_on_board, runs, say
 
 if TYPE_CHECKING:
     from edged.cli.terminal import Verbs
@@ -22,7 +22,7 @@ COUNT = 10
 def register(actions: Verbs) -> None:
     """Add the action."""
     action = actions.add_parser("bench", help="measure the model of a board, and compare its answers with this machine's")
-    action.add_argument("--count", type=int, default=COUNT, metavar="N", help="inferences (default: %(default)s)")
+    action.add_argument("--count", type=positive, default=COUNT, metavar="N", help="inferences (default: %(default)s)")
     action.add_argument(
         "--model", type=Path, metavar="FILE", help="the .tflite that runs there, to compare with (needs tflite-micro)"
     )
@@ -39,12 +39,14 @@ def run(arguments: argparse.Namespace) -> int:
     async def work(board: Board) -> tuple[BoardInfo, list[tuple[tuple[bytes, ...], Inference]]]:
         from edged.core.errors import BoardRefused
 
+        from edged.mcu.noise import draw_noise
+
         info = await board.info()
         if not info.inputs:
             raise BoardRefused("the board runs no model", hint=info.diagnosis or "`edged mcu model` brings one.")
         seen = []
-        for _ in range(max(1, arguments.count)):
-            inputs = tuple(source.randbytes(tensor.size_bytes) for tensor in info.inputs)
+        for _ in range(arguments.count):
+            inputs = tuple(draw_noise(tensor, source) for tensor in info.inputs)
             seen.append((inputs, await board.invoke(inputs)))
         return info, seen
 

@@ -27,7 +27,15 @@ BAUD = 115_200
 def add_port(parser: argparse.ArgumentParser) -> None:
     """The options that say where the board is."""
     parser.add_argument("-p", "--port", type=Path, metavar="DEVICE", help="its serial port (default: the only one on USB)")
-    parser.add_argument("--baud", type=int, default=BAUD, metavar="N", help="rate of the line (default: %(default)s)")
+    parser.add_argument("--baud", type=positive, default=BAUD, metavar="N", help="rate of the line (default: %(default)s)")
+
+
+def positive(text: str) -> int:
+    """A count for argparse."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is less than 1")
+    return number
 
 
 def port_of(arguments: argparse.Namespace) -> Path:

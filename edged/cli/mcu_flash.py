@@ -175,9 +175,7 @@ class _Bringing:
         """What becomes of the board if nothing more is done."""
         if self._stage == "sending":
             return "What runs was not touched."
-        return (
-            f"The board has been told to try the new {self._image.kind}. If it does, and nobody confirms, it goes back by itself."
-        )
+        return f"The board has been told to try the new {self._image.kind}; what nobody confirms goes back by itself."
 
 
 def _record(brought: Brought, image: Image, info: BoardInfo) -> dict[str, object]:

@@ -111,6 +111,5 @@ def _rows(info: BoardInfo) -> list[tuple[str, str]]:
 
 def _tensor(tensor: TensorInfo) -> str:
     shape = "x".join(map(str, tensor.shape))
-    return (
-        f"{dtype_name(tensor.dtype)} {shape}, {tensor.size_bytes:,} bytes, scale {tensor.scale:g}, zero point {tensor.zero_point}"
-    )
+    quantised = f", scale {tensor.scale:g}, zero point {tensor.zero_point}" if tensor.scale else ""
+    return f"{dtype_name(tensor.dtype)} {shape}, {tensor.size_bytes:,} bytes{quantised}"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 
-from edged.cli.mcu_common import add_port, port_of
+from edged.cli.mcu_common import add_port, port_of, positive
 from edged.cli.tail import printable
 from edged.cli.terminal import err, out
 from edged.mcu.reading import dtype_name, read_numbers
@@ -37,7 +37,7 @@ def register(actions: Verbs) -> None:
     action = actions.add_parser("monitor", help="print what a board says and reports, as it comes")
     add_port(action)
     action.add_argument("--json", action="store_true", help="one JSON object a line")
-    action.add_argument("--count", type=int, metavar="N", help="end after N lines")
+    action.add_argument("--count", type=positive, metavar="N", help="end after N lines")
     action.set_defaults(run=run)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Push, run, print."""
     from edged.tooling.mcu_input import make_inputs
 
-    labels = arguments.labels.read_text().split("\n") if arguments.labels else []
+    labels = _labels(arguments.labels) if arguments.labels is not None else ()
 
     async def work(board: Board) -> Inference:
         from edged.core.errors import BoardRefused
@@ -61,8 +62,16 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         out.print(f"[dim]inference {inference.number}, {inference.duration_us:,} us[/]")
         for index, output in enumerate(inference.outputs):
-            _print(index, output, labels if index == 0 else [])
+            _print(index, output, labels if index == 0 else ())
     return 0
+
+
+def _labels(path: Path) -> tuple[str, ...]:
+    """Raises ModelRejected, which says what is wrong with them."""
+    from edged.infer.files import read_limited
+    from edged.infer.labels import MAX_BYTES, parse_labels
+
+    return parse_labels(read_limited(path, MAX_BYTES), str(path))
 
 
 def _real(output: Output) -> list[float]:
@@ -71,7 +80,7 @@ def _real(output: Output) -> list[float]:
     return [(value - output.zero_point) * output.scale if output.scale else float(value) for value in stored]
 
 
-def _print(index: int, output: Output, labels: list[str]) -> None:
+def _print(index: int, output: Output, labels: Sequence[str]) -> None:
     stored, real = read_numbers(output.data, output.dtype), _real(output)
     order = sorted(range(len(real)), key=lambda at: -real[at]) if labels else range(len(real))
     out.print(f"[bold]output {index}[/] {'x'.join(map(str, output.shape))}")
@@ -82,7 +91,7 @@ def _print(index: int, output: Output, labels: list[str]) -> None:
         out.print(f"  [dim]and {len(real) - SHOWN} more; --json has all[/]")
 
 
-def _record(inference: Inference, labels: list[str]) -> dict[str, Any]:
+def _record(inference: Inference, labels: Sequence[str]) -> dict[str, Any]:
     outputs: list[dict[str, Any]] = [
         {"shape": list(it.shape), "dtype": it.dtype, "stored": read_numbers(it.data, it.dtype), "real": _real(it)}
         for it in inference.outputs
