@@ -38,7 +38,6 @@ def run(arguments: argparse.Namespace) -> int:
 
     async def work(board: Board) -> tuple[BoardInfo, list[tuple[tuple[bytes, ...], Inference]]]:
         from edged.core.errors import BoardRefused
-
         from edged.mcu.noise import draw_noise
 
         info = await board.info()
@@ -53,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
     info, seen = run_on_board(arguments, work)
     result = _result(info, [inference for _, inference in seen])
     if arguments.model is not None:
-        result |= _compare(arguments.model, seen)
+        result |= _compare(arguments.model, info, seen)
     if arguments.json:
         print(json.dumps(result))
     else:
@@ -75,12 +74,15 @@ def _result(info: BoardInfo, inferences: list[Inference]) -> dict[str, Any]:
     }
 
 
-def _compare(model: Path, seen: list[tuple[tuple[bytes, ...], Inference]]) -> dict[str, Any]:
-    from edged.core.errors import RuntimeUnavailable
-    from edged.tooling.mcu_reference import available, run_reference
+def _compare(model: Path, info: BoardInfo, seen: list[tuple[tuple[bytes, ...], Inference]]) -> dict[str, Any]:
+    from edged.core.errors import ModelRejected, RuntimeUnavailable
+    from edged.tooling.mcu_reference import available, input_tensors, run_reference
 
     if not available():
         raise RuntimeUnavailable("tflite-micro is not installed: nothing to compare with", hint="pip install tflite-micro")
+    if [(it.dtype, it.shape) for it in input_tensors(model)] != [(it.dtype, it.shape) for it in info.inputs]:
+        hint = f"It runs {info.model.name} {info.model.version}: name the file that this was signed from."
+        raise ModelRejected(f"{model} takes other inputs than the model on the board", hint=hint)
     references = [run_reference(model, inputs) for inputs, _ in seen]
     answers = [tuple(output.data for output in inference.outputs) for _, inference in seen]
     return {

@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 BAUD = 115_200
+MAGIC = (0x96F3B83D).to_bytes(4, "little")
+"""Of MCUboot's images."""
+
+MAX_ADDRESS = 0xFFFFFFFF
+"""These chips have 32 bits."""
 
 
 def add_port(parser: argparse.ArgumentParser) -> None:
@@ -31,10 +36,25 @@ def add_port(parser: argparse.ArgumentParser) -> None:
 
 
 def positive(text: str) -> int:
-    """A count for argparse."""
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is less than 1")
+    """A count of at least one, for argparse."""
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
+    return int(text)
+
+
+def count(text: str) -> int:
+    """A count that may be none, for argparse."""
+    return 0 if text == "0" else positive(text)
+
+
+def address(text: str) -> int:
+    """Decimal, or hexadecimal after 0x, for argparse."""
+    try:
+        number = int(text, 0)
+    except ValueError:
+        number = -1
+    if not 0 <= number <= MAX_ADDRESS:
+        raise argparse.ArgumentTypeError(f"{text!r} is no address such as 0xA0000000")
     return number
 
 
@@ -80,7 +100,7 @@ def progress_bar(what: str) -> Iterator[Callable[[Progress], None]]:
     from rich.progress import Progress as Bar
 
     columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-    with Bar(TextColumn("{task.description}"), *columns, console=err, transient=True) as bar:
+    with Bar(TextColumn("{task.description}"), *columns, console=err, transient=True, disable=not err.is_terminal) as bar:
         task = bar.add_task(what, total=None)
         yield lambda progress: bar.update(task, total=progress.total_bytes, completed=progress.sent_bytes)
 
@@ -102,6 +122,8 @@ def read_bytes(path: Path) -> bytes:
     from edged.core.errors import ImageRefused
 
     try:
+        if path.exists() and not path.is_file() and not path.is_dir():
+            raise ImageRefused(f"{path} is no file", fault="unreadable")
         return path.read_bytes()
     except OSError as error:
         raise ImageRefused(f"{path}: {error.strerror}", fault="unreadable") from error

@@ -55,7 +55,11 @@ def register(actions: Verbs) -> None:
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
     add_port(parser)
-    parser.add_argument("--trial", action="store_true", help="do not keep it yet: `edged mcu confirm` does, in time")
+    parser.add_argument(
+        "--trial",
+        action="store_true",
+        help="leave it on trial: it goes back unless `edged mcu confirm` keeps it, in two minutes as a rule",
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object")
 
 

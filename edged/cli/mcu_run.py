@@ -29,7 +29,14 @@ def register(actions: Verbs) -> None:
     action.add_argument(
         "inputs", nargs="*", type=Path, metavar="FILE", help="a picture, .npy, or raw bytes (.bin); one for each input"
     )
-    action.add_argument("--value", action="append", default=[], type=float, metavar="X", help="numbers, instead of files")
+    action.add_argument(
+        "--value",
+        action="append",
+        default=[],
+        type=float,
+        metavar="X",
+        help="a number, instead of files; once for each that the model takes",
+    )
     action.add_argument(
         "--raw-pixels",
         action="store_true",

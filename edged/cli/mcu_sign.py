@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edged.cli.mcu_common import describe, is_tflite, read_bytes, say
+from edged.cli.mcu_common import MAGIC, address, count, describe, is_tflite, read_bytes, say
 from edged.core.errors import ImageRefused
 
 if TYPE_CHECKING:
@@ -32,11 +32,17 @@ def register(actions: Verbs) -> None:
     sign.add_argument("-k", "--key", type=Path, required=True, metavar="FILE", help="the private key of `edged mcu keygen`")
     sign.add_argument("--board", required=True, metavar="BOARD", help="the only kind of board that is to take it")
     sign.add_argument("--version", required=True, metavar="X.Y.Z", help="its version")
-    sign.add_argument("--counter", type=int, default=1, metavar="N", help="boards take none below the highest that they confirmed")
-    sign.add_argument("-o", "--output", type=Path, metavar="FILE", help="the image (default: FILE with .signed.bin)")
+    sign.add_argument(
+        "--counter",
+        type=int,
+        default=1,
+        metavar="N",
+        help="boards refuse what counts less than the highest that they confirmed (default: %(default)s)",
+    )
+    sign.add_argument("-o", "--output", type=Path, metavar="FILE", help="the image (default: beside FILE, .signed.bin)")
     sign.add_argument(
         "--load-address",
-        type=lambda text: int(text, 0),
+        type=address,
         metavar="N",
         help="where a firmware is put (default: as the .elf beside it says)",
     )
@@ -45,7 +51,7 @@ def register(actions: Verbs) -> None:
     model.add_argument("--no-golden", action="store_true", help="have boards compare no answers with those that it gives here")
     model.add_argument(
         "--noise",
-        type=int,
+        type=count,
         metavar="N",
         help="compare so many answers to noise (default: 2, and 0 for a bundle with golden vectors)",
     )
@@ -111,15 +117,19 @@ def _firmware(arguments: argparse.Namespace) -> bytes:
     from edged.mcu.tools.stm32 import check_raw
     from edged.tooling.mcu_sign import FirmwareLabel, sign_firmware
 
-    check_raw(arguments.file)
     code = read_bytes(arguments.file)
+    check_raw(arguments.file)
+    if code.startswith(MAGIC):
+        raise ImageRefused(f"{arguments.file} is a signed image already", hint="Sign what it was made of.", fault="wrong kind")
     placement: Placement = "loaded"
-    address = arguments.load_address
+    place: int | None = arguments.load_address
     if arguments.board in ANYWHERE:
-        placement, address = "anywhere", 0
-    elif address is None:
-        address = _linked_at(arguments.file, code)
-    label = FirmwareLabel(arguments.board, arguments.version, arguments.counter, placement, address)
+        if place is not None:
+            raise ImageRefused(f"--load-address: firmware for {arguments.board} runs anywhere", fault="malformed")
+        placement, place = "anywhere", 0
+    elif place is None:
+        place = _linked_at(arguments.file, code)
+    label = FirmwareLabel(arguments.board, arguments.version, arguments.counter, placement, place)
     return sign_firmware(code, label, arguments.key)
 
 
@@ -153,6 +163,8 @@ def _model(arguments: argparse.Namespace) -> bytes:
     from edged.tooling.mcu_golden import NOISE, bundle_vectors, make_vectors
     from edged.tooling.mcu_sign import ModelLabel, sign_model
 
+    if arguments.load_address is not None:
+        raise ImageRefused("--load-address: a model is not linked for an address", fault="malformed")
     bundle = load_bundle(arguments.file) if arguments.file.is_dir() else None
     file = arguments.file if bundle is None else bundle.paths["cpu"]
     model = read_bytes(file)

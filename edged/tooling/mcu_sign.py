@@ -108,8 +108,10 @@ def key_hash(path: Path) -> bytes:
             public = loaded if isinstance(loaded, ec.EllipticCurvePublicKey) else None
     except OSError as error:
         raise SecretUnreadable(f"{path}: {error.strerror}", fault="missing") from None
-    except (ValueError, TypeError) as error:
-        raise SecretUnreadable(f"{path} is no unencrypted PEM key: {error}", fault="unusable") from None
+    except (ValueError, TypeError):
+        raise SecretUnreadable(
+            f"{path} is no unencrypted PEM key", hint="`edged mcu keygen` makes one.", fault="unusable"
+        ) from None
     if public is None or not isinstance(public.curve, ec.SECP256R1):
         raise SecretUnreadable(f"{path} is no key on the curve P-256", hint="`edged mcu keygen` makes one.", fault="unusable")
     der = public.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
