@@ -95,6 +95,8 @@ def _install(arguments: argparse.Namespace, kind: Literal["firmware", "model"]) 
         return 0
     if brought.progress is not None:
         say(f"Sent {sent(brought.progress)}.")
+    else:
+        say("Nothing was sent: the board runs it already." if brought.outcome == "runs already" else "A slot held it already.")
     on_trial = "trial" in {info.state, info.model.state}
     say(f"Runs: {runs(info)}." + (" Keep it with `edged mcu confirm`, or it goes back." if on_trial else ""))
     return 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
 ANYWHERE = {"host"}
 """Boards whose firmware is not moved."""
+
+
+OF_MODELS = ("name", "no_golden", "noise", "input", "raw_pixels", "tolerance")
 
 
 def register(actions: Verbs) -> None:
@@ -103,6 +107,13 @@ def run_sign(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _refuse_options(arguments: argparse.Namespace, names: Sequence[str], why: str) -> None:
+    """Raise ImageRefused rather than leave an option without effect."""
+    given = [f"--{name.replace('_', '-')}" for name in names if getattr(arguments, name) not in (None, False, 0, [])]
+    if given:
+        raise ImageRefused(f"{arguments.file}: no use of {', '.join(given)}: {why}", fault="malformed")
+
+
 def _is_model(file: Path) -> bool:
     return file.is_dir() or file.suffix == ".tflite" or is_tflite(read_bytes(file))
 
@@ -117,6 +128,7 @@ def _firmware(arguments: argparse.Namespace) -> bytes:
     from edged.mcu.tools.stm32 import check_raw
     from edged.tooling.mcu_sign import FirmwareLabel, sign_firmware
 
+    _refuse_options(arguments, OF_MODELS, "this is a firmware")
     code = read_bytes(arguments.file)
     check_raw(arguments.file)
     if code.startswith(MAGIC):
@@ -163,8 +175,9 @@ def _model(arguments: argparse.Namespace) -> bytes:
     from edged.tooling.mcu_golden import NOISE, bundle_vectors, make_vectors
     from edged.tooling.mcu_sign import ModelLabel, sign_model
 
-    if arguments.load_address is not None:
-        raise ImageRefused("--load-address: a model is not linked for an address", fault="malformed")
+    _refuse_options(arguments, ("load_address",), "a model is not linked for an address")
+    if arguments.no_golden:
+        _refuse_options(arguments, ("noise", "input"), "with --no-golden nothing is compared")
     bundle = load_bundle(arguments.file) if arguments.file.is_dir() else None
     file = arguments.file if bundle is None else bundle.paths["cpu"]
     model = read_bytes(file)

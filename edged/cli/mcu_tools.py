@@ -47,7 +47,11 @@ def run(arguments: argparse.Namespace) -> int:
         check_chip(find_port(port_of(arguments)), tool)
     flasher = _flasher(tool, arguments)
     flasher.check(arguments.image)
-    done = asyncio.run(_flash(flasher, arguments.image))
+    try:
+        done = asyncio.run(_flash(flasher, arguments.image))
+    except KeyboardInterrupt:
+        err.print("[yellow]interrupted[/]. What is on the chip may not be whole: give the same command again.")
+        raise
     if arguments.json:
         print(json.dumps({"tool": _tool(arguments), "done": done}))
     else:

@@ -29,6 +29,8 @@ def make_inputs(
     as stored. A picture is scaled to the tensor's height and width, and its 0..255 to what the tensor can hold, unless
     ``raw_pixels``.
     """
+    if values and files:
+        raise SourceUnusable("files are named, and numbers are given by --value: it is one or the other")
     if values:
         return _from_values(tensors, values)
     if len(files) != len(tensors):

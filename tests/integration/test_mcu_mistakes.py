@@ -94,6 +94,8 @@ def test_what_cannot_be_signed(said: Say, key: Path, tmp_path: Path, monkeypatch
     assert "signed image already" in said("sign", tmp_path / "app.signed.bin", *common)
     model = written(tmp_path / "person.tflite", make_tflite())
     assert "not linked" in said("sign", model, *common, "--load-address", "0x100")
+    assert "--noise, --input: with --no-golden" in said("sign", model, *common, "--no-golden", "--noise", 1, "--input", model)
+    assert "--name, --tolerance: this is a firmware" in said("sign", firmware, *common, "--name", "x", "--tolerance", 1)
     monkeypatch.chdir(tmp_path)
     assert "no model.toml" in said("sign", ".", *common)
 
@@ -142,6 +144,7 @@ def test_inputs_that_the_model_does_not_take(said: Say, mcu: FakeMcu, tmp_path: 
     assert "takes 4 numbers, and 3 came" in said("run", *words)
     assert "no NaN" in said("run", *words, "--value", "nan")
     assert "takes 1 input, and none is given" in said("run")
+    assert "one or the other" in said("run", tmp_path / "absent.bin", *words, "--value", 1)
     assert "is sound" in said("run", written(tmp_path / "yes.wav", b"RIFF" + bytes(8)))
     assert said("run", tmp_path / "absent.bin").rstrip().endswith("absent.bin: No such file or directory")
     picture = written(tmp_path / "p.bmp", b"BM")
@@ -226,6 +229,9 @@ def test_an_interruption_says_what_was_begun(
     monkeypatch.setattr(FakeBoard, "handle", handle)
     assert main(["mcu", "model", str(tmp_path / "m.bin"), "--port", str(mcu.path)]) == 0
     assert mcu.board.model.state == "confirmed"
+    capsys.readouterr()
+    assert main(["mcu", "model", str(tmp_path / "m.bin"), "--port", str(mcu.path)]) == 0
+    assert "runs it already" in capsys.readouterr().out
 
 
 def test_a_refused_confirmation_does_not_deny_the_trial(
