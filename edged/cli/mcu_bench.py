@@ -9,7 +9,7 @@ import statistics
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edged.cli.mcu_common import add_port, positive, run_on_board, runs, say
+from edged.cli.mcu_common import add_port, need_model, positive, run_on_board, runs, say
 
 if TYPE_CHECKING:
     from edged.cli.terminal import Verbs
@@ -37,12 +37,10 @@ def run(arguments: argparse.Namespace) -> int:
     source = random.Random(arguments.seed)  # noqa: S311  # no secret
 
     async def work(board: Board) -> tuple[BoardInfo, list[tuple[tuple[bytes, ...], Inference]]]:
-        from edged.core.errors import BoardRefused
         from edged.mcu.noise import draw_noise
 
         info = await board.info()
-        if not info.inputs:
-            raise BoardRefused("the board runs no model", hint=info.diagnosis or "`edged mcu model` brings one.")
+        need_model(info)
         seen = []
         for _ in range(arguments.count):
             inputs = tuple(draw_noise(tensor, source) for tensor in info.inputs)

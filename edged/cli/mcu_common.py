@@ -152,6 +152,16 @@ def runs(info: BoardInfo) -> str:
     return f"{firmware}; " + (f"model {model.name} {model.version} ({model.state})" if model.hash else "no model")
 
 
+def need_model(info: BoardInfo) -> None:
+    """Raise BoardRefused for a board that runs none, with what it needs to."""
+    from edged.core.errors import BoardRefused
+
+    if info.mode == "loader":
+        raise BoardRefused("the board is in its loader, which runs no model", hint="`edged mcu flash` brings a firmware that does.")
+    if not info.inputs:
+        raise BoardRefused("the board runs no model", hint=info.diagnosis or "`edged mcu model` brings one.")
+
+
 def describe(image: Image) -> str:
     """An image in a line."""
     name = f" {image.model_name}" if image.model_name else ""

@@ -141,6 +141,13 @@ async def _check_arena(board: Board, needed_bytes: int) -> None:
         )
 
 
+def _check_self_test(info: BoardInfo) -> None:
+    """Of an image that was brought before, and runs: on trial it may have failed. Raises BoardRefused."""
+    if "trial" in {info.state, info.model.state} and info.self_test == "failed":
+        hint = "It goes back to the one before by itself; `edged mcu revert` does so at once."
+        raise BoardRefused("this image is on trial already, and fails its self-test", hint=hint)
+
+
 class _Bringing:
     """An image on its way to be kept; knows how far it came when something ends it."""
 
@@ -167,6 +174,7 @@ class _Bringing:
             brought = await bring(board, self._image, self._data, report)
         if brought.outcome == "runs already":
             info = await board.info()
+            _check_self_test(info)
         else:
             self._stage = "trying"
             with waiting(f"the board tries {self._image.kind} {self._image.version}"):

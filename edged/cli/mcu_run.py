@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 
-from edged.cli.mcu_common import add_port, run_on_board
+from edged.cli.mcu_common import add_port, need_model, run_on_board
 from edged.cli.terminal import out
 from edged.mcu.reading import read_numbers
 
@@ -27,7 +27,11 @@ def register(actions: Verbs) -> None:
     """Add the action."""
     action = actions.add_parser("run", help="push an input into the model of a board, and print what it answers")
     action.add_argument(
-        "inputs", nargs="*", type=Path, metavar="FILE", help="a picture, .npy, or raw bytes (.bin); one for each input"
+        "inputs",
+        nargs="*",
+        type=Path,
+        metavar="FILE",
+        help="a picture, which is scaled, and grey if the model is; .npy; or raw bytes (.bin); one for each input",
     )
     action.add_argument(
         "--value",
@@ -55,11 +59,9 @@ def run(arguments: argparse.Namespace) -> int:
     labels = _labels(arguments.labels) if arguments.labels is not None else ()
 
     async def work(board: Board) -> Inference:
-        from edged.core.errors import BoardRefused
 
         info = await board.info()
-        if not info.inputs:
-            raise BoardRefused("the board runs no model", hint=info.diagnosis or "`edged mcu model` brings one.")
+        need_model(info)
         inputs = make_inputs(info.inputs, arguments.inputs, arguments.value, raw_pixels=arguments.raw_pixels)
         return await board.invoke(inputs)
 

@@ -249,3 +249,23 @@ def test_a_refused_confirmation_does_not_deny_the_trial(
     complaint = said("model", written(tmp_path / "m.bin", image))
     assert "What runs is what ran before" not in complaint
     assert "on trial" in complaint
+
+
+def test_an_image_that_failed_on_trial_is_not_called_fine(said: Say, mcu: FakeMcu, tmp_path: Path) -> None:
+    image = make_image(build(make_tflite()), mcu.board.key, board="host", model="person", version=(2, 0, 0))
+    mcu.board.self_test = "failed"
+    for reason in ("the new model fails its self-test", "on trial already, and fails its self-test"):
+        assert reason in said("model", written(tmp_path / "m.bin", image))
+    assert "on trial already" in said("model", tmp_path / "m.bin", "--trial")
+
+
+def test_a_loader_runs_no_model(said: Say, mcu: FakeMcu) -> None:
+    mcu.board.in_loader = True
+    for words in (("run", "--value", 1), ("bench",)):
+        assert "is in its loader" in said(*words)
+
+
+def test_a_model_of_other_inputs_is_not_compared_with(said: Say, tmp_path: Path) -> None:
+    network = Network((1, 32, 32, 3), "int8", 1 / 255, -128)
+    model = written(tmp_path / "other.tflite", network.build([network.average(network.input, 32)]))
+    assert "takes other inputs" in said("bench", "--count", 1, "--model", model)
