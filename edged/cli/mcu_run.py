@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -100,13 +101,18 @@ def _print(index: int, output: Output, labels: Sequence[str]) -> None:
         out.print(f"  [dim]and {len(real) - SHOWN} more; --json has all[/]")
 
 
+def _plain(values: Sequence[float]) -> list[float | None]:
+    """For JSON, which knows neither infinity nor NaN."""
+    return [value if math.isfinite(value) else None for value in values]
+
+
 def _record(inference: Inference, labels: Sequence[str]) -> dict[str, Any]:
     outputs: list[dict[str, Any]] = [
-        {"shape": list(it.shape), "dtype": it.dtype, "stored": read_numbers(it.data, it.dtype), "real": _real(it)}
+        {"shape": list(it.shape), "dtype": it.dtype, "stored": _plain(read_numbers(it.data, it.dtype)), "real": _plain(_real(it))}
         for it in inference.outputs
     ]
     record: dict[str, Any] = {"inference": inference.number, "duration_us": inference.duration_us, "outputs": outputs}
-    if labels and outputs and outputs[0]["real"]:
+    if labels and outputs and outputs[0]["real"] and None not in outputs[0]["real"]:
         best = max(range(len(outputs[0]["real"])), key=outputs[0]["real"].__getitem__)
         record["label"] = labels[best] if best < len(labels) else str(best)
     return record

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import stat
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -169,6 +168,9 @@ def test_floats_are_floats(mcu: FakeMcu, capsys: pytest.CaptureFixture[str]) -> 
     port = ["--port", str(mcu.path)]
     assert main(["mcu", "run", *["--value", "1"] * 4, "--json", *port]) == 0
     assert json.loads(capsys.readouterr().out)["outputs"][0]["stored"] == values.tolist()
+    mcu.board.infer = lambda inputs: [np.array([np.nan, np.inf], np.float32).tobytes()]
+    assert main(["mcu", "run", *["--value", "1"] * 4, "--json", *port]) == 0
+    assert json.loads(capsys.readouterr().out, parse_constant=pytest.fail)["outputs"][0]["real"] == [None, None]
     assert main(["mcu", "info", *port]) == 0
     assert "float32 1x2" in capsys.readouterr().out
 
@@ -203,35 +205,64 @@ def test_why_something_does_not_build() -> None:
     assert what_failed(["a.cc:1:2: error: no such thing", "   1 | int", "ninja: stopped"]) == ["a.cc:1:2: error: no such thing"]
 
 
-@pytest.mark.parametrize("asked", ["sending", "trying", "confirming"])
+UPLOAD, RESET, STATE = (1, 1), (0, 5), (1, 0)
+"""Group and command."""
+
+
+@pytest.fixture
+def interrupt(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Has a Ctrl-C come when a board is first told to do something; it does not do it."""
+
+    def interrupt(when: tuple[int, int], *, on_trial: bool = False) -> None:
+        handle = FakeBoard.handle
+
+        def interrupted(board: FakeBoard, message: bytes) -> bytes | None:
+            write, group, command = message[0] & 7 == 2, int.from_bytes(message[4:6], "big"), message[7]
+            if write and (group, command) == when and (board.model.state == "trial" or not on_trial):
+                monkeypatch.setattr(FakeBoard, "handle", handle)
+                os.kill(os.getpid(), signal.SIGINT)
+                return None
+            return handle(board, message)
+
+        monkeypatch.setattr(FakeBoard, "handle", interrupted)
+
+    return interrupt
+
+
+@pytest.mark.parametrize(("when", "on_trial"), [(UPLOAD, False), (RESET, False), (STATE, True)])
 def test_an_interruption_says_what_was_begun(
-    asked: str, mcu: FakeMcu, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    when: tuple[int, int], on_trial: bool, interrupt: Callable[..., None], said: Say, mcu: FakeMcu, tmp_path: Path
 ) -> None:
-    """Ctrl-C during the upload, after the reset into the new image, and while it is confirmed."""
+    """During the upload, at the reset into the new image, and while it is confirmed."""
     image = make_image(build(make_tflite() + bytes(9000)), mcu.board.key, board="host", model="person", version=(2, 0, 0))
-    handle = FakeBoard.handle
-    group_command = {"sending": (1, 1), "trying": (0, 5), "confirming": (1, 0)}[asked]
-
-    def interrupted(board: FakeBoard, message: bytes) -> bytes | None:
-        write, group, command = message[0] & 7 == 2, int.from_bytes(message[4:6], "big"), message[7]
-        confirms = asked != "confirming" or board.model.state == "trial"
-        if write and (group, command) == group_command and confirms:
-            os.kill(os.getpid(), signal.SIGINT)
-            return None
-        return handle(board, message)
-
-    monkeypatch.setattr(FakeBoard, "handle", interrupted)
-    assert threading.current_thread() is threading.main_thread()
-    assert main(["mcu", "model", str(written(tmp_path / "m.bin", image)), "--port", str(mcu.path)]) == 130
-    complaint = capsys.readouterr().err.replace("\n", " ")
-    assert ("What runs was not touched" in complaint) == (asked == "sending"), complaint
-    assert ("has been told to try the new model" in complaint) == (asked != "sending"), complaint
-    monkeypatch.setattr(FakeBoard, "handle", handle)
-    assert main(["mcu", "model", str(tmp_path / "m.bin"), "--port", str(mcu.path)]) == 0
+    words = ("model", written(tmp_path / "m.bin", image))
+    interrupt(when, on_trial=on_trial)
+    complaint = said(*words, status=130)
+    assert ("What runs was not touched" in complaint) == (when == UPLOAD), complaint
+    assert ("has been told to try the new model" in complaint) == (when != UPLOAD), complaint
+    assert said(*words, status=0) == ""
     assert mcu.board.model.state == "confirmed"
-    capsys.readouterr()
-    assert main(["mcu", "model", str(tmp_path / "m.bin"), "--port", str(mcu.path)]) == 0
-    assert "runs it already" in capsys.readouterr().out
+
+
+def test_a_way_back_that_is_interrupted(interrupt: Callable[..., None], said: Say, mcu: FakeMcu, tmp_path: Path) -> None:
+    image = make_image(build(make_tflite()), mcu.board.key, board="host", model="person", version=(2, 0, 0))
+    assert said("model", written(tmp_path / "m.bin", image), status=0) == ""
+    interrupt(RESET)
+    assert "`edged mcu info` says what runs" in said("revert", "--model", status=130)
+
+
+def test_another_tool_that_is_interrupted(interrupt: Callable[..., None], said: Say, mcu: FakeMcu, tmp_path: Path) -> None:
+    image = make_image(bytes(9000), mcu.board.key, board="host", version=(2, 0, 0))
+    interrupt(UPLOAD)
+    words = ("flash", written(tmp_path / "app.bin", image), "--tool", "mcuboot")
+    assert "may not be whole" in said(*words, status=130)
+
+
+def test_what_runs_already_is_not_sent(said: Say, mcu: FakeMcu, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    image = make_image(build(make_tflite()), mcu.board.key, board="host", model="person", version=(2, 0, 0))
+    for reason in ("Sent ", "the board runs it already"):
+        assert main(["mcu", "model", str(written(tmp_path / "m.bin", image)), "--port", str(mcu.path)]) == 0
+        assert reason in capsys.readouterr().out
 
 
 def test_a_refused_confirmation_does_not_deny_the_trial(
