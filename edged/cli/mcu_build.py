@@ -30,6 +30,9 @@ RESULTS = ("loader.elf", "app.elf", "app.bin", "edged-mcu")
 MOST_ERRORS = 5
 """The first says what is wrong, the rest is its consequences."""
 
+AFTER_ERRORS = ("-- ", "CMake ", "Call Stack", "Preset CMake", "See also")
+"""What CMake goes on with after the text of an error."""
+
 _STEP = re.compile(r"^\[(\d+)/(\d+)\]")
 
 
@@ -135,16 +138,18 @@ def _public_key(path: Path) -> Path:
 
 
 def what_failed(said: Sequence[str]) -> list[str]:
-    """The errors among the lines of CMake and compilers; CMake's stand on the indented lines after the one that says where."""
+    """The errors among the lines of CMake and compilers; CMake's are the lines after the one that says where, folded."""
     wrong: list[str] = []
     in_error = False
     for line in said:
-        if line.startswith("CMake Error"):
+        if line.startswith("CMake Error at"):
             in_error = True
-        elif not line.startswith(" "):
+            wrong.append("")
+        elif in_error and not line.startswith(AFTER_ERRORS):
+            wrong[-1] = f"{wrong[-1]} {line}".strip()
+        else:
             in_error = False
-        if "error: " in line or (in_error and line.startswith(" ")):
-            wrong.append(line.strip())
+            wrong += [line] if "error: " in line else []
     return wrong[:MOST_ERRORS]
 
 
