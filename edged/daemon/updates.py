@@ -31,8 +31,9 @@ from edged.daemon.gate import Gate
 from edged.daemon.installed import begin, by_kind, chosen_bundles, open_inventory, without
 from edged.daemon.layers import KIND as CONFIG
 from edged.daemon.layers import Layers
-from edged.daemon.mcu_bench import KINDS as MCU_KINDS
-from edged.daemon.mcu_bench import McuBench, followed_by
+from edged.daemon.mcu_bench import McuBench
+from edged.daemon.mcu_images import KINDS as MCU_KINDS
+from edged.daemon.mcu_images import followed_by
 from edged.daemon.mcus import Mcus
 from edged.daemon.publishing import Publishing
 from edged.daemon.recorder import Recorder
