@@ -137,10 +137,10 @@ class McuBench:
             except EdgedError as error:
                 log.error("%s: boards that run it cannot be told: %s", path, error)
         for keeper in self._following(path):
-            if keeper.present and not self._duties.in_hand(keeper.name):
-                await self._tend(keeper, path)
-            else:
+            if not keeper.present or self._duties.in_hand(keeper.name):
                 self._look(keeper, path)
+            elif not self._duties.has_failed(keeper.name, path):
+                await self._tend(keeper, path)
 
     def usual(self, path: str) -> tuple[Seen, ...]:
         """Nothing to compare with."""

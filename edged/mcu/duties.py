@@ -112,7 +112,7 @@ class Duties:
 
     def next(self) -> tuple[str, str] | None:
         """A board and a path to see to; ``None`` for nothing yet. What failed on that board is dropped, the rest waits its turn."""
-        for task in [task for task in self._due if self._has_failed(task)]:
+        for task in [task for task in self._due if self.has_failed(*task)]:
             del self._due[task]
         for board, path in self._due:
             if board not in self._holders and path not in self._open:
@@ -124,6 +124,10 @@ class Duties:
         """What was wanted, or was to be given up, cannot be had on this board."""
         self._failed[board, path] = wanted
 
+    def has_failed(self, board: str, path: str) -> bool:
+        """Whether that holds for what is wanted now."""
+        return (board, path) in self._failed and self._failed[board, path] == self.wanted.get(path)
+
     def went_away(self, who: str, bundle: Path) -> bool:
         """A board (``who``: its name, or the path of an update on several) was gone while it started this; whether too often."""
         self._away[who, bundle] += 1
@@ -132,6 +136,3 @@ class Duties:
     def stayed(self, who: str, bundle: Path) -> None:
         """It started this, and stayed."""
         del self._away[who, bundle]
-
-    def _has_failed(self, task: tuple[str, str]) -> bool:
-        return task in self._failed and self._failed[task] == self.wanted.get(task[1])
