@@ -165,7 +165,7 @@ class Updates:
                 self._updater = None
 
     async def install(self, name: str, sha256: str, version: str) -> None:
-        """Install a packed bundle that was left in the inventory, for an id; raises UpdateRefused and UpdateFailed."""
+        """Install a packed bundle that was left in the inventory, for an id of a model; raises UpdateRefused and UpdateFailed."""
         updater, ota, inventory = self._updater, self.settings.ota, self.inventory
         if updater is None or ota is None or inventory is None:
             raise NOT_SET_UP
@@ -180,7 +180,7 @@ class Updates:
             raise failed(error) from error
 
     async def go_back(self, name: str) -> None:
-        """Let what served before serve again; raises UpdateRefused and UpdateFailed."""
+        """Let the model that served before under an id serve again; raises UpdateRefused and UpdateFailed."""
         if self._updater is None:
             raise NOT_SET_UP
         await self._updater.go_back(f"{KIND}/{name}")
