@@ -44,7 +44,7 @@ class BoardTrial:
     @property
     def runs(self) -> bool:
         """Whether the board runs it."""
-        from edged.mcu.report import short  # loads the protocol: only where there is a board
+        from edged.mcu.gateway import short  # loads the protocol: only where there is a board
 
         state = self.keeper.gateway.state
         return short(self._package.hash) == (state.model if self._package.number else state.firmware)

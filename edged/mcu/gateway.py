@@ -17,7 +17,7 @@ from edged.core.problem import ProblemCode
 from edged.mcu.burst import Burst
 from edged.mcu.info import BoardInfo
 from edged.mcu.reading import read_top
-from edged.mcu.report import SELF_TESTS, TRIALS, Bye, Health, Hello, Report, Result, short
+from edged.mcu.report import HASH_BYTES, SELF_TESTS, Bye, Health, Hello, Report, Result
 
 T = TypeVar("T")
 
@@ -29,6 +29,7 @@ DAMAGED, DAMAGED_WITHIN_S = 10, 60.0
 
 WRAP = 1 << 32
 SOURCES: dict[int, InferenceSource] = {0: "sensor", 1: "injected"}
+TRIALS: tuple[TrialState, ...] = ("none", "trial", "confirmed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,6 +285,11 @@ class Gateway:
         self.state = replace(
             self.state, counters=replace(counters, **{name: getattr(counters, name) + more for name, more in by.items()})
         )
+
+
+def short(image_hash: bytes) -> str:
+    """As states and events name an image."""
+    return image_hash[:HASH_BYTES].hex()
 
 
 def _trial(text: str) -> TrialState:

@@ -11,17 +11,17 @@ from dataclasses import dataclass, fields
 from typing import Any, ClassVar, TypeAlias
 
 from edged.core.errors import FrameInvalid
-from edged.core.mcu import SelfTestState, TrialState
+from edged.core.mcu import SelfTestState
 from edged.mcu.frame import MAX_BODY_BYTES, Frame, pack
 
 _HELLO_END = struct.Struct("<8sBI")
 _RESULT = struct.Struct("<IBBBBBfiII8sH")
 _HEALTH = struct.Struct("<IIBBBBB10I")
-SELF_TESTS: tuple[SelfTestState, ...] = ("not run", "passed", "failed", "none")
-TRIALS: tuple[TrialState, ...] = ("none", "trial", "confirmed")
-"""What their numbers in reports stand for."""
-
 HASH_BYTES = 8
+"""Of an image's SHA-256: enough to tell images of one board apart."""
+
+SELF_TESTS: tuple[SelfTestState, ...] = ("not run", "passed", "failed", "none")
+"""As health reports number them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,8 +206,3 @@ class _Fields:
 
     def rest(self) -> bytes:
         return self._body[self._at :]
-
-
-def short(image_hash: bytes) -> str:
-    """As states and events name an image."""
-    return image_hash[:HASH_BYTES].hex()
