@@ -16,10 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edged.core.errors import BoardRefused, EdgedError, ImageRefused, UpdateFailed, UpdateRefused
+from edged.daemon.given_up import GivenUp
 from edged.daemon.mcu_images import CODES, FIRMWARE, paths_of, read, translated
 from edged.daemon.mcu_trial import BoardTrial, until_tested
 from edged.daemon.mcu_trials import AWAY, Trials
 from edged.daemon.mcus import Mcus
+from edged.ota.attempt import undisturbed
 from edged.ota.judgement import Seen, Verdict
 from edged.ota.target import SignedTarget
 
@@ -34,15 +36,19 @@ log = logging.getLogger(__name__)
 class McuBench:
     """What is wanted of the boards, who has them in hand and what failed on them is in ``mcus.duties``. Belongs to the event loop.
 
-    ``came`` is told of each path whose board appears. A board on trial that goes may take ``back_s`` to come back.
+    ``came`` is told of each path whose board appears, ``given_up`` keeps what is left for good. A board on trial that goes may take
+    ``back_s`` to come back. Being made blocks.
     """
 
-    def __init__(self, mcus: Mcus, span_s: float, came: Callable[[str], None], *, back_s: float = 60.0) -> None:
+    def __init__(self, mcus: Mcus, span_s: float, came: Callable[[str], None], given_up: GivenUp, *, back_s: float = 60.0) -> None:
         self._mcus = mcus
         self._duties = mcus.duties
         self._span_s = span_s
         self._came = came
         self._back_s = back_s
+        self._given_up = given_up
+        for path, image_hash in given_up.read():
+            self._duties.give_up(path, image_hash)
         self._trials: dict[str, Trials] = {}
         self._wake = asyncio.Event()
         mcus.came = self._on_known
@@ -60,7 +66,7 @@ class McuBench:
         try:
             return await self._probe(signed, bundle)
         except UpdateRefused:
-            self._close_badly(signed.path)
+            await self._close_badly(signed.path)
             raise
 
     async def _probe(self, signed: SignedTarget, bundle: Path) -> str:
@@ -96,7 +102,7 @@ class McuBench:
             if isinstance(error, AWAY) and trials.began and self._duties.went_away(path, bundle):
                 why = UpdateRefused("crashed", f"{error.message}, and so it was before", hint=error.hint)
             if isinstance(why, UpdateRefused):
-                self._close_badly(path)
+                await self._close_badly(path)
             raise why from error
         except asyncio.CancelledError:
             self._end_trial(path)
@@ -113,7 +119,9 @@ class McuBench:
             await self._call_off(path)
             raise UpdateFailed("mcu_away" if isinstance(error, AWAY) else "interrupted", error.message, hint=error.hint) from error
         self._duties.want(path, trials.bundle)
-        self._duties.take_up(path, trials.package.hash)
+        if trials.package.hash in self._duties.given_up.get(path, ()):
+            self._duties.take_up(path, trials.package.hash)
+            await self._keep()
         self._duties.close(path)
         self._duties.stayed(path, trials.bundle)
         self._end_trial(path)
@@ -127,13 +135,14 @@ class McuBench:
         """
         if path in self._trials:
             await self._call_off(path)
-            self._close_badly(path)
+            await self._close_badly(path)
             return
         given_up = self._duties.wanted.get(path)
         self._duties.want(path, bundle)
         if bundle is None and given_up is not None:
             try:
                 self._duties.give_up(path, (await read(given_up, path)).hash)
+                await self._keep()
             except EdgedError as error:
                 log.error("%s: boards that run it cannot be told: %s", path, error)
         for keeper in self._following(path):
@@ -209,7 +218,7 @@ class McuBench:
 
     async def _leave(self, keeper: Keeper, path: str) -> None:
         """What a board had before anything was installed: only its other slot knows."""
-        given_up = self._duties.given_up(path)
+        given_up = self._duties.given_up.get(path, ())
         number: ImageNumber = 0 if path.startswith(FIRMWARE) else 1
         if not given_up:
             return
@@ -228,11 +237,15 @@ class McuBench:
         await self._trials[path].call_off()
         self._end_trial(path)
 
-    def _close_badly(self, path: str) -> None:
+    async def _close_badly(self, path: str) -> None:
         """An image is refused that some boards kept: they are not to."""
         if self._duties.close_badly(path):
+            await self._keep()
             for keeper in self._following(path):
                 self._look(keeper, path)
+
+    async def _keep(self) -> None:
+        await undisturbed(self._given_up.write, self._duties.given_up)
 
     def _end_trial(self, path: str) -> None:
         trials = self._trials.pop(path)

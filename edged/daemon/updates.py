@@ -27,6 +27,7 @@ from edged.daemon.clock import read_clock
 from edged.daemon.config_bench import ConfigBench
 from edged.daemon.drop import DropFolder
 from edged.daemon.gate import Gate
+from edged.daemon.given_up import GivenUp
 from edged.daemon.installed import begin, by_kind, chosen_bundles, open_inventory, without
 from edged.daemon.layers import KIND as CONFIG
 from edged.daemon.layers import Layers
@@ -97,7 +98,8 @@ class Updates:
         self.config_bench = (
             ConfigBench(parts.layers, lambda: self.settings, parts.delivering, span_s, self.bench.turned) if parts.layers else None
         )
-        self.mcu_bench = McuBench(parts.mcus, span_s, self._mcu_came) if parts.mcus else None
+        given_up = GivenUp(self._directory / "given-up")
+        self.mcu_bench = McuBench(parts.mcus, span_s, self._mcu_came, given_up) if parts.mcus else None
         self._begin()
         self._worked_with = self.settings
 

@@ -19,6 +19,9 @@ MAX_AWAY = 3
 """Starts of one image that may end with the board gone. One is a plug that was pulled; what crashes and takes its port with it each
 time leaves no other trace."""
 
+MAX_GIVEN_UP = 32
+"""Images that are remembered of one path, the newest: a board that runs an older one was away while so many were given up."""
+
 
 class Claim:
     """Boards in one hand, until ``release`` or the end of a ``with`` block. Those that are in another are in ``refused``."""
@@ -46,7 +49,7 @@ class Duties:
 
     def __init__(self) -> None:
         self.wanted: dict[str, Path | None] = {}
-        self._given_up: dict[str, set[bytes]] = {}
+        self._given_up: dict[str, dict[bytes, None]] = {}
         self._open: dict[str, bytes] = {}
         self._holders: dict[str, Claim] = {}
         self._due: dict[tuple[str, str], None] = {}
@@ -67,16 +70,21 @@ class Duties:
 
     def give_up(self, path: str, image_hash: bytes) -> None:
         """No board is to run this image for ``path`` any more."""
-        self._given_up.setdefault(path, set()).add(image_hash)
+        hashes = self._given_up.setdefault(path, {})
+        hashes.pop(image_hash, None)
+        hashes[image_hash] = None
+        if len(hashes) > MAX_GIVEN_UP:
+            del hashes[next(iter(hashes))]
         self._failed = {task: failed for task, failed in self._failed.items() if task[1] != path}
 
     def take_up(self, path: str, image_hash: bytes) -> None:
         """It is good after all."""
-        self._given_up.get(path, set()).discard(image_hash)
+        self._given_up.get(path, {}).pop(image_hash, None)
 
-    def given_up(self, path: str) -> frozenset[bytes]:
-        """The images that no board is to run for it."""
-        return frozenset(self._given_up.get(path, ()))
+    @property
+    def given_up(self) -> dict[str, tuple[bytes, ...]]:
+        """The images that no board is to run, by path, the oldest first."""
+        return {path: tuple(hashes) for path, hashes in self._given_up.items() if hashes}
 
     def leave_open(self, path: str, image_hash: bytes) -> None:
         """An update of this is not over: some boards kept the image, some did not, and it is tried again."""

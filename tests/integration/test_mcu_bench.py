@@ -16,6 +16,7 @@ from broker import running, until
 from edged.core.errors import UpdateFailed, UpdateRefused
 from edged.core.event import Occurrence
 from edged.core.mcu import POWER_ON
+from edged.daemon.given_up import GivenUp
 from edged.daemon.mcu_bench import McuBench
 from edged.daemon.mcu_trial import SILENT_S, BoardTrial
 from edged.daemon.mcu_trials import CONFIRM_WITHIN_S, Trials
@@ -23,6 +24,7 @@ from edged.daemon.mcus import Mcus
 from edged.daemon.publishing import Publishing
 from edged.mcu.bundle import read_package
 from edged.mcu.duties import MAX_AWAY
+from edged.mcu.image import parse
 from edged.mcu.settings import McuSettings
 from edged.ota.judgement import Verdict
 from edged.ota.target import Chunks, SignedTarget, Target
@@ -72,10 +74,16 @@ def model(version: int) -> bytes:
     return make_image(bytes([version]) * 100, KEY, board="host", version=(version, 0, 0), model="person")
 
 
-def board() -> FakeBoard:
+def board(runs: int = 1) -> FakeBoard:
+    """One that has model 1 from the factory, and ``runs`` it, or one that was installed since."""
     made = FakeBoard(key=KEY)
     made.firmware.put(make_image(b"firmware", KEY, board="host"))
     made.model.put(model(1))
+    if runs != 1:
+        made.model.write(0, data := model(runs), len(data), None)
+        made.model.request(parse(data).hash)
+        made.model.reset()
+        made.model.confirm()
     return made
 
 
@@ -86,7 +94,7 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
 
 
 @asynccontextmanager
-async def set_up(directory: Path, away_s: float | None = None, back_s: float = BACK_S) -> AsyncIterator[Scene]:
+async def set_up(directory: Path, away_s: float | None = None, back_s: float = BACK_S, runs: int = 1) -> AsyncIterator[Scene]:
     bundle = directory / "bundle"
     bundle.mkdir()
     (bundle / "image.bin").write_bytes(model(2))
@@ -97,11 +105,11 @@ async def set_up(directory: Path, away_s: float | None = None, back_s: float = B
 
     async with AsyncExitStack() as stack:
         names = ("porch", "yard")
-        fakes = [FakeMcu(board(), directory / name, health_s=0.05, away_s=away_s) for name in names]
+        fakes = [FakeMcu(board(runs), directory / name, health_s=0.05, away_s=away_s) for name in names]
         boards = [await stack.enter_async_context(fake) for fake in fakes]
         settings = {name: McuSettings(port=str(directory / name), follow_model="person") for name in names}
         mcus = Mcus(settings, put, Publishing(None), lambda: None)
-        bench = McuBench(mcus, 0.1, lambda path: None, back_s=back_s)
+        bench = McuBench(mcus, 0.1, lambda path: None, GivenUp(directory / "given-up"), back_s=back_s)
         await stack.enter_async_context(running(mcus.run()))
         await stack.enter_async_context(running(bench.run()))
         await until(lambda: len(mcus.keepers) == 2 and all(keeper.present for keeper in mcus.keepers.values()))
@@ -193,7 +201,7 @@ async def test_going_back_to_what_nobody_installed_is_the_other_slot(scene: Scen
     assert scene.models == ["1.0.0 confirmed"] * 2
 
 
-async def test_one_that_is_away_goes_back_when_it_is_there(scene: Scene) -> None:
+async def test_one_that_is_away_goes_back_when_it_is_there(scene: Scene, tmp_path: Path) -> None:
     await scene.bench.swap(PATH, scene.bundle)
     await verdict_on(scene.bench)
     await scene.bench.confirm(PATH)
@@ -202,9 +210,24 @@ async def test_one_that_is_away_goes_back_when_it_is_there(scene: Scene) -> None
     await until(lambda: not scene.mcus.keepers["yard"].present)
     await scene.bench.go_back(PATH, None)
     assert scene.models == ["1.0.0 confirmed", "2.0.0 confirmed"]
+    kept = dict(GivenUp(tmp_path / "given-up").read())
+    assert kept == {PATH: read_package(scene.bundle, "model").hash}, "edged may start anew meanwhile"
     away.plug_in()
     await until(lambda: scene.models == ["1.0.0 confirmed"] * 2)
     assert scene.troubles == []
+
+
+async def test_what_was_given_up_before_edged_started_is_left(tmp_path: Path) -> None:
+    GivenUp(tmp_path / "given-up").write({PATH: [b"no image", parse(model(2)).hash]})
+    async with set_up(tmp_path, runs=2) as scene:
+        await until(lambda: scene.models == ["1.0.0 confirmed"] * 2)
+
+
+def test_a_damaged_line_takes_no_other_with_it(tmp_path: Path) -> None:
+    file = tmp_path / "given-up"
+    assert list(GivenUp(file).read()) == []
+    file.write_text(f"{PATH} 0102\n{PATH} zz\n\n{PATH} 03\n")
+    assert list(GivenUp(file).read()) == [(PATH, b"\1\2"), (PATH, b"\3")]
 
 
 async def test_one_that_has_nothing_to_go_back_to_is_told_of(scene: Scene) -> None:
@@ -292,7 +315,7 @@ async def test_a_trial_ends_before_that_of_the_first_board_does(scene: Scene) ->
     package = read_package(scene.bundle, "model")
     trials = Trials(scene.bundle, package, keepers, scene.mcus.duties.claim([]), BACK_S)
     await trials.start()
-    await until(lambda: all(it.keeper.gateway.state.counters.reports > 8 for it in trials.boards))
+    await until(lambda: all(it.verdict(time.monotonic(), 0) for it in trials.boards))
     now_s = time.monotonic()
     assert trials.verdict(now_s, 90) is None
     for it in trials.boards:

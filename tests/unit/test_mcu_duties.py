@@ -7,7 +7,7 @@ from pathlib import Path
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from edged.mcu.duties import MAX_AWAY, Claim, Duties
+from edged.mcu.duties import MAX_AWAY, MAX_GIVEN_UP, Claim, Duties
 
 BOARDS, PATHS, BUNDLES = ("porch", "yard", "roof"), ("mcu-model/a", "mcu-firmware/b"), (None, Path("1"), Path("2"))
 
@@ -74,7 +74,7 @@ class Life(RuleBasedStateMachine):
             was_open = path in self.open
             assert self.duties.close_badly(path) == was_open
             if was_open:
-                assert b"image" in self.duties.given_up(path)
+                assert b"image" in self.duties.given_up[path]
                 self.failed = {task: it for task, it in self.failed.items() if task[1] != path}
         self.open.discard(path)
 
@@ -117,3 +117,11 @@ def test_going_away_counts_until_it_stayed() -> None:
     duties.stayed("porch", Path("1"))
     again = [duties.went_away("porch", Path("1")) for _ in range(MAX_AWAY)]
     assert [*once, *again] == [False] * (2 * MAX_AWAY - 2) + [True]
+
+
+def test_the_newest_that_were_given_up_are_remembered() -> None:
+    duties = Duties()
+    for number in range(MAX_GIVEN_UP + 2):
+        duties.give_up(PATHS[0], bytes([number]))
+    duties.take_up(PATHS[0], bytes([2]))
+    assert duties.given_up == {PATHS[0]: tuple(bytes([number]) for number in range(3, MAX_GIVEN_UP + 2))}
