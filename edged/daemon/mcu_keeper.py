@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Protocol
 
 from edged.core.backoff import Backoff
-from edged.core.bucket import Bucket
 from edged.core.errors import BoardRefused, BoardSilent, PortLost
 from edged.core.event import Occurrence
 from edged.core.tasks import run_together
+from edged.daemon.mcu_log import BoardLog
 from edged.mcu.board import Board
 from edged.mcu.feed import Feed
 from edged.mcu.gateway import Gateway, Policy
@@ -40,9 +40,6 @@ RETRY_MIN_S, RETRY_MAX_S = 0.5, 30.0
 
 SILENT_S = 15.0
 """Three health reports: after so long without a word it is asked whether it is there."""
-
-LOGS_HZ, LOGS = 1 / 6, 10
-"""Lines of a board's log that reach ours."""
 
 
 class Listener(Protocol):
@@ -85,8 +82,7 @@ class Keeper:
         self._changed = asyncio.Event()
         self._heard_s = 0.0
         self._patient_until_s = 0.0
-        self._logs = Bucket(LOGS_HZ, LOGS)
-        self._muted = 0
+        self._log = BoardLog(name)
 
     @property
     def on_trial(self) -> bool:
@@ -192,7 +188,7 @@ class Keeper:
             found = self.gateway.heard(report, now_ns)
             self.gateway.wire(link.counters.bad, link.gaps, feed.dropped, now_ns)
             if isinstance(report, Log):
-                self._log(report)
+                self._log.take(report, self._heard_s)
             if self.gateway.state.counters.restarts != restarts or self._is_news(report):
                 self._ask.set()
             await self._tell(found)
@@ -275,15 +271,6 @@ class Keeper:
 
     def _is_plugged_in(self) -> bool:
         return Path(self.settings.port).exists()  # in /dev, which is memory
-
-    def _log(self, line: Log) -> None:
-        if not self._logs.take(time.monotonic()):
-            self._muted += 1
-            return
-        more = f" ({self._muted} lines before were left out)" if self._muted else ""
-        self._muted = 0
-        text = "".join(character if character.isprintable() else "?" for character in line.text)
-        log.log(min(max(line.level, logging.DEBUG), logging.ERROR), "mcu %s says: %s%s", self.name, text, more)
 
 
 async def _reset(board: Board, to_loader: bool) -> None:

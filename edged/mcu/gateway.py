@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, TypeVar
 
 from edged.core.event import InferenceMade, InferenceSource, McuBack, McuLost, Occurrence
-from edged.core.mcu import POWER_ON, McuCondition, McuState, SelfTestState, TrialState
+from edged.core.mcu import POWER_ON, McuCondition, McuState, TrialState
 from edged.core.problem import ProblemCode
 from edged.mcu.burst import Burst
 from edged.mcu.info import BoardInfo
@@ -89,12 +89,12 @@ class Gateway:
             engine=info.engine,
             firmware_version=info.version,
             firmware=short(info.hash),
-            firmware_state=_trial(info.state),
+            firmware_state=_of(TRIALS, info.state, "none"),
             model_name=info.model.name,
             model_version=info.model.version,
             model=short(info.model.hash) if info.model.name or any(info.model.hash) else "",
-            model_state=_trial(info.model.state),
-            self_test=_self_test(info.self_test),
+            model_state=_of(TRIALS, info.model.state, "none"),
+            self_test=_of(SELF_TESTS, info.self_test, "not run"),
             diagnosis=info.diagnosis,
             reset_reason=info.reset_reason,
             arena_used_bytes=info.arena_used_bytes,
@@ -292,12 +292,8 @@ def short(image_hash: bytes) -> str:
     return image_hash[:HASH_BYTES].hex()
 
 
-def _trial(text: str) -> TrialState:
-    return next((state for state in TRIALS if state == text), "none")
-
-
-def _self_test(text: str) -> SelfTestState:
-    return next((state for state in SELF_TESTS if state == text), "not run")
+def _of(table: Sequence[T], text: str, otherwise: T) -> T:
+    return next((state for state in table if state == text), otherwise)
 
 
 def _at(table: Sequence[T], index: int, otherwise: T) -> T:
