@@ -53,6 +53,7 @@ class Mcus:
         self._publishing = publishing
         self._happened = happened
         self._replaced = asyncio.Event()
+        self._serves = False  # at first everything else waits for commands to be listened to, before the broker brings any
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._said: dict[str, tuple[object, float]] = {}
         self._seen: set[str] = set()
@@ -150,9 +151,10 @@ class Mcus:
         gone = [name for name, it in self.keepers.items() if name not in wanted or wanted[name].line != it.settings.line]
         await self._end(gone)
         if wanted:
-            # Half a second of a Pi and more, in which cameras are to go on.
-            await asyncio.to_thread(import_module, "edged.daemon.mcu_keeper")
-            await self._keep(wanted)
+            if self._serves:  # half a second of a Pi and more, in which cameras are to go on
+                await asyncio.to_thread(import_module, "edged.daemon.mcu_keeper")
+            self._keep(wanted)
+        self._serves = True
         takers = [name for name, settings in self._settings.items() if settings.commands]
         if takers or self._commander:
             from edged.daemon.mcu_commands import Commander
@@ -162,18 +164,17 @@ class Mcus:
         self._publishing.keep_mcus(self._settings)
         self._happened()
 
-    async def _keep(self, wanted: Mapping[str, McuSettings]) -> None:
+    def _keep(self, wanted: Mapping[str, McuSettings]) -> None:
         from edged.daemon.mcu_keeper import Keeper
 
         for name, settings in wanted.items():
             keeper = self.keepers.get(name)
             if keeper is None:
-                labels = await asyncio.to_thread(_labels, name, settings)
-                keeper = self.keepers[name] = Keeper(name, settings, labels, self)
+                keeper = self.keepers[name] = Keeper(name, settings, _labels(name, settings), self)
                 self._tasks[name] = asyncio.create_task(keeper.run())
                 self._publishing.mcu(keeper.gateway.state)
             elif keeper.settings != settings:
-                keeper.configure(settings, await asyncio.to_thread(_labels, name, settings))
+                keeper.configure(settings, _labels(name, settings))
                 if keeper.present:
                     self.came(keeper)  # it may follow something else now
 
