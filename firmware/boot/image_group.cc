@@ -83,7 +83,7 @@ Status ImageGroup::read_state(CborWriter& out) {
   for (const Kind kind : kAllKinds) {
     for (uint8_t slot = 0; slot < kSlots; ++slot) {
       Image image;
-      if (ok(slots_.inspect(kind, slot, image))) put(out, kind, slot, image);
+      if (ok(slots_.look(kind, slot, image))) put(out, kind, slot, image);
     }
   }
   out.end();
@@ -97,7 +97,7 @@ Status ImageGroup::find(Bytes hash, Kind& kind, uint8_t& slot) {
   for (const Kind one : kAllKinds) {
     for (uint8_t index = 0; index < kSlots; ++index) {
       Image image;
-      if (!ok(slots_.inspect(one, index, image)) || std::memcmp(image.hash, hash.data(), kHashSize) != 0) continue;
+      if (!ok(slots_.look(one, index, image)) || std::memcmp(image.hash, hash.data(), kHashSize) != 0) continue;
       if (ok(found) && slots_.running().of(one) == index) continue;
       kind = one;
       slot = index;
@@ -162,9 +162,14 @@ Status ImageGroup::upload(const CborReader& body, CborWriter& out) {
   return Status::kOk;
 }
 
-// Slots are counted through all kinds here, as clients do that send no image.
+// Slots are counted through all kinds here, as clients do that send no image. Without a number it is the slot that the
+// next firmware would go to.
 Status ImageGroup::erase(const CborReader& body) {
-  const Result<uint32_t> number = body.uint_of("slot", 1);
+  const Result<uint32_t> number = body.uint_of("slot");
+  if (number.status() == Status::kNotFound) {
+    const Result<uint8_t> slot = slots_.upload_slot(Kind::kFirmware);
+    return slot.ok() ? upload_.erase(Kind::kFirmware, slot.value()) : slot.status();
+  }
   if (!number.ok()) return number.status();
   if (number.value() >= kKinds * kSlots) return Status::kOutOfRange;
   return upload_.erase(kAllKinds[number.value() / kSlots], static_cast<uint8_t>(number.value() % kSlots));

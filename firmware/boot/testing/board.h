@@ -20,6 +20,23 @@ inline constexpr FlashMap kMap = {{{0x0000, 0x0800}, {0x0800, 0x0800}},
                                   {{0x2000, 0x0400}, {0x2400, 0x0400}},
                                   0};
 
+// The watchdog of a board whose flash is slow: how long it was left alone at most.
+class Watch final : public hal::Watchdog {
+ public:
+  explicit Watch(const host::SimulatedFlash& flash) : flash_(flash) {}
+  void feed_watchdog() override {
+    const uint64_t now_ns = flash_.elapsed_ns();
+    if (now_ns - fed_ns_ > longest_ns_) longest_ns_ = now_ns - fed_ns_;
+    fed_ns_ = now_ns;
+  }
+  [[nodiscard]] uint64_t longest_ns() const { return longest_ns_; }
+
+ private:
+  const host::SimulatedFlash& flash_;
+  uint64_t fed_ns_ = 0;
+  uint64_t longest_ns_ = 0;
+};
+
 class Board {
  public:
   explicit Board(const Signer& signer) : signer_(signer), memory_(kGeometry.size, 0xFF) { power_off(); }
@@ -31,6 +48,7 @@ class Board {
   host::SimulatedFlash& flash() { return flash_; }
   Blob& memory() { return memory_; }
   Handoff& handoff() { return handoff_; }
+  const Watch& watch() const { return watch_; }
 
   // RAM holds anything.
   void power_off();
@@ -49,6 +67,7 @@ class Board {
   const Signer& signer_;
   Blob memory_;
   host::SimulatedFlash flash_{MutableBytes(memory_.data(), memory_.size()), kGeometry};
+  Watch watch_{flash_};
   Blob model_memory_ = Blob(2048);
   Memory placement_{{}, {model_memory_.data(), model_memory_.size()}};
   Handoff handoff_{};

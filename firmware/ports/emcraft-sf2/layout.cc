@@ -15,12 +15,13 @@ uint8_t* memory_at(uint32_t address) { return reinterpret_cast<uint8_t*>(static_
 
 }  // namespace
 
-const boot::FlashMap kMap = {
+constexpr boot::FlashMap kMap = {
     {{0x100000, kFirmwareBytes}, {0x200000, kFirmwareBytes}},
     {{0x400000, kModelBytes}, {0x800000, kModelBytes}},
     {{0x000000, 0x10000}, {0x010000, 0x10000}},
     kFirmwareAt,
 };
+static_assert(ok(boot::check(kMap, kNorGeometry)));
 
 hal::Flash& flash() {
   static Nor nor;

@@ -8,6 +8,8 @@
 
 namespace edged::ports {
 
+inline constexpr hal::Flash::Geometry kNorGeometry = {16u << 20, 64u << 10, 1, 256};
+
 class Nor final : public hal::Flash {
  public:
   [[nodiscard]] Geometry geometry() const override;
