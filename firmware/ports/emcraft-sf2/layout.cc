@@ -3,6 +3,8 @@
 #include "app/pattern_sensor.h"
 #include "facts.h"
 #include "nor.h"
+#include "ports/common/board.h"
+#include "spi.h"
 
 namespace edged::ports::layout {
 namespace {
@@ -10,6 +12,8 @@ namespace {
 // The first 2 MB of DDR are the application's code, its data follows; models come 16 MB on, in a slot's size.
 constexpr uint32_t kFirmwareAt = facts::kDdr, kFirmwareBytes = 1u << 20;
 constexpr uint32_t kModelAt = facts::kDdr + (16u << 20), kModelBytes = 4u << 20;
+
+uint32_t millis() { return system().millis(); }
 
 uint8_t* memory_at(uint32_t address) { return reinterpret_cast<uint8_t*>(static_cast<uintptr_t>(address)); }
 
@@ -24,7 +28,8 @@ constexpr boot::FlashMap kMap = {
 static_assert(ok(boot::check(kMap, kNorGeometry)));
 
 hal::Flash& flash() {
-  static Nor nor;
+  static Spi spi;
+  static Nor nor(spi, millis);
   return nor;
 }
 
