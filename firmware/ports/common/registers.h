@@ -20,7 +20,6 @@ inline constexpr uint32_t kInterruptUnpend = 0xE000E280;   // likewise
 inline constexpr uint32_t kInterruptState = 0xE000ED04;    // ICSR
 inline constexpr uint32_t kVectorTable = 0xE000ED08;       // VTOR
 inline constexpr uint32_t kResetControl = 0xE000ED0C;      // AIRCR
-inline constexpr uint32_t kHandlerControl = 0xE000ED24;    // SHCSR
 inline constexpr uint32_t kFaultStatus = 0xE000ED28;       // CFSR
 inline constexpr uint32_t kHardFaultStatus = 0xE000ED2C;   // HFSR
 inline constexpr uint32_t kMemoryFaultAddress = 0xE000ED34;

@@ -1,5 +1,7 @@
 #include "ports/emcraft-sf2/nor.h"
 
+#include "app/limits.h"
+
 namespace edged::ports {
 namespace {
 
@@ -14,6 +16,7 @@ constexpr uint8_t kBusy = 1, kEraseFailed = 1 << 5, kProgramFailed = 1 << 6;
 // The longest that the data sheets of the class give, and as much again.
 constexpr uint32_t kProgramPatienceMs = 10;
 constexpr uint32_t kErasePatienceMs = 4000;
+static_assert(2 * kErasePatienceMs < app::kWatchdogMs, "an erase may have to wait for another one");
 
 constexpr uint32_t kChunk = 256;  // bytes that are compared at a time when flash is read back
 
