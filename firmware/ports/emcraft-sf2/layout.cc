@@ -9,7 +9,8 @@
 namespace edged::ports::layout {
 namespace {
 
-// The first 2 MB of DDR are the application's code, its data follows; models come 16 MB on, in a slot's size.
+// The first MB of DDR is the application's code, its data begins at the second (app.ld); models come 16 MB on, in a
+// slot's size.
 constexpr uint32_t kFirmwareAt = facts::kDdr, kFirmwareBytes = 1u << 20;
 constexpr uint32_t kModelAt = facts::kDdr + (16u << 20), kModelBytes = 4u << 20;
 
