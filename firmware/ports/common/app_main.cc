@@ -1,6 +1,7 @@
 // The application of every Cortex-M port.
 #include "app/app.h"
 #include "app/limits.h"
+#include "boot/package.h"
 #include "boot/slots.h"
 #include "boot/trusted_key.h"
 #include "facts.h"
@@ -10,6 +11,9 @@
 using namespace edged;
 
 namespace {
+
+static_assert(boot::kModelOffsetUnit % ml::kModelAlignment == 0 && boot::kHeaderSize % ml::kModelAlignment == 0,
+              "a slot or memory that is aligned holds an aligned model");
 
 [[gnu::section(".noinit"), gnu::aligned(ml::kArenaAlignment)]] uint8_t arena[ports::facts::kArenaBytes];
 [[gnu::section(".noinit"), gnu::aligned(ml::kArenaAlignment)]] uint8_t staging[ports::facts::kStagingBytes];
