@@ -191,6 +191,16 @@ TEST_F(SlowLoaderTest, NoStepOfAStartIsLongerThanItsWatchdogWaits) {
   EXPECT_LE(board_.watch().longest_ns(), kWatchdogNs);
 }
 
+TEST_F(SlowLoaderTest, NeitherIsOneOfHashingMemory) {
+  constexpr uint32_t kBytes = 64 * 1024;
+  const Blob memory(kBytes);
+  MemorySource source({memory.data(), memory.size()}, board_.open({}).watchdog());
+  const uint32_t before = board_.watch().feeds();
+  uint8_t hash[kHashSize];
+  ASSERT_EQ(sha256(source, kBytes, hash), Status::kOk);
+  EXPECT_GE(board_.watch().feeds() - before, kBytes / 4096);
+}
+
 TEST_F(SlowLoaderTest, NothingIsReadTwiceToFindWhatIsLeft) {
   fill(1, 2);
   const uint64_t whole_ns = image(Kind::kFirmware, 2).size() * kByteNs;

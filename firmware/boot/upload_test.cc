@@ -64,6 +64,11 @@ TEST_F(UploadTest, GoesOnWhereItWas) {
   ASSERT_EQ(begin(image_, Blob(32, 1)), Status::kOk);
   EXPECT_EQ(upload_->offset(), 0U) << "another one";
   EXPECT_EQ(write(image_, 100), Status::kCorrupt) << "it is not what was announced";
+  ASSERT_EQ(begin(image_, Blob(32, 1)), Status::kOk);
+  ASSERT_EQ(write(image_, 100, 300), Status::kOk);
+  ASSERT_EQ(begin(image_, sha), Status::kOk);
+  EXPECT_EQ(upload_->offset(), 0U);
+  EXPECT_EQ(write(image_, 100), Status::kOk) << "what was announced, and nothing of what came before";
 }
 
 TEST_F(UploadTest, NoStepIsLongerThanItsWatchdogWaits) {

@@ -1,6 +1,7 @@
 // A board of a test: flash, the RAM that a reset leaves alone, and what the loader decides at each start.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <vector>
@@ -25,16 +26,18 @@ class Watch final : public hal::Watchdog {
  public:
   explicit Watch(const host::SimulatedFlash& flash) : flash_(flash) {}
   void feed_watchdog() override {
-    const uint64_t now_ns = flash_.elapsed_ns();
-    if (now_ns - fed_ns_ > longest_ns_) longest_ns_ = now_ns - fed_ns_;
-    fed_ns_ = now_ns;
+    longest_ns_ = longest_ns();
+    fed_ns_ = flash_.elapsed_ns();
+    ++feeds_;
   }
-  [[nodiscard]] uint64_t longest_ns() const { return longest_ns_; }
+  [[nodiscard]] uint64_t longest_ns() const { return std::max(longest_ns_, flash_.elapsed_ns() - fed_ns_); }
+  [[nodiscard]] uint32_t feeds() const { return feeds_; }
 
  private:
   const host::SimulatedFlash& flash_;
   uint64_t fed_ns_ = 0;
   uint64_t longest_ns_ = 0;
+  uint32_t feeds_ = 0;
 };
 
 class Board {
