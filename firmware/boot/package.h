@@ -15,14 +15,14 @@
 
 namespace edged::boot {
 
-// Where the .tflite begins is a multiple of this, as its writer aligned its buffers.
-inline constexpr uint32_t kModelOffsetUnit = 16;
-
 struct GoldenVector {
   Bytes input;
   Bytes output;
   uint8_t tolerance = 0;  // by how much each element of the output may differ
 };
+
+// Where the .tflite begins is a multiple of this, as its writer aligned its buffers.
+inline constexpr uint32_t kModelOffsetUnit = 16;
 
 // A view; the bytes outlive it.
 class Package {
