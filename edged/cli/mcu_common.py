@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from rich.markup import escape
 
 from edged.cli.terminal import err, out
+from edged.mcu.settings import BAUD
 
 if TYPE_CHECKING:
     from edged.mcu.board import Board
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from edged.mcu.upload import Progress
 
 T = TypeVar("T")
-
-BAUD = 115_200
 
 DTYPES = {1: "float32", 2: "int32", 3: "uint8", 4: "int64", 6: "bool", 7: "int16", 9: "int8"}
 """As TFLite numbers them."""

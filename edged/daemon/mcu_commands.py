@@ -37,9 +37,6 @@ MAX_WAITING = 4
 WITHIN_S = 60.0
 """From a command to its answer, its wait included: who asked has gone by then."""
 
-NOT_SUPPORTED = 8
-"""SMP's ENOTSUP."""
-
 Result = dict[str, Any]
 
 
@@ -168,6 +165,8 @@ def _output(output: Output) -> Result:
 
 
 def _code(error: Exception) -> Code:
+    from edged.mcu.board import NOT_SUPPORTED
+
     match error:
         case BoardRefused(group=None, code=code) if code == NOT_SUPPORTED:
             return "not_supported"

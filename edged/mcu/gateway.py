@@ -17,12 +17,9 @@ from edged.core.problem import ProblemCode
 from edged.mcu.burst import Burst
 from edged.mcu.info import BoardInfo
 from edged.mcu.reading import read_top
-from edged.mcu.report import Bye, Health, Hello, Report, Result
+from edged.mcu.report import HASH_BYTES, SELF_TESTS, Bye, Health, Hello, Report, Result
 
 T = TypeVar("T")
-
-HASH_BYTES = 8
-"""Of an image's SHA-256 that reports carry, and that tell images of one board apart."""
 
 RESTARTS, RESTARTS_WITHIN_S = 3, 180.0
 """A board that starts so often by itself does not work. Longer than its trial window: one that goes back once is not meant."""
@@ -32,7 +29,6 @@ DAMAGED, DAMAGED_WITHIN_S = 10, 60.0
 
 WRAP = 1 << 32
 SOURCES: dict[int, InferenceSource] = {0: "sensor", 1: "injected"}
-SELF_TESTS: tuple[SelfTestState, ...] = ("not run", "passed", "failed", "none")
 TRIALS: tuple[TrialState, ...] = ("none", "trial", "confirmed")
 
 
