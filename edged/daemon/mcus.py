@@ -103,6 +103,8 @@ class Mcus:
                 for task in done - {waiting}:
                     task.result()
         finally:
+            if self._commander:
+                await self._commander.close()
             await self._end(list(self._tasks))
 
     async def on_occurrences(self, occurrences: Sequence[Occurrence]) -> None:
@@ -146,7 +148,7 @@ class Mcus:
             from edged.daemon.mcu_commands import Commander
 
             self._commander = self._commander or Commander(lambda: self.keepers)
-            self._publishing.listen(takers, self._commander.handle)
+            self._publishing.listen(takers, self._commander.take)
         self._publishing.keep_mcus(self._settings)
         self._happened()
 
