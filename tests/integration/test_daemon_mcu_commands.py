@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import queue
 import signal
 import threading
 from collections.abc import Iterator, Sequence
@@ -152,9 +153,9 @@ def test_an_answer_goes_where_the_request_says_below_its_own_topic(tmp_path: Pat
         heard, caller = Heard(subscriber), Caller(subscriber, broker.port)
         with running(write_config(tmp_path, broker.port, one(port, "commands = true"))):
             heard.wait_for(state="online")
-            answers: list[mqtt.MQTTMessage] = []
+            answers: queue.Queue[mqtt.MQTTMessage] = queue.Queue()
             client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv5)
-            client.on_message = lambda _client, _data, message: answers.append(message)
+            client.on_message = lambda _client, _data, message: answers.put(message)
             client.connect("127.0.0.1", broker.port)
             client.loop_start()
             client.subscribe([("clients/me", 1), (f"{ANSWER}/me", 1)])
@@ -165,9 +166,10 @@ def test_an_answer_goes_where_the_request_says_below_its_own_topic(tmp_path: Pat
                 client.publish(COMMAND, command, qos=1, properties=properties).wait_for_publish()
             for number in range(len(elsewhere)):
                 assert caller.answer_to(str(number + 1))["id"], "one that may not go where it wants"
+            answer = answers.get(timeout=PATIENCE_S)
             client.disconnect()
             client.loop_stop()
-            (answer,) = answers
+            assert answers.empty()
             assert (answer.properties.CorrelationData, json.loads(answer.payload)["code"]) == (b"mark", "ok")
             said = [payload for topic, payload in subscriber.messages if topic.endswith("/availability")]
             assert said == [b"online"], "no answer ended the connection of the device"
