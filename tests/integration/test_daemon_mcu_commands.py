@@ -135,6 +135,7 @@ def test_without_commands_nobody_listens(tmp_path: Path, broker: Mosquitto) -> N
         heard, caller = Heard(subscriber), Caller(subscriber, broker.port)
         with running(config):
             heard.wait_for(state="online")
+            subscriber.wait_until(lambda: heard.state("yard") != {}, "the yard is not there")
             caller.send({"command": "reset"})
             yard = caller.send({"command": "info"}, topic=COMMAND.replace("porch", "yard"))
             subscriber.wait_until(
