@@ -70,8 +70,9 @@ class Requests:
 
     def listen(self, names: Collection[str], handle: Handle) -> None:
         """From now on these microcontrollers take commands."""
-        if frozenset(names) != self._names or handle != self._handle:
-            self._names, self._handle = frozenset(names), handle
+        starts_or_ends = bool(names) != bool(self._names)
+        self._names, self._handle = frozenset(names), handle
+        if starts_or_ends:  # else the subscription stays: what came between two would be lost
             self._changed.set()
 
     async def serve(self, session: Session) -> None:
