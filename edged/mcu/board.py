@@ -44,6 +44,10 @@ INPUT_OVERHEAD_BYTES = 48
 NOT_SUPPORTED = int(MGMT_ERR.ENOTSUP)
 """The code of BoardRefused, in no group, for what a board cannot do at all."""
 
+VERIFYING = 4
+"""So many times the usual patience with a board that verifies what its slots hold: hashes of megabytes on a slow core. Asked
+again, it answers from what it found."""
+
 RESETS = 3
 """How often a board is told to start again that goes on as if it had not heard."""
 
@@ -54,6 +58,7 @@ class Board:
     def __init__(self, link: Link, patience: Patience = REPEATED) -> None:
         self._link = link
         self._patience = patience
+        self._verifying = Patience(patience.answer_s, attempts=patience.attempts * VERIFYING)
         self._parameters: Parameters | None = None
 
     @property
@@ -74,7 +79,7 @@ class Board:
 
     async def images(self, patience: Patience | None = None) -> tuple[SlotImage, ...]:
         """What its slots hold."""
-        return _slots(await self.ask(image_group.ImageStatesRead(), patience))
+        return _slots(await self.ask(image_group.ImageStatesRead(), patience or self._verifying))
 
     async def upload(
         self, image: ImageNumber, data: bytes, image_hash: bytes, report: upload.Report = lambda progress: None
@@ -87,11 +92,11 @@ class Board:
 
     async def test(self, image_hash: bytes) -> tuple[SlotImage, ...]:
         """Have it run this image on trial after the next reset; the slots then."""
-        return _slots(await self.ask(image_group.ImageStatesWrite(hash=image_hash, confirm=False)))
+        return _slots(await self.ask(image_group.ImageStatesWrite(hash=image_hash, confirm=False), self._verifying))
 
     async def confirm(self) -> tuple[SlotImage, ...]:
         """Keep what runs; the slots then."""
-        return _slots(await self.ask(image_group.ImageStatesWrite(confirm=True)))
+        return _slots(await self.ask(image_group.ImageStatesWrite(confirm=True), self._verifying))
 
     async def revert(self, image: ImageNumber) -> SlotImage:
         """Have it go back, at the next reset, to what of this kind it ran before; which one that is. Raises also BoardRefused."""
