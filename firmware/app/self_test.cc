@@ -1,20 +1,27 @@
 #include "app/self_test.h"
 
 namespace edged::app {
+namespace {
 
-void run_self_test(Inference& inference, hal::System& system) {
+// The first vector that comes out otherwise, or kNoVector.
+uint32_t find_wrong(Inference& inference, Upkeep& upkeep) {
+  for (uint32_t index = 0; index < inference.vectors(); ++index) {
+    upkeep.keep_up();
+    if (!ok(inference.test(index))) return index;
+  }
+  return Inference::kNoVector;
+}
+
+}  // namespace
+
+void run_self_test(Inference& inference, Upkeep& upkeep) {
   if (inference.vectors() == 0) {
     inference.conclude(inference.refused() ? SelfTest::kFailed : SelfTest::kNone, Inference::kNoVector);
     return;
   }
-  for (uint32_t index = 0; index < inference.vectors(); ++index) {
-    system.feed_watchdog();
-    if (!ok(inference.test(index))) {
-      inference.conclude(SelfTest::kFailed, index);
-      return;
-    }
-  }
-  inference.conclude(SelfTest::kPassed, Inference::kNoVector);
+  const uint32_t wrong = find_wrong(inference, upkeep);
+  inference.forget();
+  inference.conclude(wrong == Inference::kNoVector ? SelfTest::kPassed : SelfTest::kFailed, wrong);
 }
 
 }  // namespace edged::app

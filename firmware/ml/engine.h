@@ -43,6 +43,8 @@ class Engine {
   // Checks the model and plans its memory. After an error the engine holds no model.
   [[nodiscard]] Status load(Bytes model, MutableBytes arena);
   [[nodiscard]] Status invoke();
+  // Forgets what operators kept of earlier invokes (SVDF): the next one is as the first after load().
+  void reset_state();
 
   [[nodiscard]] uint32_t inputs() const;
   [[nodiscard]] uint32_t outputs() const;

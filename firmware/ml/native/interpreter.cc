@@ -84,7 +84,7 @@ class Loader {
 
   Status prepare() {
     for (uint32_t i = 0; i < model_.operations(); ++i) {
-      Prepare prepare(model_, i, arena_, pieces_, self_.steps_[i], diagnosis_);
+      Prepare prepare(model_, i, arena_, pieces_, self_.steps_[i], self_.states_, diagnosis_);
       diagnosis_.op_index = static_cast<int32_t>(i);
       diagnosis_.op_code = static_cast<int32_t>(prepare.code());
       const Operator* op = find_operator(prepare.code());

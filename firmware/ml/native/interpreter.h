@@ -22,6 +22,9 @@ class Interpreter {
   // nullptr: refused, the diagnosis says why.
   [[nodiscard]] static Interpreter* load(Bytes model, MutableBytes memory, Diagnosis& diagnosis);
   [[nodiscard]] Status invoke();
+  void reset_state() {
+    for (const State* state = states_; state != nullptr; state = state->next) state->forget();
+  }
 
   [[nodiscard]] uint32_t inputs() const { return model_.inputs().size(); }
   [[nodiscard]] uint32_t outputs() const { return model_.outputs().size(); }
@@ -38,6 +41,7 @@ class Interpreter {
   Model model_;
   Step* steps_ = nullptr;        // one for each operator
   uint8_t** tensors_ = nullptr;  // where the values of each tensor lie; nullptr: nobody uses it
+  State* states_ = nullptr;
   uint64_t work_ = 0;
   uint32_t arena_used_ = 0;
 };

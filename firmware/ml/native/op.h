@@ -14,6 +14,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 
 #include "core/result.h"
 #include "core/span.h"
@@ -37,6 +38,16 @@ struct Step {
   uint8_t* scratch;
   const int32_t* inputs;   // in the model
   const int32_t* outputs;  // likewise
+};
+
+// What an operator keeps from one invoke to the next. All of a model hang together, for who wants them forgotten.
+struct State {
+  State* next;
+  void* memory;
+  uint32_t bytes;
+  uint8_t initial;  // each byte's value
+
+  void forget() const { std::memset(memory, initial, bytes); }
 };
 
 // What evaluate() works on.
@@ -71,7 +82,8 @@ class Evaluation {
 
 class Prepare {
  public:
-  Prepare(const Model& model, uint32_t index, Arena& arena, Span<Piece> pieces, Step& step, Diagnosis& diagnosis);
+  Prepare(const Model& model, uint32_t index, Arena& arena, Span<Piece> pieces, Step& step, State*& states,
+          Diagnosis& diagnosis);
 
   // Reads and checks all operands, notes where constants lie. Called by the engine before prepare().
   [[nodiscard]] Status read_operands(uint8_t** tensors);
@@ -92,6 +104,8 @@ class Prepare {
   [[nodiscard]] T* persistent(uint32_t count = 1) {
     return arena_.persistent<T>(count);
   }
+  // Memory for a variable tensor, which begins as TFLM has it: int8 at its zero point, everything else as zero bytes.
+  [[nodiscard]] void* state(const TensorInfo& tensor);
   // Memory for one evaluation only. Its size may be asked for once.
   void scratch(uint64_t bytes);
   // The output may lie where the input lies, if that is not used later and has as many bytes: evaluate then gets the
@@ -131,6 +145,7 @@ class Prepare {
   Arena& arena_;
   Span<Piece> pieces_;  // of the tensors, then one for the scratch of each operator
   Step& step_;
+  State*& states_;
   Diagnosis& diagnosis_;
   uint64_t work_ = 0;
 };
