@@ -195,6 +195,15 @@ TEST_F(AppTest, AVectorFindsAModelThatRemembersNothing) {
   EXPECT_EQ(testing::text_of(answers()[5], "self_test"), "passed");
 }
 
+TEST_F(AppTest, ASelfTestWithoutVectorsForgetsAsWell) {
+  try_model(package({}));
+  for (const Command command : {Command::kSample, Command::kSelfTest, Command::kSample}) {
+    ask_edged(command, [](CborWriter& body) { body.key("period_ms").put_uint(EdgedGroup::kMaxPeriodMs); });
+  }
+  EXPECT_EQ(run(1000), End::kTime);
+  EXPECT_EQ(results(), (Blob{1, 1}));
+}
+
 TEST_F(AppTest, AHostThatNeverStopsAskingDoesNotStopTheLoop) {
   try_model(adding());
   board_.handoff().crashes = 1;

@@ -15,13 +15,11 @@ uint32_t find_wrong(Inference& inference, Upkeep& upkeep) {
 }  // namespace
 
 void run_self_test(Inference& inference, Upkeep& upkeep) {
-  if (inference.vectors() == 0) {
-    inference.conclude(inference.refused() ? SelfTest::kFailed : SelfTest::kNone, Inference::kNoVector);
-    return;
-  }
   const uint32_t wrong = find_wrong(inference, upkeep);
   inference.forget();
-  inference.conclude(wrong == Inference::kNoVector ? SelfTest::kPassed : SelfTest::kFailed, wrong);
+  SelfTest result = inference.vectors() == 0 ? SelfTest::kNone : SelfTest::kPassed;
+  if (inference.refused() || wrong != Inference::kNoVector) result = SelfTest::kFailed;
+  inference.conclude(result, wrong);
 }
 
 }  // namespace edged::app
