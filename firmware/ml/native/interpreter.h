@@ -13,9 +13,9 @@
 
 namespace edged::ml::native {
 
-// Steps (multiply-accumulates) of one invoke. A core at 200 MHz needs 10 seconds for as many: longer than any watchdog
-// waits, and what a damaged model may ask for ends here.
-inline constexpr uint64_t kMaxWork = uint64_t{1} << 31;
+// Steps of one invoke: an integer's multiply-accumulates, and what takes as long (op.h). A Cortex-M3 executes 3 of its
+// instructions for a step of a large convolution and 10 at worst (DESIGN.md); slow memory makes that 16 cycles.
+inline constexpr uint64_t kMaxWork = uint64_t{EDGED_CORE_HZ} / 16 * kMaxInvokeMs / 1000;
 
 class Interpreter {
  public:

@@ -7,7 +7,7 @@
 //  pointer
 //    is nullptr (once one is, all later ones are). The engine goes on with the next operators, and so knows what would
 //    have been needed;
-//  - it declares work() if evaluate does much more than touch each element of its operands once.
+//  - it declares work() if evaluate does much more than touch each element of its operands once (kStepsPerElement).
 // TensorInfo (model.h) is what the model says of a tensor; it exists during load only.
 //
 // An operator is a `const Operator` with external linkage in a file of ops/, and a line in registry.cc.
@@ -24,6 +24,11 @@
 #include "ml/native/quantize.h"
 
 namespace edged::ml::native {
+
+// Of an element that is read or written, which may mean to scale and round it.
+inline constexpr uint32_t kStepsPerElement = 4;
+// How much longer float32 takes than integers: without an FPU, each operation is a function.
+inline constexpr uint32_t kFloatCost = EDGED_FLOAT_COST;
 
 struct Piece;
 class Evaluation;
@@ -134,7 +139,7 @@ class Prepare {
     return evaluate_by(evaluate, kept);
   }
 
-  [[nodiscard]] uint64_t declared_work() const { return work_; }
+  [[nodiscard]] uint64_t declared_work() const { return work_ * cost_; }
 
  private:
   [[nodiscard]] TensorInfo tensor(const Vector<int32_t>& indices, uint32_t i) const;
@@ -148,6 +153,7 @@ class Prepare {
   State*& states_;
   Diagnosis& diagnosis_;
   uint64_t work_ = 0;
+  uint32_t cost_ = 1;
 };
 
 struct Operator {

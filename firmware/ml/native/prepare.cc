@@ -31,12 +31,15 @@ Status Prepare::read_operands(uint8_t** tensors) {
       const auto index = static_cast<size_t>((*operands)[i]);
       if (!ok(model_.tensor((*operands)[i], info, diagnosis_))) return diagnosis_.status;
       if (info.variable && code() != OpCode::kSvdf) {
-        return refuse("a tensor that keeps a state is not supported here", Status::kUnsupported);
+        return refuse("a state is not supported here", Status::kUnsupported);
       }
       pieces_[index].bytes = info.bytes;
-      // A constant is only read; operators have no other way to it than as const.
-      if (info.constant != nullptr) tensors[index] = const_cast<uint8_t*>(info.constant);
-      work_ += info.elements;
+      if (info.type == Type::kFloat32) cost_ = kFloatCost;
+      if (info.constant == nullptr) {
+        work_ += info.elements * kStepsPerElement;
+      } else {  // it is only read; operators have no other way to it than as const
+        tensors[index] = const_cast<uint8_t*>(info.constant);
+      }
     }
   }
   return Status::kOk;
