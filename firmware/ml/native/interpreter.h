@@ -14,7 +14,7 @@
 namespace edged::ml::native {
 
 // Steps of one invoke: an integer's multiply-accumulates, and what takes as long (op.h). A Cortex-M3 executes 3 of its
-// instructions for a step of a large convolution and 10 at worst (DESIGN.md); slow memory makes that 16 cycles.
+// instructions for a step of a large convolution and 13 at worst (DESIGN.md); slow memory makes that 16 cycles.
 inline constexpr uint64_t kMaxWork = uint64_t{EDGED_CORE_HZ} / 16 * kMaxInvokeMs / 1000;
 
 class Interpreter {
