@@ -1,8 +1,8 @@
 // The application: one loop that answers, infers, reports, and watches over its own trial.
 //
 // Rules: nothing is allocated; whatever takes long (a request, an inference, a golden vector) is one step. Between two
-// steps, and nowhere else, the watchdog is fed, the trial's time looked at, and the health told: no host and no model
-// keeps the loop from that.
+// steps, and nowhere else in app/, the watchdog is fed, the trial's time looked at, and the health told: no host and no
+// model keeps the loop from that.
 #pragma once
 
 #include <cstdint>

@@ -10,7 +10,6 @@ namespace {
 constexpr uint32_t aligned(uint32_t value, uint32_t to) { return (value + to - 1) / to * to; }
 
 static_assert(ml::kMaxInvokeMs <= kWatchdogMs, "a model that the engine takes does not end in the watchdog");
-static_assert(boot::kModelAlignment % ml::kModelAlignment == 0, "the engine takes a model where the package has it");
 
 constexpr uint32_t kVectorAlignment = 4;  // of each tensor in a golden vector
 

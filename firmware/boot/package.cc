@@ -10,6 +10,7 @@ namespace {
 constexpr uint32_t kHeader = 16;
 constexpr uint32_t kVectorHeader = 12;
 constexpr uint32_t kTensorAlignment = 4;
+constexpr uint32_t kModelAlignment = 16;
 constexpr uint16_t kVersion = 1;
 
 bool all_zero(Bytes bytes) {

@@ -15,8 +15,6 @@
 
 namespace edged::boot {
 
-inline constexpr uint32_t kModelAlignment = 16;  // of the .tflite in the package, and of the package in memory
-
 struct GoldenVector {
   Bytes input;
   Bytes output;
