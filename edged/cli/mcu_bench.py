@@ -9,7 +9,7 @@ import statistics
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edged.cli.mcu_common import add_port, run_on_board, runs, say
+from edged.cli.mcu_common import add_port, need_model, positive, run_on_board, runs, say
 
 if TYPE_CHECKING:
     from edged.cli.terminal import Verbs
@@ -22,7 +22,7 @@ COUNT = 10
 def register(actions: Verbs) -> None:
     """Add the action."""
     action = actions.add_parser("bench", help="measure the model of a board, and compare its answers with this machine's")
-    action.add_argument("--count", type=int, default=COUNT, metavar="N", help="inferences (default: %(default)s)")
+    action.add_argument("--count", type=positive, default=COUNT, metavar="N", help="inferences (default: %(default)s)")
     action.add_argument(
         "--model", type=Path, metavar="FILE", help="the .tflite that runs there, to compare with (needs tflite-micro)"
     )
@@ -37,23 +37,22 @@ def run(arguments: argparse.Namespace) -> int:
     source = random.Random(arguments.seed)  # noqa: S311  # no secret
 
     async def work(board: Board) -> tuple[BoardInfo, list[tuple[tuple[bytes, ...], Inference]]]:
-        from edged.core.errors import BoardRefused
+        from edged.mcu.noise import draw_noise
 
         info = await board.info()
-        if not info.inputs:
-            raise BoardRefused("the board runs no model", hint=info.diagnosis or "`edged mcu model` brings one.")
+        need_model(info)
         if arguments.model is not None:
             await board.self_test()  # leaves a model that remembers nothing, like one that was just loaded
         seen = []
-        for _ in range(max(1, arguments.count)):
-            inputs = tuple(source.randbytes(tensor.size_bytes) for tensor in info.inputs)
+        for _ in range(arguments.count):
+            inputs = tuple(draw_noise(tensor, source) for tensor in info.inputs)
             seen.append((inputs, await board.invoke(inputs)))
         return info, seen
 
     info, seen = run_on_board(arguments, work)
     result = _result(info, [inference for _, inference in seen])
     if arguments.model is not None:
-        result |= _compare(arguments.model, seen)
+        result |= _compare(arguments.model, info, seen)
     if arguments.json:
         print(json.dumps(result))
     else:
@@ -75,12 +74,15 @@ def _result(info: BoardInfo, inferences: list[Inference]) -> dict[str, Any]:
     }
 
 
-def _compare(model: Path, seen: list[tuple[tuple[bytes, ...], Inference]]) -> dict[str, Any]:
-    from edged.core.errors import RuntimeUnavailable
-    from edged.tooling.mcu_reference import available, run_reference
+def _compare(model: Path, info: BoardInfo, seen: list[tuple[tuple[bytes, ...], Inference]]) -> dict[str, Any]:
+    from edged.core.errors import ModelRejected, RuntimeUnavailable
+    from edged.tooling.mcu_reference import available, input_tensors, run_reference
 
     if not available():
         raise RuntimeUnavailable("tflite-micro is not installed: nothing to compare with", hint="pip install tflite-micro")
+    if [(it.dtype, it.shape) for it in input_tensors(model)] != [(it.dtype, it.shape) for it in info.inputs]:
+        hint = f"It runs {info.model.name} {info.model.version}: name the file that this was signed from."
+        raise ModelRejected(f"{model} takes other inputs than the model on the board", hint=hint)
     reference = run_reference(model, [inputs for inputs, _ in seen])
     answers = [tuple(output.data for output in inference.outputs) for _, inference in seen]
     return {

@@ -27,6 +27,12 @@ ALWAYS = {"cmake": "cmake", "ninja": "ninja-build"}
 
 RESULTS = ("loader.elf", "app.elf", "app.bin", "edged-mcu")
 
+MOST_ERRORS = 5
+"""The first says what is wrong, the rest is its consequences."""
+
+AFTER_ERRORS = ("-- ", "CMake ", "Call Stack", "Preset CMake", "See also")
+"""What CMake goes on with after the text of an error."""
+
 _STEP = re.compile(r"^\[(\d+)/(\d+)\]")
 
 
@@ -106,11 +112,9 @@ def sizes(path: Path) -> dict[str, int]:
 
 
 def _definitions(arguments: argparse.Namespace) -> list[str]:
-    named = {"EDGED_PYTHON": sys.executable, "EDGED_ENGINE": arguments.engine, "EDGED_TESTS": "OFF"}
+    named = {"EDGED_PYTHON": sys.executable, "EDGED_ENGINE": arguments.engine, "EDGED_TESTS": "OFF", "EDGED_KEY": ""}
     if arguments.key is not None:
-        if not arguments.key.is_file():
-            raise ToolFailed(f"there is no key {arguments.key}", hint="`edged mcu keygen` makes one.")
-        named["EDGED_KEY"] = str(arguments.key.absolute())
+        named["EDGED_KEY"] = str(_public_key(arguments.key).absolute())
     if arguments.engine == "tflm":
         if arguments.tflm_root is None:
             raise ToolFailed(
@@ -121,13 +125,41 @@ def _definitions(arguments: argparse.Namespace) -> list[str]:
     return [f"-D{name}={value}" for name, value in named.items()]
 
 
+def _public_key(path: Path) -> Path:
+    """Raises ToolFailed if it is none; CMake would say so too, in more words."""
+    try:
+        pem = path.read_bytes()
+    except OSError as error:
+        raise ToolFailed(f"{path}: {error.strerror}", hint="`edged mcu keygen` makes a key.") from error
+    if b"BEGIN PUBLIC KEY" not in pem:
+        hint = "`edged mcu keygen` puts one, .pub.pem, beside each private key."
+        raise ToolFailed(f"{path} is no public key, and a loader holds nothing else", hint=hint)
+    return path
+
+
+def what_failed(said: Sequence[str]) -> list[str]:
+    """The errors among the lines of CMake and compilers; CMake's are the lines after the one that says where, folded."""
+    wrong: list[str] = []
+    in_error = False
+    for line in said:
+        if line.startswith("CMake Error at"):
+            in_error = True
+            wrong.append("")
+        elif in_error and not line.startswith(AFTER_ERRORS):
+            wrong[-1] = f"{wrong[-1]} {line}".strip()
+        else:
+            in_error = False
+            wrong += [line] if "error: " in line else []
+    return wrong[:MOST_ERRORS]
+
+
 async def _build(board: str, *commands: Sequence[str]) -> None:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     from edged.mcu.tools.flasher import run_program
 
     columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(TextColumn("{task.description}"), *columns, console=err, transient=True) as bar:
+    with Progress(TextColumn("{task.description}"), *columns, console=err, transient=True, disable=not err.is_terminal) as bar:
         task = bar.add_task(f"building {board}", total=None)
         said: list[str] = []
 
@@ -140,8 +172,7 @@ async def _build(board: str, *commands: Sequence[str]) -> None:
             try:
                 await run_program(command, on_text)
             except ToolFailed as error:
-                wrong = [line for line in said if "error: " in line or "CMake Error" in line][:5]
-                raise ToolFailed(f"{board} does not build: {' | '.join(wrong) or error.message}") from error
+                raise ToolFailed(f"{board} does not build: {' | '.join(what_failed(said)) or error.message}") from error
         throw_away = [line for line in said if "throw-away" in line]
     for line in throw_away:
         err.print(f"[yellow]{line.removeprefix('-- ')}[/]")

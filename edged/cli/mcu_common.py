@@ -22,15 +22,40 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 BAUD = 115_200
+MAGIC = (0x96F3B83D).to_bytes(4, "little")
+"""Of MCUboot's images."""
 
-DTYPES = {1: "float32", 2: "int32", 3: "uint8", 4: "int64", 6: "bool", 7: "int16", 9: "int8"}
-"""As TFLite numbers them."""
+MAX_ADDRESS = 0xFFFFFFFF
+"""These chips have 32 bits."""
 
 
 def add_port(parser: argparse.ArgumentParser) -> None:
     """The options that say where the board is."""
     parser.add_argument("-p", "--port", type=Path, metavar="DEVICE", help="its serial port (default: the only one on USB)")
-    parser.add_argument("--baud", type=int, default=BAUD, metavar="N", help="rate of the line (default: %(default)s)")
+    parser.add_argument("--baud", type=positive, default=BAUD, metavar="N", help="rate of the line (default: %(default)s)")
+
+
+def positive(text: str) -> int:
+    """A count of at least one, for argparse."""
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
+    return int(text)
+
+
+def count(text: str) -> int:
+    """A count that may be none, for argparse."""
+    return 0 if text == "0" else positive(text)
+
+
+def address(text: str) -> int:
+    """Decimal, or hexadecimal after 0x, for argparse."""
+    try:
+        number = int(text, 0)
+    except ValueError:
+        number = -1
+    if not 0 <= number <= MAX_ADDRESS:
+        raise argparse.ArgumentTypeError(f"{text!r} is no address such as 0xA0000000")
+    return number
 
 
 def port_of(arguments: argparse.Namespace) -> Path:
@@ -75,9 +100,16 @@ def progress_bar(what: str) -> Iterator[Callable[[Progress], None]]:
     from rich.progress import Progress as Bar
 
     columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-    with Bar(TextColumn("{task.description}"), *columns, console=err, transient=True) as bar:
+    with Bar(TextColumn("{task.description}"), *columns, console=err, transient=True, disable=not err.is_terminal) as bar:
         task = bar.add_task(what, total=None)
         yield lambda progress: bar.update(task, total=progress.total_bytes, completed=progress.sent_bytes)
+
+
+@contextmanager
+def waiting(what: str) -> Iterator[None]:
+    """Say on stderr what is being waited for, while it lasts, where a person looks on."""
+    with err.status(escape(what)):
+        yield
 
 
 def tell_away(path: Path) -> None:
@@ -90,9 +122,18 @@ def read_bytes(path: Path) -> bytes:
     from edged.core.errors import ImageRefused
 
     try:
+        if path.exists() and not path.is_file() and not path.is_dir():
+            raise ImageRefused(f"{path} is no file", fault="unreadable")
         return path.read_bytes()
     except OSError as error:
         raise ImageRefused(f"{path}: {error.strerror}", fault="unreadable") from error
+
+
+def is_tflite(data: bytes) -> bool:
+    """Whether a file begins as a model of TFLite, whatever its name."""
+    from edged.infer.graph import IDENTIFIER
+
+    return data[4:8] == IDENTIFIER
 
 
 def sent(progress: Progress) -> str:
@@ -109,6 +150,16 @@ def runs(info: BoardInfo) -> str:
     firmware = f"firmware {info.version} ({info.state}), engine {info.engine}"
     model = info.model
     return f"{firmware}; " + (f"model {model.name} {model.version} ({model.state})" if model.hash else "no model")
+
+
+def need_model(info: BoardInfo) -> None:
+    """Raise BoardRefused for a board that runs none, with what it needs to."""
+    from edged.core.errors import BoardRefused
+
+    if info.mode == "loader":
+        raise BoardRefused("the board is in its loader, which runs no model", hint="`edged mcu flash` brings a firmware that does.")
+    if not info.inputs:
+        raise BoardRefused("the board runs no model", hint=info.diagnosis or "`edged mcu model` brings one.")
 
 
 def describe(image: Image) -> str:

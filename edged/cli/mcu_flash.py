@@ -12,7 +12,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from edged.cli import mcu_tools
-from edged.cli.mcu_common import add_port, describe, progress_bar, read_bytes, run_on_board, runs, say, sent, tell_away
+from edged.cli.mcu_common import (
+    add_port,
+    describe,
+    is_tflite,
+    progress_bar,
+    read_bytes,
+    run_on_board,
+    runs,
+    say,
+    sent,
+    tell_away,
+    waiting,
+)
 from edged.cli.terminal import err
 from edged.core.errors import BoardRefused, BoardSilent, ImageRefused, PortLost
 
@@ -24,6 +36,7 @@ if TYPE_CHECKING:
     from edged.mcu.install import Brought
 
 AGAIN = "Give the same command again: it goes on where it was."
+ON_TRIAL = "It is on trial, and goes back by itself. `edged mcu info` says what runs, `edged mcu confirm` keeps it."
 
 
 def register(actions: Verbs) -> None:
@@ -42,7 +55,11 @@ def register(actions: Verbs) -> None:
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
     add_port(parser)
-    parser.add_argument("--trial", action="store_true", help="do not keep it yet: `edged mcu confirm` does, in time")
+    parser.add_argument(
+        "--trial",
+        action="store_true",
+        help="leave it on trial: it goes back unless `edged mcu confirm` keeps it, in two minutes as a rule",
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object")
 
 
@@ -62,20 +79,24 @@ def _install(arguments: argparse.Namespace, kind: Literal["firmware", "model"]) 
 
     needed = _workspace_bytes(image, arguments.image)
 
+    bringing = _Bringing(image, data, keep=not arguments.trial)
+
     async def work(board: Board) -> tuple[Brought, BoardInfo]:
         await _check_arena(board, needed)
-        return await _bring_and_try(board, image, data, keep=not arguments.trial)
+        return await bringing.bring(board)
 
     try:
         brought, info = run_on_board(arguments, work)
     except KeyboardInterrupt:
-        err.print(f"[yellow]interrupted[/]; what runs was not touched. {AGAIN}")
+        err.print(f"[yellow]interrupted[/]. {bringing.left_behind()} {AGAIN}")
         raise
     if arguments.json:
         print(json.dumps(_record(brought, image, info)))
         return 0
     if brought.progress is not None:
         say(f"Sent {sent(brought.progress)}.")
+    else:
+        say("Nothing was sent: the board runs it already." if brought.outcome == "runs already" else "A slot held it already.")
     on_trial = "trial" in {info.state, info.model.state}
     say(f"Runs: {runs(info)}." + (" Keep it with `edged mcu confirm`, or it goes back." if on_trial else ""))
     return 0
@@ -85,7 +106,13 @@ def read_image(path: Path, data: bytes, kind: Literal["firmware", "model"]) -> I
     """What a file is; raises ImageRefused if not of this kind."""
     from edged.mcu.image import parse
 
-    image = parse(data)
+    try:
+        image = parse(data)
+    except ImageRefused as error:
+        if is_tflite(data):
+            hint = f"`edged mcu sign {path} --key FILE --board BOARD --version X.Y.Z` signs it; `edged mcu model` takes that."
+            raise ImageRefused(f"{path} is a model that is not signed yet", hint=hint, fault=error.fault) from error
+        raise ImageRefused(f"{path}: {error.message}", hint=error.hint, fault=error.fault) from error
     if image.kind != kind:
         verb = "model" if image.kind == "model" else "flash"
         raise ImageRefused(
@@ -114,22 +141,55 @@ async def _check_arena(board: Board, needed_bytes: int) -> None:
         )
 
 
-async def _bring_and_try(board: Board, image: Image, data: bytes, *, keep: bool) -> tuple[Brought, BoardInfo]:
-    from edged.mcu.install import bring, try_out
+def _check_self_test(info: BoardInfo) -> None:
+    """Of an image that was brought before, and runs: on trial it may have failed. Raises BoardRefused."""
+    if "trial" in {info.state, info.model.state} and info.self_test == "failed":
+        hint = "It goes back to the one before by itself; `edged mcu revert` does so at once."
+        raise BoardRefused("this image is on trial already, and fails its self-test", hint=hint)
 
-    try:
-        with progress_bar(f"sending {image.kind} {image.version}") as report:
-            brought = await bring(board, image, data, report)
-        info = await board.info() if brought.outcome == "runs already" else await try_out(board, brought, away=tell_away)
-        if keep and "trial" in {info.state, info.model.state}:
+
+class _Bringing:
+    """An image on its way to be kept; knows how far it came when something ends it."""
+
+    def __init__(self, image: Image, data: bytes, *, keep: bool) -> None:
+        self._image = image
+        self._data = data
+        self._keep = keep
+        self._stage: Literal["sending", "trying", "running"] = "sending"
+
+    async def bring(self, board: Board) -> tuple[Brought, BoardInfo]:
+        """Send it if need be, try it, and keep it if that is wanted."""
+        try:
+            return await self._bring(board)
+        except (BoardSilent, PortLost) as error:
+            raise type(error)(f"interrupted: {error.message}", hint=f"{error.hint} {self.left_behind()} {AGAIN}".strip()) from error
+        except BoardRefused as error:
+            hint = error.hint or (ON_TRIAL if self._stage == "running" else f"What runs is what ran before. {AGAIN}")
+            raise BoardRefused(error.message, hint=hint, code=error.code, group=error.group) from error
+
+    async def _bring(self, board: Board) -> tuple[Brought, BoardInfo]:
+        from edged.mcu.install import bring, try_out
+
+        with progress_bar(f"sending {self._image.kind} {self._image.version}") as report:
+            brought = await bring(board, self._image, self._data, report)
+        if brought.outcome == "runs already":
+            info = await board.info()
+            _check_self_test(info)
+        else:
+            self._stage = "trying"
+            with waiting(f"the board tries {self._image.kind} {self._image.version}"):
+                info = await try_out(board, brought, away=tell_away)
+        if self._keep and "trial" in {info.state, info.model.state}:
+            self._stage = "running"
             await board.confirm()
             info = await board.info()
-    except (BoardSilent, PortLost) as error:
-        raise type(error)(f"interrupted: {error.message}", hint=f"{error.hint} {AGAIN}".strip()) from error
-    except BoardRefused as error:
-        hint = error.hint or f"What runs is what ran before. {AGAIN}"
-        raise BoardRefused(error.message, hint=hint, code=error.code, group=error.group) from error
-    return brought, info
+        return brought, info
+
+    def left_behind(self) -> str:
+        """What becomes of the board if nothing more is done."""
+        if self._stage == "sending":
+            return "What runs was not touched."
+        return f"The board has been told to try the new {self._image.kind}; what nobody confirms goes back by itself."
 
 
 def _record(brought: Brought, image: Image, info: BoardInfo) -> dict[str, object]:

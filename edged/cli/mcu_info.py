@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 
-from edged.cli.mcu_common import DTYPES, add_port, run_on_board
+from edged.cli.mcu_common import add_port, run_on_board
 from edged.cli.tail import printable
 from edged.cli.terminal import out
+from edged.mcu.reading import dtype_name
 
 if TYPE_CHECKING:
     from edged.cli.terminal import Verbs
@@ -110,5 +111,5 @@ def _rows(info: BoardInfo) -> list[tuple[str, str]]:
 
 def _tensor(tensor: TensorInfo) -> str:
     shape = "x".join(map(str, tensor.shape))
-    kind = DTYPES.get(tensor.dtype, f"type {tensor.dtype}")
-    return f"{kind} {shape}, {tensor.size_bytes:,} bytes, scale {tensor.scale:g}, zero point {tensor.zero_point}"
+    quantised = f", scale {tensor.scale:g}, zero point {tensor.zero_point}" if tensor.scale else ""
+    return f"{dtype_name(tensor.dtype)} {shape}, {tensor.size_bytes:,} bytes{quantised}"

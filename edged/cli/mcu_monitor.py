@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 
-from edged.cli.mcu_common import DTYPES, add_port, port_of
+from edged.cli.mcu_common import add_port, port_of, positive
 from edged.cli.tail import printable
 from edged.cli.terminal import err, out
+from edged.mcu.reading import dtype_name, read_numbers
 
 if TYPE_CHECKING:
     from edged.cli.terminal import Verbs
@@ -36,7 +37,7 @@ def register(actions: Verbs) -> None:
     action = actions.add_parser("monitor", help="print what a board says and reports, as it comes")
     add_port(action)
     action.add_argument("--json", action="store_true", help="one JSON object a line")
-    action.add_argument("--count", type=int, metavar="N", help="end after N lines")
+    action.add_argument("--count", type=positive, metavar="N", help="end after N lines")
     action.set_defaults(run=run)
 
 
@@ -127,20 +128,11 @@ def _result_line(record: dict[str, Any]) -> str:
     head = f"[bold]result[/] {record['inference']} ({source}, {record['invoke_us']:,} us)"
     if record["status"]:
         return f"{head} [red]failed with status {record['status']}[/]"
-    kind = DTYPES.get(record["dtype"], f"type {record['dtype']}")
+    kind = dtype_name(record["dtype"])
     data = bytes.fromhex(record["data"])
-    shown = ", ".join(str(value) for value in numbers(data[:SHOWN_BYTES], record["dtype"]))
+    shown = ", ".join(str(value) for value in read_numbers(data[:SHOWN_BYTES], record["dtype"]))
     more = ", ..." if record["total"] > SHOWN_BYTES else ""
     return f"{head} output {record['output']} {kind} {escape(f'[{shown}{more}]')}"
-
-
-def numbers(data: bytes, dtype: int) -> list[int | float]:
-    """The stored numbers of a tensor; bytes for a type that is not known here."""
-    import struct
-
-    code = {1: "f", 2: "i", 3: "B", 4: "q", 6: "?", 7: "h", 9: "b"}.get(dtype, "B")
-    size = struct.calcsize(code)
-    return list(struct.unpack(f"<{len(data) // size}{code}", data[: len(data) // size * size]))
 
 
 def _health_line(record: dict[str, Any]) -> str:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 
-from edged.cli.mcu_common import add_port, run_on_board
-from edged.cli.mcu_monitor import numbers
+from edged.cli.mcu_common import add_port, need_model, run_on_board
 from edged.cli.terminal import out
+from edged.mcu.reading import read_numbers
 
 if TYPE_CHECKING:
     from edged.cli.terminal import Verbs
@@ -26,9 +28,20 @@ def register(actions: Verbs) -> None:
     """Add the action."""
     action = actions.add_parser("run", help="push an input into the model of a board, and print what it answers")
     action.add_argument(
-        "inputs", nargs="*", type=Path, metavar="FILE", help="a picture, .npy, or raw bytes (.bin); one for each input"
+        "inputs",
+        nargs="*",
+        type=Path,
+        metavar="FILE",
+        help="a picture, which is scaled, and grey if the model is; .npy; or raw bytes (.bin); one for each input",
     )
-    action.add_argument("--value", action="append", default=[], type=float, metavar="X", help="numbers, instead of files")
+    action.add_argument(
+        "--value",
+        action="append",
+        default=[],
+        type=float,
+        metavar="X",
+        help="a number, instead of files; once for each that the model takes",
+    )
     action.add_argument(
         "--raw-pixels",
         action="store_true",
@@ -44,14 +57,12 @@ def run(arguments: argparse.Namespace) -> int:
     """Push, run, print."""
     from edged.tooling.mcu_input import make_inputs
 
-    labels = arguments.labels.read_text().split("\n") if arguments.labels else []
+    labels = _labels(arguments.labels) if arguments.labels is not None else ()
 
     async def work(board: Board) -> Inference:
-        from edged.core.errors import BoardRefused
 
         info = await board.info()
-        if not info.inputs:
-            raise BoardRefused("the board runs no model", hint=info.diagnosis or "`edged mcu model` brings one.")
+        need_model(info)
         inputs = make_inputs(info.inputs, arguments.inputs, arguments.value, raw_pixels=arguments.raw_pixels)
         return await board.invoke(inputs)
 
@@ -61,18 +72,26 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         out.print(f"[dim]inference {inference.number}, {inference.duration_us:,} us[/]")
         for index, output in enumerate(inference.outputs):
-            _print(index, output, labels if index == 0 else [])
+            _print(index, output, labels if index == 0 else ())
     return 0
+
+
+def _labels(path: Path) -> tuple[str, ...]:
+    """Raises ModelRejected, which says what is wrong with them."""
+    from edged.infer.files import read_limited
+    from edged.infer.labels import MAX_BYTES, parse_labels
+
+    return parse_labels(read_limited(path, MAX_BYTES), str(path))
 
 
 def _real(output: Output) -> list[float]:
     """What the numbers stand for."""
-    stored = numbers(output.data, output.dtype)
+    stored = read_numbers(output.data, output.dtype)
     return [(value - output.zero_point) * output.scale if output.scale else float(value) for value in stored]
 
 
-def _print(index: int, output: Output, labels: list[str]) -> None:
-    stored, real = numbers(output.data, output.dtype), _real(output)
+def _print(index: int, output: Output, labels: Sequence[str]) -> None:
+    stored, real = read_numbers(output.data, output.dtype), _real(output)
     order = sorted(range(len(real)), key=lambda at: -real[at]) if labels else range(len(real))
     out.print(f"[bold]output {index}[/] {'x'.join(map(str, output.shape))}")
     for at in list(order)[:SHOWN]:
@@ -82,13 +101,18 @@ def _print(index: int, output: Output, labels: list[str]) -> None:
         out.print(f"  [dim]and {len(real) - SHOWN} more; --json has all[/]")
 
 
-def _record(inference: Inference, labels: list[str]) -> dict[str, Any]:
+def _plain(values: Sequence[float]) -> list[float | None]:
+    """For JSON, which knows neither infinity nor NaN."""
+    return [value if math.isfinite(value) else None for value in values]
+
+
+def _record(inference: Inference, labels: Sequence[str]) -> dict[str, Any]:
     outputs: list[dict[str, Any]] = [
-        {"shape": list(it.shape), "dtype": it.dtype, "stored": numbers(it.data, it.dtype), "real": _real(it)}
+        {"shape": list(it.shape), "dtype": it.dtype, "stored": _plain(read_numbers(it.data, it.dtype)), "real": _plain(_real(it))}
         for it in inference.outputs
     ]
     record: dict[str, Any] = {"inference": inference.number, "duration_us": inference.duration_us, "outputs": outputs}
-    if labels and outputs and outputs[0]["real"]:
+    if labels and outputs and outputs[0]["real"] and None not in outputs[0]["real"]:
         best = max(range(len(outputs[0]["real"])), key=outputs[0]["real"].__getitem__)
         record["label"] = labels[best] if best < len(labels) else str(best)
     return record

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edged.cli.mcu_common import describe, read_bytes, say
+from edged.cli.mcu_common import MAGIC, address, count, describe, is_tflite, read_bytes, say
 from edged.core.errors import ImageRefused
 
 if TYPE_CHECKING:
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
 ANYWHERE = {"host"}
 """Boards whose firmware is not moved."""
+
+
+OF_MODELS = ("name", "no_golden", "noise", "input", "raw_pixels", "tolerance")
 
 
 def register(actions: Verbs) -> None:
@@ -32,11 +36,17 @@ def register(actions: Verbs) -> None:
     sign.add_argument("-k", "--key", type=Path, required=True, metavar="FILE", help="the private key of `edged mcu keygen`")
     sign.add_argument("--board", required=True, metavar="BOARD", help="the only kind of board that is to take it")
     sign.add_argument("--version", required=True, metavar="X.Y.Z", help="its version")
-    sign.add_argument("--counter", type=int, default=1, metavar="N", help="boards take none below the highest that they confirmed")
-    sign.add_argument("-o", "--output", type=Path, metavar="FILE", help="the image (default: FILE with .signed.bin)")
+    sign.add_argument(
+        "--counter",
+        type=int,
+        default=1,
+        metavar="N",
+        help="boards refuse what counts less than the highest that they confirmed (default: %(default)s)",
+    )
+    sign.add_argument("-o", "--output", type=Path, metavar="FILE", help="the image (default: beside FILE, .signed.bin)")
     sign.add_argument(
         "--load-address",
-        type=lambda text: int(text, 0),
+        type=address,
         metavar="N",
         help="where a firmware is put (default: as the .elf beside it says)",
     )
@@ -45,7 +55,7 @@ def register(actions: Verbs) -> None:
     model.add_argument("--no-golden", action="store_true", help="have boards compare no answers with those that it gives here")
     model.add_argument(
         "--noise",
-        type=int,
+        type=count,
         metavar="N",
         help="compare so many answers to noise (default: 2, and 0 for a bundle with golden vectors)",
     )
@@ -78,12 +88,11 @@ def run_sign(arguments: argparse.Namespace) -> int:
     from edged.core.errors import OutputUnwritable
     from edged.mcu.image import parse
 
-    is_model = arguments.file.is_dir() or arguments.file.suffix == ".tflite"
-    target = arguments.output or arguments.file.with_suffix(".signed.bin")
     try:
-        data = _model(arguments) if is_model else _firmware(arguments)
+        data = _model(arguments) if _is_model(arguments.file) else _firmware(arguments)
     except ValueError as error:
         raise ImageRefused(f"{arguments.file}: {error}", fault="malformed") from error
+    target = arguments.output or _beside(arguments.file)
     try:
         replace_file(target, data)
     except OSError as error:
@@ -98,19 +107,41 @@ def run_sign(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _refuse_options(arguments: argparse.Namespace, names: Sequence[str], why: str) -> None:
+    """Raise ImageRefused rather than leave an option without effect."""
+    given = [f"--{name.replace('_', '-')}" for name in names if getattr(arguments, name) not in (None, False, 0, [])]
+    if given:
+        raise ImageRefused(f"{arguments.file}: no use of {', '.join(given)}: {why}", fault="malformed")
+
+
+def _is_model(file: Path) -> bool:
+    return file.is_dir() or file.suffix == ".tflite" or is_tflite(read_bytes(file))
+
+
+def _beside(file: Path) -> Path:
+    """Where the image goes: a directory's name is its whole name, dots and all."""
+    place = file.resolve() if file.is_dir() else file
+    return place.with_name((place.name if file.is_dir() else place.stem) + ".signed.bin")
+
+
 def _firmware(arguments: argparse.Namespace) -> bytes:
     from edged.mcu.tools.stm32 import check_raw
     from edged.tooling.mcu_sign import FirmwareLabel, sign_firmware
 
-    check_raw(arguments.file)
+    _refuse_options(arguments, OF_MODELS, "this is a firmware")
     code = read_bytes(arguments.file)
+    check_raw(arguments.file)
+    if code.startswith(MAGIC):
+        raise ImageRefused(f"{arguments.file} is a signed image already", hint="Sign what it was made of.", fault="wrong kind")
     placement: Placement = "loaded"
-    address = arguments.load_address
+    place: int | None = arguments.load_address
     if arguments.board in ANYWHERE:
-        placement, address = "anywhere", 0
-    elif address is None:
-        address = _linked_at(arguments.file, code)
-    label = FirmwareLabel(arguments.board, arguments.version, arguments.counter, placement, address)
+        if place is not None:
+            raise ImageRefused(f"--load-address: firmware for {arguments.board} runs anywhere", fault="malformed")
+        placement, place = "anywhere", 0
+    elif place is None:
+        place = _linked_at(arguments.file, code)
+    label = FirmwareLabel(arguments.board, arguments.version, arguments.counter, placement, place)
     return sign_firmware(code, label, arguments.key)
 
 
@@ -144,6 +175,9 @@ def _model(arguments: argparse.Namespace) -> bytes:
     from edged.tooling.mcu_golden import NOISE, bundle_vectors, make_vectors
     from edged.tooling.mcu_sign import ModelLabel, sign_model
 
+    _refuse_options(arguments, ("load_address",), "a model is not linked for an address")
+    if arguments.no_golden:
+        _refuse_options(arguments, ("noise", "input"), "with --no-golden nothing is compared")
     bundle = load_bundle(arguments.file) if arguments.file.is_dir() else None
     file = arguments.file if bundle is None else bundle.paths["cpu"]
     model = read_bytes(file)

@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from edged.cli.mcu_common import add_port, run_on_board, runs, say, tell_away
+from edged.cli.terminal import err
 
 if TYPE_CHECKING:
     from edged.cli.terminal import Verbs
@@ -44,7 +45,11 @@ def run_revert(arguments: argparse.Namespace) -> int:
     async def revert(board: Board) -> tuple[SlotImage, BoardInfo]:
         return await _revert(board, model=arguments.model)
 
-    slot, info = run_on_board(arguments, revert)
+    try:
+        slot, info = run_on_board(arguments, revert)
+    except KeyboardInterrupt:
+        err.print("[yellow]interrupted[/]. `edged mcu info` says what runs; if that is on trial, `edged mcu confirm` keeps it.")
+        raise
     kind = "model" if slot.image else "firmware"
     if arguments.json:
         print(json.dumps({"kind": kind, "hash": slot.hash.hex(), **_record(info)}))

@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edged.cli.mcu_common import BAUD, port_of, say
+from edged.cli.mcu_common import BAUD, MAGIC, address, port_of, say
 from edged.cli.terminal import err
 from edged.core.errors import PortLost, ToolFailed
 
@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from edged.mcu.ports import Port
     from edged.mcu.tools.flasher import Flasher
 
-MAGIC = (0x96F3B83D).to_bytes(4, "little")
-"""Of MCUboot's images."""
-
 TOOLS = ("smp", "mcuboot", "esptool", "stm32flash", "uf2")
 
 
@@ -27,9 +24,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """The options that choose and set one."""
     group = parser.add_argument_group("chips that run no firmware of edged yet")
     group.add_argument(
-        "--tool", choices=TOOLS, help="what flashes it (default: as its USB numbers say, where they are sure; else smp)"
+        "--tool",
+        choices=TOOLS,
+        help="what flashes it (default: as its USB numbers say, where they are sure; else smp, the loader of edged itself)",
     )
-    group.add_argument("--address", type=lambda text: int(text, 0), metavar="N", help="where to write: needed for esptool")
+    group.add_argument("--address", type=address, metavar="N", help="where to write: needed for esptool")
     group.add_argument("--chip", default="auto", metavar="NAME", help="the chip, for esptool (default: it asks)")
     group.add_argument("--drive", type=Path, metavar="DIR", help="the mounted drive, for uf2 (default: the one that is there)")
 
@@ -48,7 +47,11 @@ def run(arguments: argparse.Namespace) -> int:
         check_chip(find_port(port_of(arguments)), tool)
     flasher = _flasher(tool, arguments)
     flasher.check(arguments.image)
-    done = asyncio.run(_flash(flasher, arguments.image))
+    try:
+        done = asyncio.run(_flash(flasher, arguments.image))
+    except KeyboardInterrupt:
+        err.print("[yellow]interrupted[/]. What is on the chip may not be whole: give the same command again.")
+        raise
     if arguments.json:
         print(json.dumps({"tool": _tool(arguments), "done": done}))
     else:
@@ -121,6 +124,6 @@ async def _flash(flasher: Flasher, image: Path) -> str:
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
     columns = (BarColumn(), TaskProgressColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(TextColumn("{task.description}"), *columns, console=err, transient=True) as bar:
+    with Progress(TextColumn("{task.description}"), *columns, console=err, transient=True, disable=not err.is_terminal) as bar:
         task = bar.add_task(f"writing {image.name}", total=1.0)
         return await flasher.flash(image, lambda share: bar.update(task, completed=share))

@@ -12,6 +12,9 @@ TrialState = Literal["none", "trial", "confirmed"]
 SelfTestState = Literal["none", "passed", "failed", "not run"]
 """``none``: there is nothing to compare with."""
 
+POWER_ON = 0
+"""Of the reasons of a start, the one that is a plug or a switch."""
+
 
 @dataclass(frozen=True, slots=True)
 class McuCounters:

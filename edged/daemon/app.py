@@ -12,13 +12,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from edged.config.changes import compare
-from edged.config.problems import Problem
 from edged.config.schema import Settings
 from edged.core.errors import DelegateFailed, EdgedError, ModelRejected, VisionFailed
 from edged.core.event import ObjectAppeared, ObjectLeft, SourceBack, SourceLost
 from edged.core.garbage import freeze_what_stays
-from edged.core.tasks import finished
 from edged.daemon.admission import Admission
 from edged.daemon.bench import End
 from edged.daemon.cameras import Cameras
@@ -32,11 +29,12 @@ from edged.daemon.observation import Observer, Parts
 from edged.daemon.outputs import MakeViews, Outputs
 from edged.daemon.publishing import Publishing
 from edged.daemon.recorder import Recorder
-from edged.daemon.reload import Reloader, SettingsRefused
+from edged.daemon.reload import Reloader
 from edged.daemon.state import claimed
 from edged.daemon.status import Status
 from edged.daemon.supervisor import Supervisor
 from edged.daemon.systemd import Notifier
+from edged.daemon.taking_on import TakingOn
 from edged.daemon.updates import Parts as UpdateParts
 from edged.daemon.updates import Updates
 from edged.daemon.vitals import Vitals
@@ -74,25 +72,29 @@ class Daemon:
         root: Path,
     ) -> None:
         self._store = store
-        self._make_views = make_views
         outputs = Outputs.make(settings, store, make_views)
-        self._coming: Outputs | None = None
+        self.taking = TakingOn(
+            *(outputs, store, make_views, admission),
+            supervisor=lambda: self._supervisor,
+            for_vision=self._for_vision,
+            on_taken=self._on_taken,
+        )
         self._publishing = Publishing(outputs.publisher)
         self._recorder = Recorder(store, outputs.sinks)
         self._models = Models({})
         self._notifier = Notifier()
-        layers = Layers(config, self.reconfigure, self.reconfigure_surely) if config else None
+        layers = Layers(config, self.taking.reconfigure, self.taking.reconfigure_surely) if config else None
         self.reloader = Reloader(config, layers.reload, self._notifier) if config and layers else None
         self._ready = self._stopping = False
         self._deadline = asyncio.timeout(None)  # runs once the daemon is to leave
-        self._admission = admission
         self._root = root
-        self._turn = asyncio.Lock()  # one order to the vision process at a time
         self.mcus = Mcus(settings.mcus, self._recorder.put, self._publishing, self._note_mcus)
-        self._resting: asyncio.Event | None = None  # without a camera, or after the last recording; set when there is one again
-        self.updates = Updates(settings, UpdateParts(admission, self, self._publishing, self._recorder, layers, self.mcus))
+        self.updates = Updates(
+            settings,
+            UpdateParts(admission, self.taking, self.delivering, self._publishing, self._recorder, layers, self.mcus),
+        )
         settings = self.updates.settings  # with what was pushed
-        self._outputs = dataclasses.replace(outputs, settings=settings)
+        self.taking.outputs = dataclasses.replace(outputs, settings=settings)
         self._health = Health(_required(settings))
         self._cameras = Cameras(settings.cameras, time.monotonic_ns())
         self._supervisor = Supervisor(self._for_vision(settings), admission, self._health, self)
@@ -128,8 +130,7 @@ class Daemon:
             log.info("stopping")
             self._notifier.stopping()
             self._supervisor.stop()
-            if self._resting:
-                self._resting.set()
+            self.taking.wake()
             self._hurry()
 
     async def run(self) -> None:
@@ -150,108 +151,28 @@ class Daemon:
             raise _first(group) from group
         finally:
             self._notifier.close()
-            self._outputs.close()
-
-    async def reconfigure(self, settings: Settings) -> tuple[str, ...]:
-        """Go on with other settings; returns what changed. Raises EdgedError, upon which nothing has.
-
-        Make before break: everything that may fail is done while the old settings serve. The vision process has the last word.
-        """
-        changes = compare(self._outputs.settings, settings)
-        if fixed := tuple(Problem(change.key, "needs a restart") for change in changes if change.needs_restart):
-            names = ", ".join(".".join(problem.path) for problem in fixed)
-            raise SettingsRefused(f"needs a restart: {names}", fixed, hint="restart edged, or change that back")
-        if not settings.cameras and not self._resting:
-            raise SettingsRefused(
-                "the last camera can be taken away by a restart alone", (Problem(("cameras",), "needs a restart"),)
-            )
-        async with self._turn:
-            coming = self._coming = Outputs.make(settings, self._store, self._make_views, self._outputs)
-            try:
-                if coming.publisher and coming.publisher is not self._outputs.publisher:
-                    await coming.publisher.check()
-                report = await self._take_on(await self._admission.admit_whole(self._for_vision(settings)))
-            finally:
-                if self._outputs is not coming:
-                    coming.close()
-        await self._store.configure(settings.store, publish=settings.mqtt is not None)
-        changed = {change.key for change in changes}
-        loaded = [name for name in settings.models if name in report.loaded and ("models", name) not in changed]
-        return (*map(str, changes), *(f"models.{name} loaded" for name in loaded))
-
-    async def _take_on(self, settings: VisionSettings) -> ipc.Reconfigured:
-        """By the vision process; by the next one, if there is any need of it, where none is at work for want of cameras."""
-        if not self._resting:
-            return await self._supervisor.reconfigure(settings)
-        self._on_reconfigured(report := ipc.Reconfigured(tuple(settings.cameras), ()))
-        if settings.cameras:
-            await self._supervisor.renew(settings)
-            self._resting.set()
-        return report
-
-    async def reconfigure_surely(self, settings: Settings) -> None:
-        """The same, by another vision process if need be, for settings that differ in nothing else than what it looks at."""
-        if self._supervisor.beats:
-            try:
-                await self.reconfigure(settings)
-            except EdgedError as error:
-                log.error("other settings are not taken on by the vision process (%s): starting it anew", error)
-            else:
-                return
-        async with self._turn:
-            self._coming = dataclasses.replace(self._outputs, settings=settings)  # nothing that is opened, and could fail
-            self._on_reconfigured(ipc.Reconfigured(tuple(settings.cameras), ()))
-            await self._supervisor.renew(self._for_vision(settings))
+            self.taking.outputs.close()
 
     def delivering(self) -> frozenset[str]:
         """The cameras that deliver frames, or did until their recording ended."""
         return frozenset(it.camera for it in self._cameras if it.state in {"online", "ended"})
 
-    async def exchange(self) -> None:
-        """Let the vision process serve what ``updates`` say now; raises EdgedError, upon which nothing has changed."""
-        await finished(self._exchange())
-
-    async def _exchange(self) -> None:
-        async with self._turn:
-            self._coming = self._outputs
-            settings = self._for_vision(self._outputs.settings)
-            await self._supervisor.reconfigure(await self._admission.admit_whole(settings))
-
-    async def exchange_surely(self) -> None:
-        """The same, by another vision process if need be."""
-        if self._supervisor.beats:
-            try:
-                await self.exchange()
-            except EdgedError as error:
-                log.error("a model cannot be exchanged while it serves (%s): starting the vision process anew", error)
-            else:
-                return
-        async with self._turn:
-            await self._supervisor.renew(self._for_vision(self._outputs.settings))
-
-    async def shadow(self, order: ipc.Shadow) -> ipc.Agreement:
-        """Let a candidate look on beside the model that serves."""
-        return await self._supervisor.shadow(order)
-
     def _for_vision(self, settings: Settings) -> VisionSettings:
         cameras, models, tracking = settings.cameras, self.updates.bench.applied(settings.models), settings.tracking
         return VisionSettings(cameras=cameras, models=models, tracking=tracking, identities={}, run="", root=self._root)
 
-    def _on_reconfigured(self, report: ipc.Reconfigured) -> None:
+    def _on_taken(self, old: Outputs, report: ipc.Reconfigured) -> None:
         """The vision process serves the settings that were ordered: so does everything else, from the next report on."""
-        assert self._coming
-        old, self._outputs = self._outputs, self._coming
-        settings = self._outputs.settings
-        if old is not self._outputs:  # else a model was exchanged, and nothing besides
-            self._recorder.redirect(self._outputs.sinks)
-            if old.file is not self._outputs.file:
-                old.close()
+        outputs = self.taking.outputs
+        settings = outputs.settings
+        if old is not outputs:  # else a model was exchanged, and nothing besides
+            self._recorder.redirect(outputs.sinks)
             self.updates.replace(settings)
             self.mcus.replace(settings.mcus)
         self._health.require(_required(settings))
         self._cameras.reconfigure(settings.cameras, report.opened, time.monotonic_ns())
         self._observer.keep(settings.cameras)
-        self._publishing.replace(self._outputs.publisher)
+        self._publishing.replace(outputs.publisher)
         self._publishing.keep(settings.cameras, {camera.model for camera in settings.cameras.values()})
         self._publish_cameras()
 
@@ -290,13 +211,10 @@ class Daemon:
 
     async def _rest(self) -> bool:
         """Without a camera, or after the last recording, microcontrollers go on; whether there is a camera again."""
-        if self._stopping or not self._outputs.settings.mcus:
+        if self._stopping or not self.taking.outputs.settings.mcus:
             return False
-        self._resting = asyncio.Event()
         self._note_ready()
-        await self._resting.wait()
-        self._resting = None
-        return bool(self._outputs.settings.cameras) and not self._stopping
+        return await self.taking.rest() and not self._stopping
 
     def _hurry(self) -> None:
         """Let the deadline for leaving run, if it does not yet."""
@@ -306,7 +224,7 @@ class Daemon:
 
     async def on_report(self, report: ipc.Report) -> None:
         """Record what happened, publish what is, show both."""
-        for view in self._outputs.views:
+        for view in self.taking.outputs.views:
             view.on_report(report)
         match report:
             case ObjectAppeared() | ObjectLeft():
@@ -314,7 +232,7 @@ class Daemon:
             case ipc.Live():
                 self._publishing.live(report)
             case ipc.Reconfigured():
-                self._on_reconfigured(report)
+                self.taking.taken(report)
             case ipc.Stats():
                 self._observer.note(report)
                 self.updates.note(report, self._supervisor.vision_pid)

@@ -9,7 +9,6 @@ from edged.config.schema import Settings
 from edged.core.errors import ConfigInvalid, EdgedError
 from edged.daemon import layers
 from edged.infer.bundle import identify
-from edged.mcu.bundle import identify as identify_image
 from edged.ota.inventory import Inventory
 from edged.ota.slots import GoBack, Installed, Lose
 
@@ -97,4 +96,8 @@ def _intact(path: str, installed: Installed, bundle: Path) -> bool:
 def _identify(path: str, bundle: Path) -> str:
     if path.startswith(f"{layers.KIND}/"):
         return layers.identify(bundle)
-    return identify_image(bundle) if path.startswith(MCU) else identify(bundle)
+    if path.startswith(MCU):
+        from edged.mcu.bundle import identify as identify_image  # only where there is a board
+
+        return identify_image(bundle)
+    return identify(bundle)

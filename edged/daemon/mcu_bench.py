@@ -8,85 +8,69 @@ it when it is back; one on trial that hears nothing more goes back by itself, so
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edged.core.errors import BoardRefused, BoardSilent, EdgedError, ImageRefused, PortLost, UpdateCode, UpdateFailed, UpdateRefused
-from edged.daemon.mcu_trial import SELF_TEST_S, BoardTrial
+from edged.core.errors import BoardRefused, EdgedError, ImageRefused, UpdateFailed, UpdateRefused
+from edged.daemon.given_up import GivenUp
+from edged.daemon.mcu_images import CODES, FIRMWARE, paths_of, read, translated
+from edged.daemon.mcu_trial import BoardTrial, until_tested
+from edged.daemon.mcu_trials import AWAY, Trials
 from edged.daemon.mcus import Mcus
-from edged.mcu.bundle import Package, read_package
-from edged.mcu.gateway import short
-from edged.mcu.settings import McuSettings
+from edged.ota.attempt import undisturbed
 from edged.ota.judgement import Seen, Verdict
 from edged.ota.target import SignedTarget
 
 if TYPE_CHECKING:
     from edged.daemon.mcu_keeper import Keeper
+    from edged.mcu.board import Board
+    from edged.mcu.info import ImageNumber
 
 log = logging.getLogger(__name__)
 
-FIRMWARE, MODEL = "mcu-firmware", "mcu-model"
-KINDS = (FIRMWARE, MODEL)
-
-AWAY = (PortLost, BoardSilent)
-"""Nothing is known against what was to be installed."""
-
-CODES: dict[str, UpdateCode] = {
-    "wrong board": "not_for_device",
-    "wrong key": "bad_signature",
-    "downgrade": "rolled_back",
-    "too large": "oversized",
-    "unreadable": "malformed",
-    "malformed": "malformed",
-    "wrong kind": "malformed",
-}
-"""Of an image that must not go to a board; anything else is ``model_refused``."""
-
-
-def paths_of(mcu: McuSettings) -> Iterator[str]:
-    """What a microcontroller follows, each as ``<kind>/<id>``."""
-    if mcu.follow_firmware:
-        yield f"{FIRMWARE}/{mcu.follow_firmware}"
-    if mcu.follow_model:
-        yield f"{MODEL}/{mcu.follow_model}"
-
-
-def followed_by(mcus: Mapping[str, McuSettings]) -> dict[str, tuple[str, ...]]:
-    """By what is followed: the names of the microcontrollers that do."""
-    found: dict[str, tuple[str, ...]] = {}
-    for name, mcu in mcus.items():
-        for path in paths_of(mcu):
-            found[path] = (*found.get(path, ()), name)
-    return found
-
 
 class McuBench:
-    """``wanted`` is what is confirmed under each path, ``None`` where that is whatever a board has. Belongs to the event loop."""
+    """What is wanted of the boards, who has them in hand and what failed on them is in ``mcus.duties``. Belongs to the event loop.
 
-    def __init__(self, mcus: Mcus, span_s: float, came: Callable[[str], None]) -> None:
+    ``came`` is told of each path whose board appears, ``given_up`` keeps what is left for good. A board on trial that goes may take
+    ``back_s`` to come back. Being made blocks.
+    """
+
+    def __init__(self, mcus: Mcus, span_s: float, came: Callable[[str], None], given_up: GivenUp, *, back_s: float = 60.0) -> None:
         self._mcus = mcus
+        self._duties = mcus.duties
         self._span_s = span_s
         self._came = came
-        self._trials: dict[str, dict[str, BoardTrial]] = {}
-        self._on_trial: dict[str, Path] = {}
-        self._to_mend: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
-        self.wanted: dict[str, Path | None] = {}
+        self._back_s = back_s
+        self._given_up = given_up
+        for path, image_hash in given_up.read():
+            self._duties.give_up(path, image_hash)
+        self._trials: dict[str, Trials] = {}
+        self._wake = asyncio.Event()
         mcus.came = self._on_known
 
     def settle(self, wanted: Mapping[str, Path | None]) -> None:
         """What the slots say now: no trial is under way any more."""
-        self.wanted = dict(wanted)
         for path in list(self._trials):
             self._end_trial(path)
+        self._duties.settle(wanted)
         for keeper in self._mcus.keepers.values():
             self._on_known(keeper)
 
     async def probe(self, signed: SignedTarget, bundle: Path) -> str:
         """Whole, and meant for each board that is there; returns the hash of its file. Its signature is judged by the loader."""
-        package = await _read(bundle, signed.target.kind)
+        try:
+            return await self._probe(signed, bundle)
+        except UpdateRefused:
+            await self._close_badly(signed.path)
+            raise
+
+    async def _probe(self, signed: SignedTarget, bundle: Path) -> str:
+        package = await read(bundle, signed.path)
         for keeper in self._present(signed.path):
             assert keeper.info
             try:
@@ -104,137 +88,181 @@ class McuBench:
         return False
 
     async def swap(self, path: str, bundle: Path) -> None:
-        """Onto every board that is there, then all of them start anew: their own trials begin together."""
-        package, keepers = await _read(bundle, path), self._present(path)
-        if busy := [keeper.name for keeper in keepers if keeper.on_trial]:
-            raise UpdateFailed("interrupted", f"something else is being put onto microcontroller {busy[0]}")
-        self._on_trial[path] = bundle
-        trials = self._trials[path] = {keeper.name: BoardTrial(keeper, package) for keeper in keepers}
-        for keeper in keepers:
-            keeper.on_trial = True
+        """Onto every board that is there, in hand from here on: their own trials begin together."""
+        package, keepers = await read(bundle, path), self._present(path)
+        claim = self._duties.claim([keeper.name for keeper in keepers])
+        if claim.refused:
+            raise UpdateFailed("interrupted", f"something else is being put onto microcontroller {claim.refused[0]}")
+        trials = self._trials[path] = Trials(bundle, package, keepers, claim, self._back_s)
         try:
-            for trial in trials.values():  # one after the other: a Pi's own work goes on beside it
-                await trial.bring()
-            _raise_worst(await asyncio.gather(*(trial.begin() for trial in trials.values()), return_exceptions=True))
+            await trials.start()
         except EdgedError as error:
             await self._call_off(path)
-            raise _translated(error) from error
+            why = translated(error)
+            if isinstance(error, AWAY) and trials.began and self._duties.went_away(path, bundle):
+                why = UpdateRefused("crashed", f"{error.message}, and so it was before", hint=error.hint)
+            if isinstance(why, UpdateRefused):
+                await self._close_badly(path)
+            raise why from error
         except asyncio.CancelledError:
             self._end_trial(path)
             raise
 
     async def confirm(self, path: str) -> None:
-        """On every board; raises UpdateFailed where one does not take it, which then goes back by itself."""
-        trials = self._trials.get(path, {})
+        """On every board; raises UpdateFailed where one does not take it. Those that did keep it until it is tried again."""
+        trials = self._trials[path]
         try:
-            for trial in trials.values():
-                await trial.confirm()
+            await trials.confirm()
         except (*AWAY, BoardRefused) as error:
+            if trials.kept:
+                self._duties.leave_open(path, trials.package.hash)
             await self._call_off(path)
             raise UpdateFailed("mcu_away" if isinstance(error, AWAY) else "interrupted", error.message, hint=error.hint) from error
-        self.wanted[path] = self._on_trial[path]
+        self._duties.want(path, trials.bundle)
+        if trials.package.hash in self._duties.given_up.get(path, ()):
+            self._duties.take_up(path, trials.package.hash)
+            await self._keep()
+        self._duties.close(path)
+        self._duties.stayed(path, trials.bundle)
         self._end_trial(path)
         for keeper in self._following(path):
-            self._to_mend.put_nowait((keeper.name, path))  # who was away meanwhile
+            self._look(keeper, path)  # who was away meanwhile
 
     async def go_back(self, path: str, bundle: Path | None) -> None:
-        """A trial is over, and each board starts anew and so runs what it ran before; or what was confirmed is given up."""
+        """A trial is over, and each board starts anew and so runs what it ran before; or what was confirmed is given up.
+
+        A board that cannot go back is told of in health; one that is away goes back when it is there.
+        """
         if path in self._trials:
             await self._call_off(path)
+            await self._close_badly(path)
             return
-        given_up, self.wanted[path] = self.wanted.get(path), bundle
+        given_up = self._duties.wanted.get(path)
+        self._duties.want(path, bundle)
+        if bundle is None and given_up is not None:
+            try:
+                self._duties.give_up(path, (await read(given_up, path)).hash)
+                await self._keep()
+            except EdgedError as error:
+                log.error("%s: boards that run it cannot be told: %s", path, error)
         for keeper in self._following(path):
-            if bundle is not None:
-                self._to_mend.put_nowait((keeper.name, path))
-            elif given_up is not None and keeper.present:
-                await self._back_to_other_slot(keeper, path, given_up)
+            if not keeper.present or self._duties.in_hand(keeper.name):
+                self._look(keeper, path)
+            elif not self._duties.has_failed(keeper.name, path):
+                await self._tend(keeper, path)
 
     def usual(self, path: str) -> tuple[Seen, ...]:
         """Nothing to compare with."""
         return ()
 
     def trial(self, path: str) -> Seen | Verdict | None:
-        """A verdict once all boards have one; raises UpdateFailed where one is away, of which nothing follows."""
-        verdicts = []
-        for trial in self._trials[path].values():
-            if not trial.keeper.present and not trial.keeper.is_starting:
-                self._end_trial(path)
-                raise UpdateFailed("mcu_away", f"microcontroller {trial.keeper.name} went away during the trial")
-            verdict = trial.verdict(time.monotonic(), self._span_s)
-            if verdict and verdict.code != "ok":
-                return verdict
-            verdicts.append(verdict)
-        if any(verdict is None for verdict in verdicts):
-            return None
-        return Verdict("ok", "; ".join(verdict.detail for verdict in verdicts if verdict))
+        """A verdict once all boards have one; raises UpdateFailed where one is away, of which nothing follows but at last."""
+        trials = self._trials[path]
+        try:
+            return trials.verdict(time.monotonic(), self._span_s)
+        except UpdateFailed as error:
+            if error.code == "mcu_away" and self._duties.went_away(path, trials.bundle):
+                return Verdict("crashed", f"{error.message}, and so it was before")
+            self._end_trial(path)
+            raise
 
     async def run(self) -> None:
-        """Put what is confirmed onto boards that run something else, for ever."""
+        """Put what is confirmed onto boards that run something else, and see that none runs what was given up, for ever."""
         while True:
-            name, path = await self._to_mend.get()
-            keeper = self._mcus.keepers.get(name)
-            wanted = self.wanted.get(path)
-            if keeper and wanted and keeper.present and not keeper.on_trial and path in paths_of(keeper.settings):
-                await self._mend(keeper, path, wanted)
+            self._wake.clear()
+            while task := self._duties.next():
+                name, path = task
+                keeper = self._mcus.keepers.get(name)
+                if keeper and keeper.present and path in paths_of(keeper.settings):
+                    await self._tend(keeper, path)
+            await self._wake.wait()
 
-    async def _mend(self, keeper: Keeper, path: str, wanted: Path) -> None:
+    async def _tend(self, keeper: Keeper, path: str) -> None:
+        """Have a board that nobody has in hand run what it is to; what comes of that is told in health."""
+        wanted = self._duties.wanted.get(path)
         try:
-            package = await _read(wanted, path)
-            trial = BoardTrial(keeper, package)
-            if trial.runs and await trial.is_confirmed():
-                self._mcus.note_mended(keeper, path, "")
-                return
-            log.info("mcu %s: is to run %s %s", keeper.name, path, package.version)
-            keeper.on_trial = True
-            await trial.bring()
-            await trial.begin()
-            await trial.confirm()
+            with self._duties.claim([keeper.name]):
+                if wanted is not None:
+                    await self._mend(keeper, path, wanted)
+                else:
+                    await self._leave(keeper, path)
         except AWAY as error:
             log.debug("mcu %s: %s: %s", keeper.name, path, error)
         except EdgedError as error:
-            log.error("mcu %s: %s cannot be put onto it: %s", keeper.name, path, error)
+            log.error("mcu %s: %s: it does not run what it is to: %s", keeper.name, path, error)
+            self._duties.failed(keeper.name, path, wanted)
             self._mcus.note_mended(keeper, path, f"{path}: {error.message}")
         else:
             self._mcus.note_mended(keeper, path, "")
-            log.info("mcu %s: runs %s %s", keeper.name, path, package.version)
         finally:
-            keeper.on_trial = False
+            self._wake.set()
 
-    async def _back_to_other_slot(self, keeper: Keeper, path: str, given_up: Path) -> None:
-        """What a board had before anything was installed: only its other slot knows."""
-        package = await _read(given_up, path)
-        if short(package.hash) not in {keeper.gateway.state.firmware, keeper.gateway.state.model}:
+    async def _mend(self, keeper: Keeper, path: str, wanted: Path) -> None:
+        package = await read(wanted, path)
+        trial = BoardTrial(keeper, package, self._back_s)
+        if trial.runs and await trial.is_confirmed():
             return
+        log.info("mcu %s: is to run %s %s", keeper.name, path, package.version)
+        await trial.bring()
         try:
-            async with keeper.board() as board:
-                await board.revert(package.number)
-                await keeper.restart(board)
-                await keeper.until(lambda: keeper.gateway.state.self_test != "not run", SELF_TEST_S)
-                await board.confirm()
-        except (*AWAY, BoardRefused, TimeoutError) as error:
-            log.error("mcu %s: %s: it does not go back: %s", keeper.name, path, error)
+            await trial.begin()
+            await trial.confirm()
+        except EdgedError as error:
+            with contextlib.suppress(*AWAY, BoardRefused):  # which then goes back by itself
+                await trial.call_off()
+            if isinstance(error, AWAY) and self._duties.went_away(keeper.name, wanted):
+                raise UpdateRefused("crashed", f"{error.message}, and so it was before", hint=error.hint) from error
+            raise
+        self._duties.stayed(keeper.name, wanted)
+        log.info("mcu %s: runs %s %s", keeper.name, path, package.version)
+
+    async def _leave(self, keeper: Keeper, path: str) -> None:
+        """What a board had before anything was installed: only its other slot knows."""
+        given_up = self._duties.given_up.get(path, ())
+        number: ImageNumber = 0 if path.startswith(FIRMWARE) else 1
+        if not given_up:
+            return
+        async with keeper.board() as board:
+            if not await _runs_any(board, number, given_up):
+                return
+            log.info("mcu %s: goes back from %s", keeper.name, path)
+            await board.revert(number)
+            started = await keeper.restart(board)
+            await until_tested(keeper)
+            if await _runs_any(started, number, given_up):
+                raise BoardRefused(f"microcontroller {keeper.name} does not go back to what it ran before")
+            await started.confirm()
 
     async def _call_off(self, path: str) -> None:
-        """Each board that runs what was on trial starts anew; one that is away goes back by itself."""
-        for trial in self._trials.get(path, {}).values():
-            try:
-                await trial.call_off()
-            except (*AWAY, BoardRefused) as error:
-                log.warning("mcu %s: goes back by itself: %s", trial.keeper.name, error)
+        await self._trials[path].call_off()
         self._end_trial(path)
 
+    async def _close_badly(self, path: str) -> None:
+        """An image is refused that some boards kept: they are not to."""
+        if self._duties.close_badly(path):
+            await self._keep()
+            for keeper in self._following(path):
+                self._look(keeper, path)
+
+    async def _keep(self) -> None:
+        await undisturbed(self._given_up.write, self._duties.given_up)
+
     def _end_trial(self, path: str) -> None:
-        for trial in self._trials.pop(path, {}).values():
-            trial.keeper.on_trial = False
-            for other in paths_of(trial.keeper.settings):  # for which there was no room meanwhile
-                self._to_mend.put_nowait((trial.keeper.name, other))
-        self._on_trial.pop(path, None)
+        trials = self._trials.pop(path)
+        trials.release()
+        for board in trials.boards:
+            for other in paths_of(board.keeper.settings):  # for which there was no room meanwhile
+                self._look(board.keeper, other)
+
+    def _look(self, keeper: Keeper, path: str) -> None:
+        self._duties.look(keeper.name, path)
+        self._wake.set()
 
     def _on_known(self, keeper: Keeper) -> None:
         for path in paths_of(keeper.settings):
             if path in self._trials:
                 continue
-            self._to_mend.put_nowait((keeper.name, path))
+            self._look(keeper, path)
             self._came(path)
 
     def _following(self, path: str) -> list[Keeper]:
@@ -250,32 +278,5 @@ class McuBench:
         return present
 
 
-async def _read(bundle: Path, path: str) -> Package:
-    """Raises UpdateRefused for what is no image of the kind."""
-    kind = path.partition("/")[0]
-    try:
-        return await asyncio.to_thread(read_package, bundle, "firmware" if kind == FIRMWARE else "model")
-    except ImageRefused as error:
-        raise UpdateRefused(CODES.get(error.fault, "malformed"), error.message, hint=error.hint) from error
-    except OSError as error:
-        raise UpdateFailed("interrupted", f"{error.filename}: {error.strerror}") from error
-
-
-def _raise_worst(outcomes: Sequence[BaseException | None]) -> None:
-    """A refusal says more than that something is away."""
-    errors = [error for error in outcomes if error is not None]
-    if errors:
-        raise next((error for error in errors if not isinstance(error, AWAY)), errors[0])
-
-
-def _translated(error: EdgedError) -> UpdateRefused | UpdateFailed:
-    match error:
-        case UpdateRefused() | UpdateFailed():
-            return error
-        case PortLost() | BoardSilent():
-            return UpdateFailed("mcu_away", error.message, hint=error.hint)
-        case ImageRefused(fault="damaged"):
-            return UpdateFailed("interrupted", error.message, hint=error.hint)
-        case ImageRefused():
-            return UpdateRefused(CODES.get(error.fault, "model_refused"), error.message, hint=error.hint)
-    return UpdateFailed("interrupted", error.message, hint=error.hint)
+async def _runs_any(board: Board, number: int, hashes: Collection[bytes]) -> bool:
+    return any(slot.image == number and slot.active and slot.hash in hashes for slot in await board.images())

@@ -136,8 +136,8 @@ async def _revert(keeper: Keeper, board: Board, command: commands.Revert) -> Res
     if followed:
         raise CommandRefused("not_allowed", f"it follows {followed}: its publisher goes back (`edged ota rollback`)", command.id)
     before = await board.revert(0 if command.image == "firmware" else 1)
-    await keeper.restart(board)
-    await board.confirm()
+    started = await keeper.restart(board)
+    await started.confirm()
     return {"version": before.version, "hash": before.hash.hex()}
 
 

@@ -17,17 +17,18 @@ from pathlib import Path
 from typing import Protocol
 
 from edged.core.backoff import Backoff
-from edged.core.bucket import Bucket
 from edged.core.errors import BoardRefused, BoardSilent, PortLost
 from edged.core.event import Occurrence
 from edged.core.tasks import run_together
+from edged.daemon.mcu_log import BoardLog
 from edged.mcu.board import Board
 from edged.mcu.feed import Feed
 from edged.mcu.gateway import Gateway, Policy
 from edged.mcu.info import BoardInfo
+from edged.mcu.install import BACK_S
 from edged.mcu.link import Link
 from edged.mcu.report import Hello, Log, Report
-from edged.mcu.settings import McuSettings, read_labels
+from edged.mcu.settings import McuSettings
 
 log = logging.getLogger(__name__)
 
@@ -39,12 +40,6 @@ RETRY_MIN_S, RETRY_MAX_S = 0.5, 30.0
 
 SILENT_S = 15.0
 """Three health reports: after so long without a word it is asked whether it is there."""
-
-RESTART_S = 60.0
-"""From the word to start anew until it has to have said who it is: a loader checks a megabyte, and USB shows itself again."""
-
-LOGS_HZ, LOGS = 1 / 6, 10
-"""Lines of a board's log that reach ours."""
 
 
 class Listener(Protocol):
@@ -59,22 +54,27 @@ class Listener(Protocol):
     def on_known(self, keeper: Keeper) -> None:
         """It said who it is: it was plugged in, or has started anew."""
 
+    def on_unplugged(self, keeper: Keeper) -> None:
+        """Its port is not there: the next board at it may be another."""
+
+    def in_hand(self, keeper: Keeper) -> bool:
+        """Whether an update has it in hand."""
+
 
 class Keeper:
     """Run by ``run``, ended by cancelling that. Belongs to the event loop."""
 
-    def __init__(self, name: str, settings: McuSettings, listener: Listener) -> None:
+    def __init__(self, name: str, settings: McuSettings, labels: Sequence[str], listener: Listener) -> None:
         self.name = name
         self.settings = settings
-        self.labels = _labels(name, settings)
-        policy = Policy(self.labels, settings.publish, settings.min_score)
-        self.gateway = Gateway(name, policy, time.monotonic_ns())
+        self.labels = labels
+        self.gateway = Gateway(name, _policy(settings, labels), time.monotonic_ns())
         self.info: BoardInfo | None = None
         """What it told of itself last; ``None`` while it is away."""
         self.introductions = 0
         """How often it said who it is."""
-        self.on_trial = False
-        """An update is being tried on it: nobody else is to confirm it or start it anew."""
+        self.openings = 0
+        """How often its port was opened."""
         self._listener = listener
         self._board: Board | None = None
         self._turn = asyncio.Lock()
@@ -82,8 +82,12 @@ class Keeper:
         self._changed = asyncio.Event()
         self._heard_s = 0.0
         self._patient_until_s = 0.0
-        self._logs = Bucket(LOGS_HZ, LOGS)
-        self._muted = 0
+        self._log = BoardLog(name)
+
+    @property
+    def on_trial(self) -> bool:
+        """An update is being tried on it: nobody else is to confirm it or start it anew."""
+        return self._listener.in_hand(self)
 
     @property
     def present(self) -> bool:
@@ -122,23 +126,37 @@ class Keeper:
                 raise PortLost(f"microcontroller {self.name} is away: {self.gateway.state.reason or 'not heard yet'}")
             yield self._board
 
-    async def restart(self, board: Board, *, to_loader: bool = False) -> None:
-        """Have it start anew, and wait until what is to run then said who it is.
+    def configure(self, settings: McuSettings, labels: Sequence[str]) -> None:
+        """Other settings hold of what it says and is told; those of its port are the same."""
+        asked_anew = settings.sample_ms != self.settings.sample_ms
+        self.settings, self.labels = settings, labels
+        self.gateway.follow(_policy(settings, labels))
+        if asked_anew:
+            self._ask.set()
+
+    async def restart(self, board: Board, *, to_loader: bool = False) -> Board:
+        """Have it start anew, wait until what is to run then said who it is, and go on with the board that this returns.
+
+        For who has ``board`` from ``board()``. One with USB of its own takes its port with it, and comes back on another: the old
+        board is dead then. An answer that is lost, or a port that goes first, says nothing; how often it has started does.
 
         Raises BoardRefused if its loader finds nothing to run, BoardSilent if nobody speaks, and what ``board`` does.
         """
         before = self.info.boots if self.info else None
         self.gateway.expect_restart()
-        self._patient_until_s = time.monotonic() + RESTART_S
-        await board.reset(to_loader=to_loader)
+        self._patient_until_s = time.monotonic() + BACK_S
         try:
-            await self.until(lambda: self.info is not None and self.info.boots != before and self._is_up(to_loader), RESTART_S)
+            await _reset(board, to_loader)
+            await self.until(lambda: self.info is not None and self.info.boots != before and self._is_up(to_loader), BACK_S)
         except TimeoutError as error:
             if self.info is not None and self.info.mode == "loader":
                 raise BoardRefused(f"microcontroller {self.name} stays in its loader", hint="It has nothing to run.") from error
-            raise BoardSilent(f"microcontroller {self.name} did not come back within {RESTART_S:.0f} s") from error
+            raise BoardSilent(f"microcontroller {self.name} did not come back within {BACK_S:.0f} s") from error
         finally:
             self._patient_until_s = 0.0
+            self.gateway.expect_restart(expected=False)
+        assert self._board, "who said who it is is there"
+        return self._board
 
     def _is_up(self, to_loader: bool) -> bool:
         return self.info is not None and (self.info.mode == "loader") == to_loader
@@ -153,6 +171,7 @@ class Keeper:
     async def _live(self, link: Link) -> None:
         """As long as the port is open and somebody is heard."""
         self.gateway.opened()
+        self.openings += 1
         feed = link.reports()
         self._board = board = Board(link)
         self._heard_s = time.monotonic()
@@ -169,7 +188,7 @@ class Keeper:
             found = self.gateway.heard(report, now_ns)
             self.gateway.wire(link.counters.bad, link.gaps, feed.dropped, now_ns)
             if isinstance(report, Log):
-                self._log(report)
+                self._log.take(report, self._heard_s)
             if self.gateway.state.counters.restarts != restarts or self._is_news(report):
                 self._ask.set()
             await self._tell(found)
@@ -182,7 +201,7 @@ class Keeper:
         """Ask who it is: at first, when it has started anew, and when nothing was heard for long."""
         while True:
             self._ask.clear()
-            info = await board.info()
+            info = await self._who(board)
             if self.settings.board and info.board != self.settings.board:
                 raise BoardRefused(
                     f"{self.settings.port} is a board {info.board}, expected {self.settings.board}",
@@ -199,6 +218,15 @@ class Keeper:
             if self.settings.sample_ms is not None and info.mode == "app":
                 await self._set_sampling(board, self.settings.sample_ms)
             await self._until_asked()
+
+    async def _who(self, board: Board) -> BoardInfo:
+        """What it says of itself; one that erases its flash, or starts, for somebody who has the turn may be silent for long."""
+        while True:
+            try:
+                return await board.info()
+            except BoardSilent:
+                if not self._turn.locked():
+                    raise
 
     async def _until_asked(self) -> None:
         while not self._ask.is_set():
@@ -233,6 +261,8 @@ class Keeper:
         """A port that is not there is looked for often; one that is there and does not work is tried ever more rarely."""
         if not self._is_plugged_in():
             backoff.reset()
+            if not self.is_starting:
+                self._listener.on_unplugged(self)
             await asyncio.sleep(LOOK_S)
         elif self.is_starting:
             await asyncio.sleep(RETRY_MIN_S)
@@ -242,22 +272,19 @@ class Keeper:
     def _is_plugged_in(self) -> bool:
         return Path(self.settings.port).exists()  # in /dev, which is memory
 
-    def _log(self, line: Log) -> None:
-        if not self._logs.take(time.monotonic()):
-            self._muted += 1
-            return
-        more = f" ({self._muted} lines before were left out)" if self._muted else ""
-        self._muted = 0
-        text = "".join(character if character.isprintable() else "?" for character in line.text)
-        log.log(min(max(line.level, logging.DEBUG), logging.ERROR), "mcu %s says: %s%s", self.name, text, more)
 
-
-def _labels(name: str, settings: McuSettings) -> tuple[str, ...]:
+async def _reset(board: Board, to_loader: bool) -> None:
     try:
-        return read_labels(settings)
-    except ValueError as error:  # there when the configuration was read, and gone since
-        log.error("mcu %s: classes are called by their numbers: %s", name, error)
-        return ()
+        await board.reset(to_loader=to_loader)
+    except BoardSilent:
+        pass
+    except PortLost as error:
+        if error.fault != "vanished":
+            raise
+
+
+def _policy(settings: McuSettings, labels: Sequence[str]) -> Policy:
+    return Policy(labels, settings.publish, settings.min_score)
 
 
 def _model(info: BoardInfo) -> str:

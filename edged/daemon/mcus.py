@@ -6,20 +6,25 @@ The keepers, and with them the serial port and its protocol, are loaded only whe
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from edged.core.event import Occurrence
 from edged.core.mcu import McuCounters, McuState
 from edged.core.problem import ProblemCode
 from edged.daemon.publishing import Publishing
-from edged.mcu.settings import McuSettings
+from edged.mcu.duties import Duties
+from edged.mcu.settings import McuSettings, read_labels
 
 if TYPE_CHECKING:
     from edged.daemon.mcu_commands import Commander
     from edged.daemon.mcu_keeper import Keeper
+
+log = logging.getLogger(__name__)
 
 SAID_AGAIN_S = 30.0
 """Between states of a board of which only counters differ."""
@@ -48,11 +53,13 @@ class Mcus:
         self._publishing = publishing
         self._happened = happened
         self._replaced = asyncio.Event()
+        self._serves = False  # at first everything else waits for commands to be listened to, before the broker brings any
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._said: dict[str, tuple[object, float]] = {}
         self._seen: set[str] = set()
         self._mended: dict[tuple[str, str], str] = {}
         self._commander: Commander | None = None
+        self.duties = Duties()
         self.keepers: dict[str, Keeper] = {}
         self.came: Callable[[Keeper], None] = lambda keeper: None
         """Called when a board said who it is."""
@@ -63,7 +70,7 @@ class Mcus:
         return all(name in self._seen for name, mcu in self._settings.items() if mcu.required)
 
     def replace(self, settings: Mapping[str, McuSettings]) -> None:
-        """Other settings hold: boards whose own differ are opened anew, the others go on."""
+        """Other settings hold: boards whose port, rate or kind differs are opened anew, the others go on by what holds now."""
         if self._settings != dict(settings):
             self._settings = dict(settings)
             self._replaced.set()
@@ -129,18 +136,25 @@ class Mcus:
         """See ``Listener``."""
         self.came(keeper)
 
+    def on_unplugged(self, keeper: Keeper) -> None:
+        """See ``Listener``."""
+        if not self.in_hand(keeper):
+            self.duties.forget(keeper.name)
+
+    def in_hand(self, keeper: Keeper) -> bool:
+        """See ``Listener``."""
+        return self.duties.in_hand(keeper.name)
+
     async def _settle(self) -> None:
         """Have a keeper for each board of the settings, and for no other."""
-        gone = [name for name, keeper in self.keepers.items() if self._settings.get(name) != keeper.settings]
+        wanted = self._settings
+        gone = [name for name, it in self.keepers.items() if name not in wanted or wanted[name].line != it.settings.line]
         await self._end(gone)
-        if self._settings:
-            from edged.daemon.mcu_keeper import Keeper
-
-            for name, settings in self._settings.items():
-                if name not in self.keepers:
-                    keeper = self.keepers[name] = Keeper(name, settings, self)
-                    self._tasks[name] = asyncio.create_task(keeper.run())
-                    self._publishing.mcu(keeper.gateway.state)
+        if wanted:
+            if self._serves:  # half a second of a Pi and more, in which cameras are to go on
+                await asyncio.to_thread(import_module, "edged.daemon.mcu_keeper")
+            self._keep(wanted)
+        self._serves = True
         takers = [name for name, settings in self._settings.items() if settings.commands]
         if takers or self._commander:
             from edged.daemon.mcu_commands import Commander
@@ -150,6 +164,20 @@ class Mcus:
         self._publishing.keep_mcus(self._settings)
         self._happened()
 
+    def _keep(self, wanted: Mapping[str, McuSettings]) -> None:
+        from edged.daemon.mcu_keeper import Keeper
+
+        for name, settings in wanted.items():
+            keeper = self.keepers.get(name)
+            if keeper is None:
+                keeper = self.keepers[name] = Keeper(name, settings, _labels(name, settings), self)
+                self._tasks[name] = asyncio.create_task(keeper.run())
+                self._publishing.mcu(keeper.gateway.state)
+            elif keeper.settings != settings:
+                keeper.configure(settings, _labels(name, settings))
+                if keeper.present:
+                    self.came(keeper)  # it may follow something else now
+
     async def _end(self, names: Sequence[str]) -> None:
         tasks = [self._tasks.pop(name) for name in names if name in self._tasks]
         for task in tasks:
@@ -158,4 +186,13 @@ class Mcus:
         for name in names:
             self.keepers.pop(name, None)
             self._said.pop(name, None)
+            self.duties.forget(name)
             self._mended = {key: why for key, why in self._mended.items() if key[0] != name}
+
+
+def _labels(name: str, settings: McuSettings) -> tuple[str, ...]:
+    try:
+        return read_labels(settings)
+    except ValueError as error:  # there when the configuration was read, and gone since
+        log.error("mcu %s: classes are called by their numbers: %s", name, error)
+        return ()

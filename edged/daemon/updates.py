@@ -10,51 +10,43 @@ import asyncio
 import logging
 import platform
 import random
-from collections.abc import AsyncIterator, Coroutine, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from edged import __version__
 from edged.config.schema import Settings, config_path
-from edged.core.errors import EdgedError, ModelRejected, UpdateFailed, UpdateRefused
+from edged.core.errors import EdgedError, ModelRejected, UpdateRefused
 from edged.core.tasks import run_together
 from edged.daemon.admission import Admission
 from edged.daemon.bench import KIND, DeviceBench, End, Exchange, followed
 from edged.daemon.benches import Benches
+from edged.daemon.broker_ways import NO_WAYS, BrokerWays
 from edged.daemon.clock import read_clock
 from edged.daemon.config_bench import ConfigBench
 from edged.daemon.drop import DropFolder
 from edged.daemon.gate import Gate
+from edged.daemon.given_up import GivenUp
 from edged.daemon.installed import begin, by_kind, chosen_bundles, open_inventory, without
 from edged.daemon.layers import KIND as CONFIG
 from edged.daemon.layers import Layers
-from edged.daemon.mcu_bench import KINDS as MCU_KINDS
-from edged.daemon.mcu_bench import McuBench, followed_by
+from edged.daemon.mcu_bench import McuBench
+from edged.daemon.mcu_images import KINDS as MCU_KINDS
+from edged.daemon.mcu_images import followed_by
 from edged.daemon.mcus import Mcus
 from edged.daemon.publishing import Publishing
 from edged.daemon.recorder import Recorder
 from edged.daemon.teller import Teller
-from edged.daemon.time_floor import keep_time
 from edged.infer.bundle import load_bundle
 from edged.infer.probe.records import Stated
-from edged.mqtt.carrier import MqttCarrier
-from edged.ota.announcement import announced
 from edged.ota.attempt import Kit, failed
-from edged.ota.channel import Trusted
-from edged.ota.download import download
 from edged.ota.local import Local
 from edged.ota.package import pack_directory
 from edged.ota.rollout import Device
 from edged.ota.settings import OtaSettings
 from edged.ota.slots import GoBack
-from edged.ota.topics import UpdateTopics
-from edged.ota.trust.floors import FloorFile
-from edged.ota.trust.keeper import verify
-from edged.ota.trust.records import Verify
-from edged.ota.updater import Updater, Ways
+from edged.ota.updater import Updater
 from edged.vision import ipc
 
 log = logging.getLogger(__name__)
@@ -67,13 +59,6 @@ FALL_BACK_S = 30.0
 """How long a trial that ended the vision process for good may take to be given up."""
 
 
-class Daemon(Exchange, Protocol):
-    """Who serves."""
-
-    def delivering(self) -> frozenset[str]:
-        """The cameras that deliver frames, or did until their recording ended."""
-
-
 class Replaced(Exception):
     """Ends the work of an updater; never leaves this file."""
 
@@ -83,7 +68,9 @@ class Parts:
     """Whom updates work with; without ``layers`` there is no file that anything could be laid over."""
 
     admission: Admission
-    exchange: Daemon
+    exchange: Exchange
+    delivering: Callable[[], frozenset[str]]
+    """The cameras that deliver frames, or did until their recording ended."""
     publishing: Publishing
     recorder: Recorder
     layers: Layers | None = None
@@ -103,18 +90,16 @@ class Updates:
         self._admission = parts.admission
         span_s = settings.ota.health_window_s if settings.ota else OtaSettings().health_window_s
         self.bench = DeviceBench(parts.admission, parts.exchange, lambda: self.settings, self._delegate, span_s)
-        self._floors = FloorFile(self._directory / "floor")
         self._gate = Gate()
         self._teller = Teller(parts.publishing, parts.recorder.put)
         self._updater: Updater | None = None
         self._replaced = asyncio.Event()
         self._layers = parts.layers
         self.config_bench = (
-            ConfigBench(parts.layers, lambda: self.settings, parts.exchange.delivering, span_s, self.bench.turned)
-            if parts.layers
-            else None
+            ConfigBench(parts.layers, lambda: self.settings, parts.delivering, span_s, self.bench.turned) if parts.layers else None
         )
-        self.mcu_bench = McuBench(parts.mcus, span_s, self._mcu_came) if parts.mcus else None
+        given_up = GivenUp(self._directory / "given-up")
+        self.mcu_bench = McuBench(parts.mcus, span_s, self._mcu_came, given_up) if parts.mcus else None
         self._begin()
         self._worked_with = self.settings
 
@@ -164,7 +149,7 @@ class Updates:
                 self._updater = None
 
     async def install(self, name: str, sha256: str, version: str) -> None:
-        """Install a packed bundle that was left in the inventory, for an id; raises UpdateRefused and UpdateFailed."""
+        """Install a packed bundle that was left in the inventory, for an id of a model; raises UpdateRefused and UpdateFailed."""
         updater, ota, inventory = self._updater, self.settings.ota, self.inventory
         if updater is None or ota is None or inventory is None:
             raise NOT_SET_UP
@@ -179,7 +164,7 @@ class Updates:
             raise failed(error) from error
 
     async def go_back(self, name: str) -> None:
-        """Let what served before serve again; raises UpdateRefused and UpdateFailed."""
+        """Let the model that served before under an id serve again; raises UpdateRefused and UpdateFailed."""
         if self._updater is None:
             raise NOT_SET_UP
         await self._updater.go_back(f"{KIND}/{name}")
@@ -273,44 +258,16 @@ class Updates:
         )
         kit = Kit(self.inventory, benches, self._teller, read_clock, asyncio.sleep, ota.health_window_s)
         works: list[Coroutine[Any, Any, None]] = []
-        ways = Ways(_silence, _unheard, _unheard)
+        ways = NO_WAYS
         if ota.root is not None and settings.mqtt is not None:
-            topics = UpdateTopics(settings.mqtt.topic_prefix, settings.device.fleet)
-            name = f"edged-{settings.device.fleet}-{settings.device.name}"
-            carrier = MqttCarrier(settings.mqtt, name, topics.reply(settings.device.name))
-            fetch = partial(download, carrier, topics, parts=self.inventory.parts, gate=self._gate)
-            ways = Ways(
-                partial(announced, carrier, topics, ota.channel),
-                partial(self._verify, ota.root, settings.device.fleet, ota.channel),
-                lambda signed, progress: fetch(signed, progress=progress),
-            )
-            works += [carrier.run(), keep_time(self._floors, settings.device.fleet, ota.channel, read_clock, asyncio.sleep)]
+            broker = BrokerWays(settings.mqtt, settings.device, ota, ota.root, self._directory)
+            ways = broker.ways(self.inventory.parts, self._gate)
+            works += broker.works()
         self._updater = Updater(self._things(), ways, kit, self._device, random.random)
         works.append(self._updater.run())
         if ota.drop_folder is not None:
             works.append(DropFolder(ota.drop_folder, self._install_dropped).run())
         return works
-
-    async def _verify(self, root: Path, fleet: str, channel: str, bundle: bytes) -> Trusted:
-        now = read_clock()
-        try:
-            given = await asyncio.to_thread(root.read_bytes)
-        except OSError as error:
-            raise UpdateFailed("interrupted", f"{root}: {error.strerror}", hint="[ota] root names it.") from error
-        verified = await verify(
-            Verify(
-                fleet=fleet,
-                channel=channel,
-                root=given,
-                bundle=bundle,
-                floor=await asyncio.to_thread(self._floors.read, fleet, channel),
-                directory=str(self._directory / "tuf"),
-                clock_unix_s=now.unix_ns // 10**9,
-                synchronised=now.quality == "synchronised",
-            )
-        )
-        await asyncio.to_thread(self._floors.keep, fleet, channel, verified.floor)
-        return Trusted(verified.targets, verified.expires_unix_s, verified.floor.time_unix_s, verified.numbering)
 
     def _device(self, path: str) -> Device:
         settings = self.settings
@@ -346,18 +303,3 @@ class Updates:
 def _ways(settings: Settings) -> object:
     """What an updater depends on besides what it follows."""
     return settings.ota, settings.mqtt, settings.device
-
-
-@asynccontextmanager
-async def _silence() -> AsyncIterator[AsyncIterator[bytes]]:
-    """No channel is followed."""
-
-    async def nothing() -> AsyncIterator[bytes]:
-        await asyncio.Event().wait()
-        yield b""
-
-    yield nothing()
-
-
-async def _unheard(*_: object) -> Any:
-    raise AssertionError("nothing comes without a channel")

@@ -12,17 +12,14 @@ from dataclasses import dataclass, replace
 from typing import Literal, TypeVar
 
 from edged.core.event import InferenceMade, InferenceSource, McuBack, McuLost, Occurrence
-from edged.core.mcu import McuCondition, McuState, SelfTestState, TrialState
+from edged.core.mcu import POWER_ON, McuCondition, McuState, TrialState
 from edged.core.problem import ProblemCode
 from edged.mcu.burst import Burst
 from edged.mcu.info import BoardInfo
 from edged.mcu.reading import read_top
-from edged.mcu.report import Bye, Health, Hello, Report, Result
+from edged.mcu.report import HASH_BYTES, SELF_TESTS, Bye, Health, Hello, Report, Result
 
 T = TypeVar("T")
-
-HASH_BYTES = 8
-"""Of an image's SHA-256 that reports carry, and that tell images of one board apart."""
 
 RESTARTS, RESTARTS_WITHIN_S = 3, 180.0
 """A board that starts so often by itself does not work. Longer than its trial window: one that goes back once is not meant."""
@@ -32,7 +29,6 @@ DAMAGED, DAMAGED_WITHIN_S = 10, 60.0
 
 WRAP = 1 << 32
 SOURCES: dict[int, InferenceSource] = {0: "sensor", 1: "injected"}
-SELF_TESTS: tuple[SelfTestState, ...] = ("not run", "passed", "failed", "none")
 TRIALS: tuple[TrialState, ...] = ("none", "trial", "confirmed")
 
 
@@ -52,7 +48,7 @@ class Gateway:
         self._policy = policy
         self.state = McuState(name, "starting", now_ns)
         self._boots: int | None = None
-        self._expected = 0
+        self._expected = self._reopened = False
         self._inference: int | None = None
         self._uptime_ms = 0
         self._label: str | None = None
@@ -61,10 +57,17 @@ class Gateway:
         self._damaged = Burst(DAMAGED, DAMAGED_WITHIN_S)
 
     def opened(self) -> None:
-        """The port is open: whoever is there may be another than before, or have started anew."""
-        self._boots = self._inference = None
-        self._expected = 0
+        """The port is open: whoever is there may be another than before, or have started anew.
+
+        What crashes on a board with USB of its own takes the port with it: how often it had started is remembered.
+        """
+        self._inference = None
+        self._reopened = True
         self._wire = (0, 0, 0)
+
+    def follow(self, policy: Policy) -> None:
+        """Results become events by other rules from now on."""
+        self._policy = policy
 
     def lost(self, reason: str, now_ns: int) -> McuLost | None:
         """It is not there; an occurrence if that is news."""
@@ -79,19 +82,19 @@ class Gateway:
     def tells(self, info: BoardInfo, now_ns: int) -> tuple[Occurrence, ...]:
         """It answered who it is."""
         found = self._is_there("online" if info.mode == "app" else "loader", now_ns)
-        self._note_boots(info.boots, now_ns)
+        self._note_boots(info.boots, now_ns, info.reset_reason, info.board)
         self.state = replace(
             self.state,
             board=info.board,
             engine=info.engine,
             firmware_version=info.version,
             firmware=short(info.hash),
-            firmware_state=_trial(info.state),
+            firmware_state=_of(TRIALS, info.state, "none"),
             model_name=info.model.name,
             model_version=info.model.version,
             model=short(info.model.hash) if info.model.name or any(info.model.hash) else "",
-            model_state=_trial(info.model.state),
-            self_test=_self_test(info.self_test),
+            model_state=_of(TRIALS, info.model.state, "none"),
+            self_test=_of(SELF_TESTS, info.self_test, "not run"),
             diagnosis=info.diagnosis,
             reset_reason=info.reset_reason,
             arena_used_bytes=info.arena_used_bytes,
@@ -105,12 +108,12 @@ class Gateway:
         match report:
             case Hello():
                 found = self._is_there("online" if report.mode else "loader", now_ns)
-                self._note_boots(report.boots, now_ns)
+                self._note_boots(report.boots, now_ns, report.reset_reason, report.board)
                 self._note_hello(report)
                 return found
             case Health():
                 found = self._is_there("online" if report.mode else "loader", now_ns)
-                self._note_boots(report.boots, now_ns)
+                self._note_boots(report.boots, now_ns, report.reset_reason, self.state.board)
                 self._note_health(report)
                 return found
             case Result():
@@ -120,12 +123,12 @@ class Gateway:
             case _:
                 return self._is_there(self.state.state if self.state.state in {"online", "loader"} else "online", now_ns)
 
-    def expect_restart(self) -> None:
-        """It was told to start anew: that is nothing to worry about."""
-        self._expected += 1
+    def expect_restart(self, *, expected: bool = True) -> None:
+        """It was told to start anew: that is nothing to worry about. Or it did not come to that."""
+        self._expected = expected
 
     def samples(self, period_ms: int | None) -> None:
-        """Its sensor is read so often now."""
+        """Its sensor is read so often now, until it starts anew; ``None``: as its firmware has it."""
         self.state = replace(self.state, sample_ms=period_ms)
 
     def wire(self, damaged: int, missed: int, dropped: int, now_ns: int) -> None:
@@ -173,17 +176,22 @@ class Gateway:
             return ()
         return (McuBack(before.mcu, max(0.0, (now_ns - before.since_ns) / 1e9), now_ns),)
 
-    def _note_boots(self, boots: int, now_ns: int) -> None:
+    def _note_boots(self, boots: int, now_ns: int, reason: int, board: str) -> None:
         before, self._boots = self._boots, boots
-        if before is not None and before != boots:
+        reopened, self._reopened = self._reopened, False
+        plugged_in = reopened and not self._expected and (reason == POWER_ON or board != self.state.board)
+        if plugged_in:
+            self.samples(None)
+        elif before is not None and before != boots:
             self._restarted(now_ns)
         self.state = replace(self.state, boots=boots)
 
     def _restarted(self, now_ns: int) -> None:
         self._inference = None
+        self.samples(None)
         self._count(restarts=1)
         if self._expected:
-            self._expected -= 1
+            self._expected = False
         else:
             self._restarts.note(now_ns)
 
@@ -284,12 +292,8 @@ def short(image_hash: bytes) -> str:
     return image_hash[:HASH_BYTES].hex()
 
 
-def _trial(text: str) -> TrialState:
-    return next((state for state in TRIALS if state == text), "none")
-
-
-def _self_test(text: str) -> SelfTestState:
-    return next((state for state in SELF_TESTS if state == text), "not run")
+def _of(table: Sequence[T], text: str, otherwise: T) -> T:
+    return next((state for state in table if state == text), otherwise)
 
 
 def _at(table: Sequence[T], index: int, otherwise: T) -> T:

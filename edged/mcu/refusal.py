@@ -64,7 +64,7 @@ _OURS = {
 """As firmware/core/result.h numbers them."""
 
 _HINTS = {
-    MGMT_ERR.ENOTSUP: "Does a firmware of edged run on it? For one of others, with MCUboot: --tool mcuboot.",
+    MGMT_ERR.ENOTSUP: "Does a firmware of edged run on it? `edged mcu flash --tool mcuboot` flashes others that have MCUboot.",
     MGMT_ERR.EBUSY: "Try again.",
 }
 

@@ -11,12 +11,17 @@ from dataclasses import dataclass, fields
 from typing import Any, ClassVar, TypeAlias
 
 from edged.core.errors import FrameInvalid
+from edged.core.mcu import SelfTestState
 from edged.mcu.frame import MAX_BODY_BYTES, Frame, pack
 
 _HELLO_END = struct.Struct("<8sBI")
 _RESULT = struct.Struct("<IBBBBBfiII8sH")
 _HEALTH = struct.Struct("<IIBBBBB10I")
 HASH_BYTES = 8
+"""Of an image's SHA-256: enough to tell images of one board apart."""
+
+SELF_TESTS: tuple[SelfTestState, ...] = ("not run", "passed", "failed", "none")
+"""As health reports number them."""
 
 
 @dataclass(frozen=True, slots=True)

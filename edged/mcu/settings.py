@@ -65,6 +65,11 @@ class McuSettings:
     """The same for its model."""
 
     @property
+    def line(self) -> tuple[str, int, str | None]:
+        """What its port is opened for; everything else can be another while it is open."""
+        return self.port, self.baud, self.board
+
+    @property
     def is_stable(self) -> bool:
         """Whether the port's name stays with the board."""
         return not re.search(r"/tty(ACM|USB)\d+$", self.port)

@@ -14,6 +14,8 @@ from edged.core.errors import EdgedError, UpdateFailed
 
 STOPPING = UpdateFailed("interrupted", "edged is stopping")
 
+BROKEN = UpdateFailed("interrupted", "a fault of edged, see its log")
+
 Request = Callable[[], Awaitable[None]]
 """Does what was asked for; raises EdgedError where it cannot be done."""
 
@@ -44,6 +46,8 @@ class Requests:
             else:
                 if not answer.done():
                     answer.set_result(None)
+            finally:
+                _fail(answer, BROKEN)  # where none of these: it ends the updater, and who waits is told before that
 
     @contextmanager
     def answered(self) -> Iterator[None]:

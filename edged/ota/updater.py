@@ -14,23 +14,19 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from edged.core.backoff import Backoff
 from edged.core.errors import BrokerRefused, BrokerUnreachable, UpdateFailed, UpdateRefused
 from edged.core.tasks import first_of, run_together
 from edged.ota import rollout
 from edged.ota.attempt import Attempt, Kit, Progress, failed, undisturbed
 from edged.ota.channel import Channel, Verify, Watch
 from edged.ota.local import Local, as_signed, chosen
+from edged.ota.pauses import Pauses
 from edged.ota.requests import Request, Requests
 from edged.ota.slots import Follow, GoBack, MarkBad, Renew, Revoke, advance, offer
 from edged.ota.status import State
 from edged.ota.target import SignedTarget
 
 log = logging.getLogger(__name__)
-
-RETRY_MIN_S = 5.0
-RETRY_MAX_S = 3600.0
-"""Between attempts at the same target. What fails for hours (a full disk, a broker that lacks chunks) waits for a person."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,7 +53,6 @@ class Updater:
         self._download = ways.download
         self._kit = kit
         self._device = device
-        self._random = random
         self._channel = Channel(
             *(ways.watch, ways.verify, kit.clock, kit.sleep, random), on_trusted=self._on_trusted, on_distrusted=self._on_distrusted
         )
@@ -65,8 +60,7 @@ class Updater:
         self._job: tuple[Attempt, asyncio.Task[None]] | None = None
         self._brought = False  # by a person, who wants it whatever else is signed, but for what is newer
         self._requests = Requests()
-        self._backoffs: dict[str, Backoff] = {}
-        self._again_ns: dict[str, tuple[SignedTarget, int]] = {}
+        self._pauses = Pauses(random)
 
     async def run(self) -> None:
         """Follow, for ever."""
@@ -88,8 +82,8 @@ class Updater:
         await self._ask(partial(self._go_back, path))
 
     def hurry(self, path: str) -> None:
-        """What kept an update of this from being tried may be over: do not wait any longer."""
-        if self._again_ns.pop(path, None):
+        """Whom an update of this is for is back: one that was not begun for want of them does not wait any longer."""
+        if self._pauses.hurry(path):
             self._wake.set()
 
     async def _ask(self, request: Request) -> None:
@@ -177,12 +171,13 @@ class Updater:
         async def fetch(progress: Progress) -> Path:
             return await self._download(signed, progress)
 
+        attempt = Attempt(signed, fetch, self._kit)
         try:
-            await self._run(Attempt(signed, fetch, self._kit))
+            await self._run(attempt)
         except UpdateRefused as error:
             await self._reject(signed, error)
         except UpdateFailed as error:
-            return self._fail(signed, error)
+            return self._fail(attempt, error)
         return None
 
     async def _heed_revoked(self, signed: SignedTarget) -> None:
@@ -226,10 +221,7 @@ class Updater:
         if max(now.unix_ns // 10**9, self._channel.trusted.floor_unix_s) >= self._channel.trusted.expires_unix_s:
             self._kit.say(signed, "failed", "expired", "what says that it is the newest has expired")
             return rollout.CLOCK_AGAIN_S  # which may be ahead, and be set
-        failed_one, again_ns = self._again_ns.get(signed.path, (None, 0))
-        if failed_one == signed and again_ns > now.monotonic_ns:
-            return (again_ns - now.monotonic_ns) / 1e9
-        return None
+        return self._pauses.left_s(signed, now.monotonic_ns)
 
     async def _run(self, attempt: Attempt, *, brought: bool = False) -> bool:
         """Raises what ``Attempt.run`` does; False, without an outcome, if something newer came before it served."""
@@ -259,19 +251,18 @@ class Updater:
         self._kit.say(signed, "rejected", error.code, error.message)
         await self._kit.tidy()
 
-    def _fail(self, signed: SignedTarget, error: UpdateFailed) -> float:
-        backoff = self._backoffs.setdefault(signed.path, Backoff(RETRY_MIN_S, RETRY_MAX_S, self._random))
-        if self._again_ns.get(signed.path, (None, 0))[0] != signed:
-            backoff.reset()
-        delay_s = backoff.next_delay_s()
-        self._again_ns[signed.path] = (signed, self._kit.clock().monotonic_ns + round(delay_s * 1e9))
+    def _fail(self, attempt: Attempt, error: UpdateFailed) -> float:
+        signed = attempt.signed
+        # What goes away because of a trial would come back at once, for the next.
+        may_hurry = error.code == "mcu_away" and not attempt.serving
+        delay_s = self._pauses.begin(signed, self._kit.clock().monotonic_ns, may_hurry=may_hurry)
         log.warning("%s %s: failed: %s; again in %.0f s", signed.path, signed.target.version, error, delay_s)
         self._kit.say(signed, "failed", error.code, error.message)
         return delay_s
 
     async def _install(self, local: Local) -> None:
         if local.path not in self._paths:
-            raise UpdateRefused("unknown_id", f"{local.path}: no model follows it", hint='Give one `follow = "ID"`.')
+            raise UpdateRefused("unknown_id", f"{local.path}: nothing here follows it", hint='Give a model `follow = "ID"`.')
         signed = chosen(local, self._newest(local.path), self._kit.inventory.slot(local.path))
 
         async def fetch(_: Progress) -> Path:

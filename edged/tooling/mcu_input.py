@@ -9,16 +9,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edged.core.errors import SourceUnusable
+from edged.mcu.reading import DTYPES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edged.mcu.info import TensorInfo
 
-_DTYPES = {1: np.float32, 2: np.int32, 3: np.uint8, 4: np.int64, 6: np.bool_, 7: np.int16, 9: np.int8}
-"""TFLite's TensorType."""
-
 PICTURES = {".bmp", ".png", ".jpg", ".jpeg"}
+SOUNDS = {".wav", ".mp3", ".flac", ".ogg", ".opus", ".m4a"}
 
 
 def make_inputs(
@@ -30,23 +29,32 @@ def make_inputs(
     as stored. A picture is scaled to the tensor's height and width, and its 0..255 to what the tensor can hold, unless
     ``raw_pixels``.
     """
+    if values and files:
+        raise SourceUnusable("files are named, and numbers are given by --value: it is one or the other")
     if values:
         return _from_values(tensors, values)
     if len(files) != len(tensors):
-        raise SourceUnusable(f"the model takes {len(tensors)} inputs, and {len(files)} files are named", hint="Or use --value.")
+        wanted = "1 input" if len(tensors) == 1 else f"{len(tensors)} inputs"
+        named = {0: "none is", 1: "1 is"}.get(len(files), f"{len(files)} are")
+        raise SourceUnusable(
+            f"the model takes {wanted}, and {named} given", hint="Name a file for each, or its numbers by --value."
+        )
     return tuple(_from_file(path, tensor, raw_pixels) for path, tensor in zip(files, tensors, strict=True))
 
 
 def _from_values(tensors: Sequence[TensorInfo], values: Sequence[float]) -> tuple[bytes, ...]:
     counts = [_count(tensor) for tensor in tensors]
     if len(values) != sum(counts):
-        raise SourceUnusable(f"the model takes {sum(counts)} numbers, and {len(values)} are given")
+        raise SourceUnusable(f"the model takes {sum(counts):,} numbers, and {len(values):,} came by --value")
     split = np.split(np.asarray(values, np.float64), np.cumsum(counts)[:-1])
     return tuple(_stored(part, tensor).tobytes() for part, tensor in zip(split, tensors, strict=True))
 
 
 def _from_file(path: Path, tensor: TensorInfo, raw_pixels: bool) -> bytes:
     try:
+        if path.suffix.lower() in SOUNDS:
+            hint = "Models of speech take features that were made of it: give those as .npy or .bin."
+            raise SourceUnusable(f"{path} is sound, which is not made into an input here", hint=hint)
         if path.suffix.lower() in PICTURES:
             data = _raw_pixels(path) if raw_pixels else _picture(path, tensor).tobytes()
         elif path.suffix.lower() == ".npy":
@@ -55,7 +63,7 @@ def _from_file(path: Path, tensor: TensorInfo, raw_pixels: bool) -> bytes:
         else:
             data = path.read_bytes()
     except (OSError, ValueError) as error:
-        raise SourceUnusable(f"{path}: {error}") from error
+        raise SourceUnusable(f"{path}: {getattr(error, 'strerror', None) or error}") from error
     if len(data) != tensor.size_bytes:
         shape = "x".join(map(str, tensor.shape))
         raise SourceUnusable(f"{path} gives {len(data):,} bytes, and the input {shape} has {tensor.size_bytes:,}")
@@ -101,15 +109,17 @@ def _stored(real: NDArray[np.float64], tensor: TensorInfo) -> NDArray[np.generic
     dtype = _dtype(tensor)
     if not np.issubdtype(dtype, np.integer):
         return real.astype(dtype)
+    if not np.isfinite(real).all():
+        raise SourceUnusable(f"an input of {dtype.name} holds no infinite number, and no NaN")
     limits = np.iinfo(dtype.type)  # type: ignore[type-var]  # it was asked whether it is one
     scaled = real / tensor.scale + tensor.zero_point if tensor.scale else real
     return np.clip(np.rint(scaled), limits.min, limits.max).astype(dtype)
 
 
 def _dtype(tensor: TensorInfo) -> np.dtype[np.generic]:
-    if tensor.dtype not in _DTYPES:
+    if tensor.dtype not in DTYPES:
         raise SourceUnusable(f"inputs of TFLite's type {tensor.dtype} are not known here")
-    return np.dtype(_DTYPES[tensor.dtype])
+    return np.dtype(DTYPES[tensor.dtype].name)
 
 
 def _count(tensor: TensorInfo) -> int:

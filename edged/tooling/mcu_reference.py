@@ -14,9 +14,9 @@ import numpy as np
 from edged.core.errors import ModelRejected
 from edged.infer.graph import Graph
 from edged.mcu.info import TensorInfo
+from edged.mcu.reading import DTYPES
 
-NUMBERS = {"float32": 1, "int32": 2, "uint8": 3, "int64": 4, "bool": 6, "int16": 7, "int8": 9}
-"""Of TFLite's types."""
+_NUMBERS = {dtype.name: number for number, dtype in DTYPES.items()}
 
 ARENA_BYTES = 16 << 20
 """More than any model of a microcontroller needs; only this machine's memory."""
@@ -47,7 +47,7 @@ def _tensor(details: dict[str, Any]) -> TensorInfo:
     quantised = details["quantization_parameters"]
     scale = float(quantised["scales"][0]) if len(quantised["scales"]) else 0.0
     zero = int(quantised["zero_points"][0]) if len(quantised["zero_points"]) else 0
-    return TensorInfo(NUMBERS[dtype.name], shape, scale, zero, int(np.prod(shape)) * dtype.itemsize)
+    return TensorInfo(_NUMBERS[dtype.name], shape, scale, zero, int(np.prod(shape)) * dtype.itemsize)
 
 
 def _graph(model: Path) -> Graph:
@@ -58,11 +58,13 @@ def _graph(model: Path) -> Graph:
 
 
 def _interpreter(model: Path) -> Any:
+    """Of a file that was found to be a model: TensorFlow Lite Micro believes what it reads."""
+    _ = _graph(model).main
     from tflite_micro.python.tflite_micro import runtime
 
     try:
         return runtime.Interpreter.from_bytes(model.read_bytes(), arena_size=ARENA_BYTES)
-    except (OSError, RuntimeError, ValueError) as error:
+    except (RuntimeError, ValueError) as error:
         raise ModelRejected(f"{model}: TensorFlow Lite Micro does not take it: {error}") from error
 
 

@@ -15,8 +15,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
-from edged.core.durable import replace_file
+from edged.core.durable import sync_directory
 from edged.core.errors import OutputUnwritable, SecretUnreadable, ToolFailed
+from edged.core.secrets import check_private
 from edged.mcu.image import HEADER_BYTES, MAX_BOARD_CHARS, MAX_NAME_CHARS, Image, parse
 
 PUBLIC_SUFFIX = ".pub.pem"
@@ -24,7 +25,7 @@ SIGNING_TIMEOUT_S = 60
 """imgtool reads the payload and hashes it once."""
 
 _MAX_IMAGE_BYTES = 16 << 20  # imgtool wants to know a slot's size; whether an image fits a board is asked where the board is known
-_MAX_ADDRESS = 0xFFFFFFFF
+_MAX_ADDRESS = _MAX_COUNTER = 0xFFFFFFFF
 _BOARD_ENTRY, _NAME_ENTRY = 0xA0, 0xA1
 
 
@@ -55,30 +56,38 @@ def public_path(private: Path) -> Path:
 
 
 def generate_key(private: Path) -> Path:
-    """Write a new P-256 key pair, never over one that is there, and return the path of its public half.
+    """Write a new P-256 key pair, neither half over a file that is there, and return the path of its public half.
 
-    Raises OutputUnwritable.
+    Raises OutputUnwritable; then there is neither of them.
     """
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import ec
 
     key = ec.generate_private_key(ec.SECP256R1())
     pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    public = public_path(private)
+    form = serialization.PublicFormat.SubjectPublicKeyInfo
+    public, public_pem = public_path(private), key.public_key().public_bytes(serialization.Encoding.PEM, form)
+    made: list[Path] = []
     try:
-        fd = os.open(private, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(fd, "wb") as file:
-            file.write(pem)
-            os.fsync(file.fileno())
-        form = serialization.PublicFormat.SubjectPublicKeyInfo
-        replace_file(public, key.public_key().public_bytes(serialization.Encoding.PEM, form))
-    except FileExistsError:
-        raise OutputUnwritable(
-            f"{private} is there already", hint="A key that is lost cannot be made again: name another file."
-        ) from None
+        for path, mode, data in ((public, 0o644, public_pem), (private, 0o600, pem)):
+            _write_new(path, mode, data, made)
+        sync_directory(private.parent)
     except OSError as error:
+        for path in made:
+            path.unlink()
+        if isinstance(error, FileExistsError):
+            hint = "Loaders may trust it, and a key that is lost cannot be made again: name another file."
+            raise OutputUnwritable(f"{error.filename} is there already", hint=hint) from None
         raise OutputUnwritable(f"{error.filename or private}: {error.strerror}") from None
     return public
+
+
+def _write_new(path: Path, mode: int, data: bytes, made: list[Path]) -> None:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+        made.append(path)
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def key_hash(path: Path) -> bytes:
@@ -99,8 +108,10 @@ def key_hash(path: Path) -> bytes:
             public = loaded if isinstance(loaded, ec.EllipticCurvePublicKey) else None
     except OSError as error:
         raise SecretUnreadable(f"{path}: {error.strerror}", fault="missing") from None
-    except (ValueError, TypeError) as error:
-        raise SecretUnreadable(f"{path} is no unencrypted PEM key: {error}", fault="unusable") from None
+    except (ValueError, TypeError):
+        raise SecretUnreadable(
+            f"{path} is no unencrypted PEM key", hint="`edged mcu keygen` makes one.", fault="unusable"
+        ) from None
     if public is None or not isinstance(public.curve, ec.SECP256R1):
         raise SecretUnreadable(f"{path} is no key on the curve P-256", hint="`edged mcu keygen` makes one.", fault="unusable")
     der = public.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
@@ -137,7 +148,9 @@ def _sign(payload: bytes, key: Path, *, version: str, counter: int, entries: dic
         raise ValueError("there is nothing to sign")
     if find_spec("imgtool") is None:
         raise ToolFailed("imgtool is not installed", hint="`pip install 'edged[mcu]'` installs it.")
-    expected_key = key_hash(key)
+    if not 0 <= counter <= _MAX_COUNTER:
+        raise ValueError(f"a counter is from 0 to {_MAX_COUNTER:,}, and {counter:,} is not")
+    expected_key = _signing_key(key)
     with tempfile.TemporaryDirectory() as directory:
         work = Path(directory)
         (work / "payload.bin").write_bytes(payload)
@@ -153,10 +166,21 @@ def _sign(payload: bytes, key: Path, *, version: str, counter: int, entries: dic
         except subprocess.TimeoutExpired:
             raise ToolFailed(f"imgtool did not end within {SIGNING_TIMEOUT_S} s") from None
         if done.returncode:
-            raise ToolFailed(f"imgtool: {(done.stderr or done.stdout).strip().splitlines()[-1:] or 'no reason given'}")
+            raise ToolFailed(f"imgtool: {' '.join((done.stderr or done.stdout).strip().splitlines()[-1:]) or 'no reason given'}")
         signed = (work / "signed.bin").read_bytes()
     _check(parse(signed), payload, version, counter, expected_key)
     return signed
+
+
+def _signing_key(path: Path) -> bytes:
+    """The hash of a key that can sign, and that is its owner's alone; raises SecretUnreadable."""
+    found = key_hash(path)
+    if b"PRIVATE KEY" not in path.read_bytes():
+        raise SecretUnreadable(
+            f"{path} is a public key, and only a private one signs", hint="Name the file that `keygen` was given."
+        )
+    check_private(path)
+    return found
 
 
 def _version(version: str) -> str:

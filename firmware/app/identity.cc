@@ -33,29 +33,6 @@ const char* word(protocol::SelfTest test) {
 
 }  // namespace
 
-VersionText::VersionText(const boot::Handoff::Running& running) {
-  if (running.slot == boot::kNoSlot) return;
-  const boot::Version& version = running.version;
-  number(version.major);
-  text_[size_++] = '.';
-  number(version.minor);
-  text_[size_++] = '.';
-  number(version.revision);
-  if (version.build == 0) return;
-  text_[size_++] = '.';
-  number(version.build);
-}
-
-void VersionText::number(uint32_t value) {
-  char digits[10];
-  size_t count = 0;
-  do {
-    digits[count++] = static_cast<char>('0' + value % 10);
-    value /= 10;
-  } while (value != 0);
-  while (count != 0) text_[size_++] = digits[--count];
-}
-
 // A trial ends with its confirmation, which the journal knows of and the block of the loader does not.
 protocol::ImageState image_state(const Identity& identity, boot::Kind kind) {
   if (identity.handoff.of(kind).slot == boot::kNoSlot) return protocol::ImageState::kNone;

@@ -6,23 +6,22 @@
 
 #include "boot/handoff.h"
 #include "boot/slots.h"
+#include "boot/version_text.h"
 #include "protocol/cbor.h"
 #include "protocol/report.h"
 
 namespace edged::app {
 
-// "1.2.3", or "1.2.3.4" with a build number; empty for an image that is not there.
+// As boot::VersionText; empty for an image that is not there.
 class VersionText {
  public:
-  explicit VersionText(const boot::Handoff::Running& running);
-  [[nodiscard]] std::string_view text() const { return {text_, size_}; }
+  explicit VersionText(const boot::Handoff::Running& running)
+      : text_(running.version), runs_(running.slot != boot::kNoSlot) {}
+  [[nodiscard]] std::string_view text() const { return runs_ ? text_.text() : std::string_view(); }
 
  private:
-  static constexpr size_t kLongest = 3 + 1 + 3 + 1 + 5 + 1 + 10;
-  void number(uint32_t value);
-
-  char text_[kLongest];
-  size_t size_ = 0;
+  boot::VersionText text_;
+  bool runs_;
 };
 
 struct Identity {

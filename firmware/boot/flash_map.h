@@ -31,8 +31,36 @@ struct FlashMap {
   }
 };
 
-// kOutOfRange if a region leaves the device, does not fill whole sectors, is empty, or meets another; a journal's must
-// be one sector.
-[[nodiscard]] Status check(const FlashMap& map, const hal::Flash::Geometry& geometry);
+namespace detail {
+
+constexpr bool fits(const Region& region, const hal::Flash::Geometry& geometry) {
+  if (region.size == 0 || region.address % geometry.erase_size != 0 || region.size % geometry.erase_size != 0)
+    return false;
+  return region.address < geometry.size && region.size <= geometry.size - region.address;
+}
+
+constexpr bool meet(const Region& a, const Region& b) {
+  return a.address < b.address + b.size && b.address < a.address + a.size;
+}
+
+}  // namespace detail
+
+// For a static_assert beside each map. kOutOfRange if a region leaves the device, does not fill whole sectors, is
+// empty, or meets another; a journal's must be one sector.
+[[nodiscard]] constexpr Status check(const FlashMap& map, const hal::Flash::Geometry& geometry) {
+  constexpr uint32_t kRegions = 3 * 2;
+  const Region regions[kRegions] = {map.firmware[0], map.firmware[1], map.model[0],
+                                    map.model[1],    map.journal[0],  map.journal[1]};
+  for (uint32_t i = 0; i < kRegions; ++i) {
+    if (!detail::fits(regions[i], geometry)) return Status::kOutOfRange;
+    for (uint32_t j = 0; j < i; ++j) {
+      if (detail::meet(regions[i], regions[j])) return Status::kOutOfRange;
+    }
+  }
+  for (const Region& sector : map.journal) {
+    if (sector.size != geometry.erase_size) return Status::kOutOfRange;
+  }
+  return Status::kOk;
+}
 
 }  // namespace edged::boot

@@ -11,6 +11,8 @@ namespace {
 using testing::kGeometry;
 using testing::kMap;
 
+static_assert(ok(check(kMap, kGeometry)), "a port's map is checked when it is compiled");
+
 TEST(FlashMap, RegionsAreSectorsOfTheirOwn) {
   EXPECT_EQ(check(kMap, kGeometry), Status::kOk);
   FlashMap map = kMap;
@@ -43,6 +45,23 @@ TEST(Handoff, AnyFlippedBitBreaksItsSeal) {
     bytes[bit / 8] = static_cast<uint8_t>(bytes[bit / 8] ^ 1U << bit % 8);
   }
   EXPECT_TRUE(sealed(handoff));
+}
+
+TEST(Handoff, WithoutItsSealNothingRuns) {
+  Handoff handoff{};
+  handoff.of(Kind::kFirmware).slot = 1;
+  handoff.of(Kind::kModel).slot = 0;
+  handoff.model_address = 0x1000;
+  seal(handoff);
+  const Result<Running> running = what_runs(handoff);
+  ASSERT_TRUE(running.ok());
+  EXPECT_EQ(running.value().of(Kind::kFirmware), 1);
+  EXPECT_EQ(running.value().of(Kind::kModel), 0);
+  handoff.model_size = 1;
+  EXPECT_EQ(what_runs(handoff).status(), Status::kCorrupt);
+  EXPECT_EQ(handoff.model_address, 0U);
+  EXPECT_EQ(handoff.of(Kind::kFirmware).slot, kNoSlot);
+  EXPECT_EQ(handoff.of(Kind::kModel).slot, kNoSlot);
 }
 
 }  // namespace

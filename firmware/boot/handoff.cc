@@ -1,6 +1,7 @@
 #include "boot/handoff.h"
 
 #include <cstddef>
+#include <cstring>
 
 #include "protocol/crc.h"
 
@@ -28,6 +29,19 @@ void stay_in_loader(Handoff& handoff) {
 void settled(Handoff& handoff) {
   handoff.crashes = 0;
   seal(handoff);
+}
+
+void clear(Handoff& handoff) {
+  std::memset(static_cast<void*>(&handoff), 0, sizeof handoff);
+  for (Handoff::Running& running : handoff.running) running.slot = kNoSlot;
+}
+
+Result<Running> what_runs(Handoff& handoff) {
+  if (!sealed(handoff)) {
+    clear(handoff);
+    return Status::kCorrupt;
+  }
+  return Running{{handoff.of(Kind::kFirmware).slot, handoff.of(Kind::kModel).slot}};
 }
 
 }  // namespace edged::boot

@@ -10,6 +10,8 @@
 
 #include "boot/flash_map.h"
 #include "boot/image.h"
+#include "boot/slots.h"
+#include "core/result.h"
 #include "hal/system.h"
 
 namespace edged::boot {
@@ -41,7 +43,8 @@ struct Handoff {
   uint32_t crashes;  // starts in a row that ended by watchdog or fault
   uint32_t boots;
   hal::ResetReason reset_reason;  // of the reset before the loader started
-  uint8_t reserved[7];
+  uint8_t deciding;  // 1 while the loader chooses; found at a start, it was the loader that did not come to an end
+  uint8_t reserved[6];
   uint64_t model_address;  // of the model package in memory, verified; 0 if none
   uint32_t model_size;     // bytes of it
   uint32_t reserved_too;
@@ -62,5 +65,11 @@ void seal(Handoff& handoff);
 // crash after weeks of work is no crash in a row.
 void stay_in_loader(Handoff& handoff);
 void settled(Handoff& handoff);
+
+// For the application, before it believes anything of the block: the slots that run. kCorrupt if the seal is broken; it
+// then is cleared.
+[[nodiscard]] Result<Running> what_runs(Handoff& handoff);
+// Nothing runs, there is no model, and no start was counted; not sealed.
+void clear(Handoff& handoff);
 
 }  // namespace edged::boot

@@ -3,6 +3,8 @@
 #include <cstring>
 #include <string_view>
 
+#include "boot/version_text.h"
+
 namespace edged::boot {
 namespace {
 
@@ -11,32 +13,6 @@ using protocol::CborWriter;
 using protocol::SmpOp;
 
 enum Command : uint8_t { kState = 0, kUpload = 1, kErase = 5 };
-
-constexpr size_t kMaxVersion = sizeof "255.255.65535.4294967295";
-
-char* put_number(char* at, uint32_t number) {
-  char digits[10];
-  int count = 0;
-  do {
-    digits[count++] = static_cast<char>('0' + number % 10);
-    number /= 10;
-  } while (number > 0);
-  while (count > 0) *at++ = digits[--count];
-  return at;
-}
-
-std::string_view write_version(const Version& version, char (&text)[kMaxVersion]) {
-  char* at = put_number(text, version.major);
-  *at++ = '.';
-  at = put_number(at, version.minor);
-  *at++ = '.';
-  at = put_number(at, version.revision);
-  if (version.build != 0) {
-    *at++ = '.';
-    at = put_number(at, version.build);
-  }
-  return {text, static_cast<size_t>(at - text)};
-}
 
 // A key that may be absent.
 Result<Bytes> optional_bytes(const CborReader& body, std::string_view key) {
@@ -64,11 +40,10 @@ Status ImageGroup::handle(const protocol::SmpHeader& header, CborReader& body, C
 
 void ImageGroup::put(CborWriter& out, Kind kind, uint8_t slot, const Image& image) {
   const ImageState& state = slots_.state().of(kind);
-  char version[kMaxVersion];
   out.begin_map();
   out.key("image").put_uint(static_cast<uint8_t>(kind));
   out.key("slot").put_uint(slot);
-  out.key("version").put_text(write_version(image.version, version));
+  out.key("version").put_text(VersionText(image.version).text());
   out.key("hash").put_bytes(image.hash);
   out.key("bootable").put_bool(ok(slots_.admit(kind, slot, image)));
   out.key("pending").put_bool(state.stage == Stage::kPending && state.trial == slot);
@@ -83,7 +58,7 @@ Status ImageGroup::read_state(CborWriter& out) {
   for (const Kind kind : kAllKinds) {
     for (uint8_t slot = 0; slot < kSlots; ++slot) {
       Image image;
-      if (ok(slots_.inspect(kind, slot, image))) put(out, kind, slot, image);
+      if (ok(slots_.look(kind, slot, image))) put(out, kind, slot, image);
     }
   }
   out.end();
@@ -97,7 +72,7 @@ Status ImageGroup::find(Bytes hash, Kind& kind, uint8_t& slot) {
   for (const Kind one : kAllKinds) {
     for (uint8_t index = 0; index < kSlots; ++index) {
       Image image;
-      if (!ok(slots_.inspect(one, index, image)) || std::memcmp(image.hash, hash.data(), kHashSize) != 0) continue;
+      if (!ok(slots_.look(one, index, image)) || std::memcmp(image.hash, hash.data(), kHashSize) != 0) continue;
       if (ok(found) && slots_.running().of(one) == index) continue;
       kind = one;
       slot = index;
@@ -162,9 +137,14 @@ Status ImageGroup::upload(const CborReader& body, CborWriter& out) {
   return Status::kOk;
 }
 
-// Slots are counted through all kinds here, as clients do that send no image.
+// Slots are counted through all kinds here, as clients do that send no image. Without a number it is the slot that the
+// next firmware would go to.
 Status ImageGroup::erase(const CborReader& body) {
-  const Result<uint32_t> number = body.uint_of("slot", 1);
+  const Result<uint32_t> number = body.uint_of("slot");
+  if (number.status() == Status::kNotFound) {
+    const Result<uint8_t> slot = slots_.upload_slot(Kind::kFirmware);
+    return slot.ok() ? upload_.erase(Kind::kFirmware, slot.value()) : slot.status();
+  }
   if (!number.ok()) return number.status();
   if (number.value() >= kKinds * kSlots) return Status::kOutOfRange;
   return upload_.erase(kAllKinds[number.value() / kSlots], static_cast<uint8_t>(number.value() % kSlots));

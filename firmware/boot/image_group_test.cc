@@ -215,6 +215,30 @@ TEST_F(ImageGroupTest, ErasesASlotThatIsNotNeeded) {
   EXPECT_FALSE(ok(board_.slots().inspect(Kind::kFirmware, 1, image)));
 }
 
+TEST_F(ImageGroupTest, TheLoaderKeepsWhatAStartWouldGoBackTo) {
+  board_.place(Kind::kFirmware, 1, firmware(2));
+  State state = board_.slots().state();
+  state.of(Kind::kFirmware).active = 1;
+  ASSERT_EQ(board_.slots().record(state), Status::kOk);
+  group_.emplace(board_.open({}));
+  EXPECT_EQ(ask(SmpOp::kWrite, 5, [](CborWriter& body) { body.key("slot").put_uint(1); }), Status::kWrongState);
+  ASSERT_EQ(ask(SmpOp::kWrite, 5), Status::kOk) << "without a number it is the other one";
+  EXPECT_EQ(board_.start(ResetReason::kRequested).slot, 1);
+}
+
+TEST_F(ImageGroupTest, AListIsReadFromFlashOnce) {
+  ASSERT_EQ(upload(firmware(2)), Status::kOk);
+  board_.flash().take({1, 0, 0});
+  uint64_t reads_ns[2];
+  for (uint64_t& one : reads_ns) {
+    const uint64_t before = board_.flash().elapsed_ns();
+    ASSERT_EQ(ask(SmpOp::kRead, 0), Status::kOk);
+    one = board_.flash().elapsed_ns() - before;
+  }
+  EXPECT_GT(reads_ns[0], 400U);
+  EXPECT_LE(reads_ns[1], 2 * 32U) << "but for the headers of two empty slots";
+}
+
 TEST_F(ImageGroupTest, TheLoaderConfirmsNothing) {
   group_.emplace(board_.open({}));
   EXPECT_EQ(state({}, true), Status::kWrongState);

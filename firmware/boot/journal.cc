@@ -92,13 +92,17 @@ Status Journal::scan(uint8_t sector, State& state) {
 
 Status Journal::open(State& state) {
   const hal::Flash::Geometry geometry = flash_.geometry();
-  if (kRecordSize % geometry.program_size != 0 || geometry.page_size % kRecordSize != 0) return Status::kUnsupported;
+  writable_ = false;
   state = State{};
+  if (kRecordSize % geometry.program_size != 0 || geometry.page_size % kRecordSize != 0) return Status::kUnsupported;
+  State found;
   sequence_ = 0;
   sector_ = kNoSlot;
   for (uint8_t sector = 0; sector < 2; ++sector) {
-    if (const Status status = scan(sector, state); !ok(status)) return status;
+    if (const Status status = scan(sector, found); !ok(status)) return status;
   }
+  state = found;
+  writable_ = true;
   return sector_ == kNoSlot ? Status::kNotFound : Status::kOk;
 }
 
@@ -119,6 +123,7 @@ Status Journal::write(const State& state) {
 }
 
 Status Journal::append(const State& state) {
+  if (!writable_) return Status::kWrongState;
   if (sector_ != kNoSlot && ok(write(state))) return Status::kOk;
   // The other sector is erased however it looks: an erase that was cut may leave bits that only seem to be erased.
   const uint8_t full = sector_;

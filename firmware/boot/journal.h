@@ -63,10 +63,13 @@ class Journal {
   Journal(hal::Flash& flash, const FlashMap& map) : flash_(flash), map_(map) {}
 
   // Finds the state. kNotFound: there is no valid record, and append() begins anew. kUnsupported: this flash cannot
-  // program records (see kRecordSize).
+  // program records (see kRecordSize). After any other failure the state is that of a new device, and it is not
+  // writable(): what could not be read is not overwritten.
   [[nodiscard]] Status open(State& state);
   // Makes this the state. When it fails, the state is what it was before, or this: whatever open() finds next.
+  // kWrongState where it is not writable().
   [[nodiscard]] Status append(const State& state);
+  [[nodiscard]] bool writable() const { return writable_; }
 
  private:
   [[nodiscard]] Status scan(uint8_t sector, State& state);
@@ -74,6 +77,7 @@ class Journal {
 
   hal::Flash& flash_;
   const FlashMap& map_;
+  bool writable_ = false;     // open() found a record, or that there is none
   uint32_t sequence_ = 0;     // of the last valid record or attempt; the first has 1
   uint8_t sector_ = kNoSlot;  // that holds it
   uint32_t next_ = 0;         // offset in that sector behind everything ever programmed

@@ -126,6 +126,22 @@ TEST(Journal, ADamagedRecordIsNone) {
   }
 }
 
+TEST(Journal, IsNotWrittenBeforeItWasRead) {
+  Device device;
+  State found;
+  Journal journal(device.flash, kMap);
+  EXPECT_EQ(journal.append(numbered(1)), Status::kWrongState) << "it was not opened";
+  ASSERT_EQ(journal.open(found), Status::kNotFound);
+  ASSERT_EQ(journal.append(numbered(1)), Status::kOk);
+  device.flash.make_unreadable(kMap.journal[1].address, 1);
+  EXPECT_EQ(journal.open(found), Status::kFlashFailed);
+  EXPECT_EQ(found.boots, 0U) << "what one sector says may be old";
+  EXPECT_EQ(journal.append(numbered(2)), Status::kWrongState);
+  device.flash.make_unreadable(0, 0);
+  ASSERT_EQ(journal.open(found), Status::kOk);
+  EXPECT_EQ(found.boots, 1U);
+}
+
 TEST(Journal, SaysWhenFlashCannotHoldIt) {
   Device device;
   State found;

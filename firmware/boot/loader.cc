@@ -1,6 +1,7 @@
 #include "boot/loader.h"
 
 #include <cstring>
+#include <utility>
 
 namespace edged::boot {
 namespace {
@@ -48,7 +49,7 @@ Status Loader::prepare(Kind kind, uint8_t slot, Choice& choice) {
     if (image.total_size > memory.size()) return Status::kTooLarge;
     const MutableBytes copied = memory.first(image.total_size);
     if (const Status status = stored.read(0, copied); !ok(status)) return status;
-    MemorySource source(copied);
+    MemorySource source(copied, slots_.watchdog());
     const Status status = verify(source, Extent::kFile, slots_.key(), {kind, slots_.board()}, image);
     if (!ok(status)) return status;
     choice.payload = copied.part(kHeaderSize, image.payload_size);
@@ -57,18 +58,21 @@ Status Loader::prepare(Kind kind, uint8_t slot, Choice& choice) {
 }
 
 // Nothing that may start is active, as on a new device or after its flash decayed: what was active before comes first,
-// then the highest version. What failed its trial does not come back by itself.
+// then the highest version. What failed its trial does not come back by itself. The order is taken from headers as they
+// are, since whatever comes first is verified before it starts.
 Loader::Choice Loader::fall_back(Kind kind, ImageState& state) {
   uint8_t order[1 + kSlots] = {state.previous, 0, 1};
-  Image first, second;
-  const bool both = ok(slots_.inspect(kind, 0, first)) && ok(slots_.inspect(kind, 1, second));
-  if (both && first.version < second.version) {
-    order[1] = 1;
-    order[2] = 0;
+  Image images[kSlots];
+  for (uint8_t slot = 0; slot < kSlots; ++slot) {
+    FlashSource source(slots_.flash(), slots_.region(kind, slot));
+    if (!ok(read_image(source, Extent::kSlot, images[slot]))) images[slot] = Image{};
   }
-  for (const uint8_t slot : order) {
+  if (images[0].version < images[1].version) std::swap(order[1], order[2]);
+  for (uint32_t i = 0; i < sizeof order; ++i) {
+    const uint8_t slot = order[i];
     Choice choice;
-    if (slot == kNoSlot || slot == state.active || rejected(state, slot) || !ok(prepare(kind, slot, choice))) continue;
+    if (slot == kNoSlot || slot == state.active || rejected(state, slot) || (i > 0 && slot == order[0])) continue;
+    if (!ok(prepare(kind, slot, choice))) continue;
     state.active = slot;
     state.previous = kNoSlot;
     if (choice.image.counter > state.floor) state.floor = choice.image.counter;
@@ -121,16 +125,28 @@ void Loader::hand_over(Kind kind, const Choice& choice) {
   copy_text(choice.image.name, running.name);
 }
 
+// A start that the watchdog ends while it reads and verifies is counted as well: so this is sealed before it begins.
+void Loader::begin(hal::ResetReason reason, uint32_t crashes, uint32_t boots) {
+  clear(handoff_);
+  handoff_.crashes = crashes;
+  handoff_.boots = boots;
+  handoff_.reset_reason = reason;
+  handoff_.deciding = 1;
+  copy_text(slots_.board(), handoff_.board);
+  seal(handoff_);
+}
+
 Decision Loader::start(hal::ResetReason reason) {
   const bool known = sealed(handoff_);
-  uint32_t crashes = known && crashed(reason) ? handoff_.crashes + 1 : 0;
   Decision decision;
   if (known && handoff_.request == Request::kStayInLoader) decision.recovery = Recovery::kAsked;
 
   State state = slots_.state();
-  if (take_back(state)) crashes = 0;  // what crashed is not what starts now
+  const bool other = take_back(state) && !(known && handoff_.deciding != 0);  // what crashed is not what starts now
+  const uint32_t crashes = known && crashed(reason) && !other ? handoff_.crashes + 1 : 0;
   if (crashes >= kMaxCrashes) decision.recovery = Recovery::kCrashes;
   ++state.boots;
+  begin(reason, crashes, state.boots);
 
   Choices choices;
   if (decision.recovery == Recovery::kNone) {
@@ -147,15 +163,11 @@ Decision Loader::start(hal::ResetReason reason) {
     static_cast<void>(slots_.record(state));  // a start that is not counted does not keep anyone from mending it
   }
 
-  std::memset(static_cast<void*>(&handoff_), 0, sizeof handoff_);
-  handoff_.crashes = crashes;
-  handoff_.boots = state.boots;
-  handoff_.reset_reason = reason;
-  copy_text(slots_.board(), handoff_.board);
   hand_over(Kind::kFirmware, choices.firmware);
   hand_over(Kind::kModel, choices.model);
   handoff_.model_address = reinterpret_cast<uintptr_t>(choices.model.payload.data());
   handoff_.model_size = static_cast<uint32_t>(choices.model.payload.size());
+  handoff_.deciding = 0;
   seal(handoff_);
   decision.slot = choices.firmware.slot;
   decision.firmware = choices.firmware.image;

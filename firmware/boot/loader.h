@@ -34,7 +34,7 @@ class Loader {
   Loader(Slots& slots, const Memory& memory, Handoff& handoff) : slots_(slots), memory_(memory), handoff_(handoff) {}
 
   // Decides what this start runs, copies and verifies it, writes the journal and seals the handoff. `reason` is of the
-  // reset before this start.
+  // reset before this start. What the journal does not say, since it could not be read, is as on a new device.
   [[nodiscard]] Decision start(hal::ResetReason reason);
 
  private:
@@ -53,6 +53,7 @@ class Loader {
   [[nodiscard]] Choice choose(Kind kind, ImageState& state, bool trials);
   [[nodiscard]] Choice fall_back(Kind kind, ImageState& state);
   [[nodiscard]] Status prepare(Kind kind, uint8_t slot, Choice& choice);
+  void begin(hal::ResetReason reason, uint32_t crashes, uint32_t boots);
   void hand_over(Kind kind, const Choice& choice);
 
   Slots& slots_;

@@ -170,5 +170,90 @@ TEST_F(LoaderTest, ATrialThatCannotBeNotedDoesNotStart) {
   EXPECT_EQ(decision.recovery, Recovery::kNone);
 }
 
+// Flash on which reading a slot takes longer than a watchdog waits.
+class SlowLoaderTest : public LoaderTest {
+ protected:
+  static constexpr uint64_t kByteNs = 1000000;
+  static constexpr uint64_t kWatchdogNs = 520 * kByteNs;  // a block of a hash, and a little
+
+  SlowLoaderTest() { board_.flash().take({kByteNs, 10 * kByteNs, 400 * kByteNs}); }
+};
+
+TEST_F(SlowLoaderTest, NoStepOfAStartIsLongerThanItsWatchdogWaits) {
+  fill(2, 1);
+  board_.place(Kind::kModel, 0, image(Kind::kModel, 1));
+  board_.place(Kind::kModel, 1, image(Kind::kModel, 2));
+  damage(Kind::kFirmware, 0);
+  damage(Kind::kModel, 1);
+  EXPECT_EQ(board_.start(ResetReason::kPowerOn).slot, 1);
+  EXPECT_EQ(runs(Kind::kModel).slot, 0);
+  EXPECT_GT(board_.flash().elapsed_ns(), 6 * kWatchdogNs) << "else this shows nothing";
+  EXPECT_LE(board_.watch().longest_ns(), kWatchdogNs);
+}
+
+TEST_F(SlowLoaderTest, NeitherIsOneOfHashingMemory) {
+  constexpr uint32_t kBytes = 64 * 1024;
+  const Blob memory(kBytes);
+  MemorySource source({memory.data(), memory.size()}, board_.open({}).watchdog());
+  const uint32_t before = board_.watch().feeds();
+  uint8_t hash[kHashSize];
+  ASSERT_EQ(sha256(source, kBytes, hash), Status::kOk);
+  EXPECT_GE(board_.watch().feeds() - before, kBytes / 4096);
+}
+
+TEST_F(SlowLoaderTest, NothingIsReadTwiceToFindWhatIsLeft) {
+  fill(1, 2);
+  const uint64_t whole_ns = image(Kind::kFirmware, 2).size() * kByteNs;
+  const uint64_t journal_ns = (kMap.journal[0].size + kMap.journal[1].size) * kByteNs;
+  ASSERT_EQ(board_.start(ResetReason::kPowerOn).slot, 1);
+  EXPECT_LT(board_.flash().elapsed_ns(), 2 * journal_ns + 5 * whole_ns / 2) << "the journal by loader and application";
+}
+
+// A watchdog bites while the loader verifies, at each start anew.
+TEST_F(SlowLoaderTest, AStartThatDoesNotEndIsCounted) {
+  fill(1, 2);
+  for (const bool trial : {false, true}) {
+    ASSERT_EQ(board_.start(ResetReason::kPowerOn).slot, 1);
+    if (trial) {
+      ASSERT_EQ(board_.slots().mark_for_test(Kind::kFirmware, 0), Status::kOk);
+      ASSERT_EQ(board_.start(ResetReason::kRequested).slot, 0);  // and its end is found at the next
+    }
+    board_.power_off();
+    ResetReason reason = ResetReason::kPowerOn;
+    for (uint32_t bites = 0; bites < kMaxCrashes; ++bites) {
+      Handoff then{};
+      board_.flash().on_cut([&] { then = board_.handoff(); });
+      board_.flash().cut_after(board_.flash().elapsed_ns() + (kMap.journal[0].size * 2 + 400) * kByteNs);
+      static_cast<void>(board_.start(reason));
+      ASSERT_TRUE(board_.flash().dead());
+      board_.flash().restore();
+      board_.handoff() = then;
+      reason = ResetReason::kWatchdog;
+    }
+    EXPECT_EQ(board_.start(reason).recovery, Recovery::kCrashes) << trial;
+    EXPECT_EQ(board_.start(ResetReason::kRequested).slot, 1) << "another try";
+  }
+}
+
+TEST_F(LoaderTest, AJournalThatCannotBeReadIsNotWritten) {
+  fill(1, 2);
+  ASSERT_EQ(board_.start(ResetReason::kPowerOn).slot, 1);
+  ASSERT_EQ(board_.slots().mark_for_test(Kind::kFirmware, 0), Status::kOk);
+  const uint64_t before = board_.flash().operations();
+  for (const Region& sector : kMap.journal) {
+    board_.flash().make_unreadable(sector.address + 640, 1);
+    EXPECT_EQ(board_.start(ResetReason::kRequested).slot, 1) << "the highest version";
+    Slots& slots = board_.slots();
+    EXPECT_EQ(slots.confirm(), Status::kWrongState);
+    EXPECT_EQ(slots.upload_slot(Kind::kFirmware).status(), Status::kWrongState);
+    EXPECT_EQ(slots.forget(Kind::kFirmware, 0), Status::kWrongState);
+    EXPECT_EQ(slots.mark_for_test(Kind::kFirmware, 0), Status::kWrongState);
+    EXPECT_EQ(slots.state().of(Kind::kFirmware).active, kNoSlot) << "half a journal is none";
+  }
+  EXPECT_EQ(board_.flash().operations(), before);
+  board_.flash().make_unreadable(0, 0);
+  EXPECT_EQ(board_.start(ResetReason::kRequested).slot, 0) << "the trial that was asked for";
+}
+
 }  // namespace
 }  // namespace edged::boot

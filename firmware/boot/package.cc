@@ -10,7 +10,6 @@ namespace {
 constexpr uint32_t kHeader = 16;
 constexpr uint32_t kVectorHeader = 12;
 constexpr uint32_t kTensorAlignment = 4;
-constexpr uint32_t kModelAlignment = 16;
 constexpr uint16_t kVersion = 1;
 
 bool all_zero(Bytes bytes) {
@@ -44,7 +43,7 @@ Status Package::open(Bytes payload, Package& package) {
   if (get_u16(payload.data() + 4) != kVersion) return Status::kUnsupported;
   const uint32_t offset = get_u32(payload.data() + 8);
   const uint32_t size = get_u32(payload.data() + 12);
-  if (offset < kHeader || offset % kModelAlignment != 0 || size == 0) return Status::kMalformed;
+  if (offset < kHeader || offset % kModelOffsetUnit != 0 || size == 0) return Status::kMalformed;
   if (offset > payload.size() || size > payload.size() - offset) return Status::kTruncated;
   if (size != payload.size() - offset) return Status::kMalformed;
   package.count_ = get_u16(payload.data() + 6);
@@ -55,7 +54,7 @@ Status Package::open(Bytes payload, Package& package) {
     GoldenVector vector;
     if (const Status status = take(rest, vector); !ok(status)) return status;
   }
-  return rest.size() < kModelAlignment && all_zero(rest) ? Status::kOk : Status::kMalformed;
+  return rest.size() < kModelOffsetUnit && all_zero(rest) ? Status::kOk : Status::kMalformed;
 }
 
 GoldenVector Package::vector(uint32_t index) const {

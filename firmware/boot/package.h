@@ -2,7 +2,7 @@
 //
 //   "EDMP" | version u16 = 1 | vectors u16 | model offset u32 | model size u32
 //   for each vector: input size u32 | output size u32 | tolerance u8 | 0 0 0 | input | output
-//   zeros up to a multiple of 16 | .tflite to the end
+//   zeros up to a multiple of kModelOffsetUnit | .tflite to the end
 //
 // Little endian. Input and output hold all tensors of the model in their order, each filled up with zeros to a multiple
 // of 4 bytes; the sizes count that. edged/mcu/package.py builds it.
@@ -20,6 +20,9 @@ struct GoldenVector {
   Bytes output;
   uint8_t tolerance = 0;  // by how much each element of the output may differ
 };
+
+// Where the .tflite begins is a multiple of this, as its writer aligned its buffers.
+inline constexpr uint32_t kModelOffsetUnit = 16;
 
 // A view; the bytes outlive it.
 class Package {

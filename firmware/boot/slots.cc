@@ -22,12 +22,12 @@ Status FlashSource::read(uint32_t offset, MutableBytes into) {
 Status MemorySource::read(uint32_t offset, MutableBytes into) {
   if (offset > bytes_.size() || into.size() > bytes_.size() - offset) return Status::kOutOfRange;
   std::memcpy(into.data(), bytes_.data() + offset, into.size());
+  if (watchdog_ != nullptr) watchdog_->feed_watchdog();
   return Status::kOk;
 }
 
 Status Slots::open(const Running& running) {
   running_ = running;
-  if (const Status status = check(map_, flash_.geometry()); !ok(status)) return status;
   const Status status = journal_.open(state_);
   return status == Status::kNotFound ? Status::kOk : status;
 }
@@ -40,7 +40,16 @@ bool Slots::on_trial(Kind kind) const {
 Status Slots::inspect(Kind kind, uint8_t slot, Image& image) {
   if (slot >= kSlots) return Status::kOutOfRange;
   FlashSource source(flash_, region(kind, slot));
-  return verify(source, Extent::kSlot, key_, {kind, board_}, image);
+  const Status status = verify(source, Extent::kSlot, key_, {kind, board_}, image);
+  known(kind, slot).whole = ok(status);
+  if (ok(status)) known(kind, slot).image = image;
+  return status;
+}
+
+Status Slots::look(Kind kind, uint8_t slot, Image& image) {
+  if (slot >= kSlots || !known(kind, slot).whole) return inspect(kind, slot, image);
+  image = known(kind, slot).image;
+  return Status::kOk;
 }
 
 Status Slots::admit(Kind kind, uint8_t slot, const Image& image) const {
@@ -66,7 +75,8 @@ Status Slots::places(Kind kind, uint8_t slot, const Image& image) const {
 
 Status Slots::mark_for_test(Kind kind, uint8_t slot) {
   if (slot >= kSlots) return Status::kOutOfRange;
-  if (slot == running_.of(kind) || on_trial(kind)) return Status::kWrongState;
+  if (!journal_.writable() || slot == running_.of(kind) || on_trial(kind)) return Status::kWrongState;
+  if (slot == state_.of(kind).active) return Status::kWrongState;
   Image image;
   if (const Status status = inspect(kind, slot, image); !ok(status)) return status;
   if (const Status status = admit(kind, slot, image); !ok(status)) return status;
@@ -79,7 +89,7 @@ Status Slots::mark_for_test(Kind kind, uint8_t slot) {
 }
 
 Status Slots::confirm() {
-  if (running_.of(Kind::kFirmware) == kNoSlot) return Status::kWrongState;
+  if (!journal_.writable() || running_.of(Kind::kFirmware) == kNoSlot) return Status::kWrongState;
   State next = state_;
   bool changed = false;
   for (const Kind kind : kAllKinds) {
@@ -99,22 +109,29 @@ Status Slots::confirm() {
   return changed ? record(next) : Status::kOk;
 }
 
-Result<uint8_t> Slots::upload_slot(Kind kind) {
-  if (on_trial(kind)) return Status::kWrongState;
-  if (running_.of(kind) != kNoSlot) return other(running_.of(kind));
+// What runs, or in a loader what a start would go back to; kNoSlot if there is nothing.
+uint8_t Slots::kept(Kind kind) {
+  if (running_.of(kind) != kNoSlot) return running_.of(kind);
   const ImageState& state = state_.of(kind);
   const uint8_t candidates[] = {state.active, state.previous, 0, 1};
   for (const uint8_t keep : candidates) {
     Image image;
     if (keep == kNoSlot || rejected(state, keep)) continue;
-    if (ok(inspect(kind, keep, image)) && ok(admit(kind, keep, image))) return other(keep);
+    if (ok(look(kind, keep, image)) && ok(admit(kind, keep, image))) return keep;
   }
-  return uint8_t{0};
+  return kNoSlot;
+}
+
+Result<uint8_t> Slots::upload_slot(Kind kind) {
+  if (!journal_.writable() || on_trial(kind)) return Status::kWrongState;
+  const uint8_t keep = kept(kind);
+  return keep == kNoSlot ? uint8_t{0} : other(keep);
 }
 
 Status Slots::forget(Kind kind, uint8_t slot) {
   if (slot >= kSlots) return Status::kOutOfRange;
-  if (slot == running_.of(kind) || (on_trial(kind) && slot == state_.of(kind).active)) return Status::kWrongState;
+  if (!journal_.writable() || slot == kept(kind)) return Status::kWrongState;
+  if (on_trial(kind) && slot == state_.of(kind).active) return Status::kWrongState;
   State next = state_;
   ImageState& state = next.of(kind);
   if (state.active != slot && state.previous != slot && state.trial != slot && !rejected(state, slot)) {
@@ -128,6 +145,16 @@ Status Slots::forget(Kind kind, uint8_t slot) {
   return record(next);
 }
 
+Status Slots::erase(Kind kind, uint8_t slot, uint32_t offset) {
+  known(kind, slot).whole = false;
+  return flash_.erase(region(kind, slot).address + offset);
+}
+
+Status Slots::program(Kind kind, uint8_t slot, uint32_t offset, Bytes from) {
+  known(kind, slot).whole = false;
+  return flash_.program(region(kind, slot).address + offset, from);
+}
+
 // After a failure it is the journal that says which state holds.
 Status Slots::record(const State& state) {
   const Status status = journal_.append(state);
@@ -135,8 +162,12 @@ Status Slots::record(const State& state) {
     state_ = state;
     return status;
   }
-  const Status found = journal_.open(state_);
-  return ok(found) || found == Status::kNotFound ? status : found;
+  if (!journal_.writable()) return status;
+  State found;
+  const Status opened = journal_.open(found);
+  if (!journal_.writable()) return opened;
+  state_ = found;
+  return status;
 }
 
 }  // namespace edged::boot

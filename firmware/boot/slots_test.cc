@@ -97,8 +97,48 @@ TEST_F(SlotsTest, TheLoaderKeepsWhatWouldStart) {
   board_.place(Kind::kFirmware, 1, firmware(2));
   Slots& slots = board_.open({});
   EXPECT_EQ(slots.upload_slot(Kind::kFirmware).value(), 1) << "slot 0 is active";
+  EXPECT_EQ(slots.forget(Kind::kFirmware, 0), Status::kWrongState) << "a start would go back to it";
   board_.memory()[testing::kMap.firmware[0].address + 600] ^= 1;
-  EXPECT_EQ(slots.upload_slot(Kind::kFirmware).value(), 0) << "slot 1 alone verifies";
+  Slots& decayed = board_.open({});
+  EXPECT_EQ(decayed.upload_slot(Kind::kFirmware).value(), 0) << "slot 1 alone verifies";
+  EXPECT_EQ(decayed.forget(Kind::kFirmware, 1), Status::kWrongState);
+  EXPECT_EQ(decayed.forget(Kind::kFirmware, 0), Status::kOk);
+}
+
+// A trial of it that was not confirmed would reject the only one that works.
+TEST_F(SlotsTest, TheLoaderDoesNotTryWhatIsActive) {
+  Slots& slots = board_.open({});
+  EXPECT_EQ(slots.mark_for_test(Kind::kFirmware, 0), Status::kWrongState);
+  EXPECT_EQ(board_.start(ResetReason::kRequested).slot, 0);
+  EXPECT_EQ(board_.start(ResetReason::kRequested).slot, 0);
+  EXPECT_EQ(board_.slots().upload_slot(Kind::kFirmware).value(), 1);
+}
+
+TEST_F(SlotsTest, WhatWasSeenWholeIsBelievedUntilSomethingIsWrittenThere) {
+  ASSERT_EQ(board_.upload(Kind::kFirmware, firmware(2)), Status::kOk);
+  board_.flash().take({1, 0, 0});
+  Slots& slots = board_.slots();
+  Image image;
+  const auto look_ns = [&] {
+    const uint64_t before = board_.flash().elapsed_ns();
+    const Status status = slots.look(Kind::kFirmware, 1, image);
+    EXPECT_EQ(ok(status), image.version.major == 2);
+    return board_.flash().elapsed_ns() - before;
+  };
+  EXPECT_EQ(look_ns(), 0U) << "the upload has verified it";
+  uint8_t& byte = board_.memory()[testing::kMap.firmware[1].address + 600];
+  byte ^= 1;
+  EXPECT_EQ(look_ns(), 0U);
+  EXPECT_EQ(slots.mark_for_test(Kind::kFirmware, 1), Status::kCorrupt) << "what starts is verified anew";
+  EXPECT_EQ(slots.look(Kind::kFirmware, 1, image), Status::kCorrupt) << "and that is believed from then on";
+  byte ^= 1;
+  ASSERT_EQ(slots.look(Kind::kFirmware, 1, image), Status::kOk);
+  const uint8_t zeros[4] = {};
+  ASSERT_EQ(slots.program(Kind::kFirmware, 1, 600, zeros), Status::kOk);
+  EXPECT_EQ(slots.look(Kind::kFirmware, 1, image), Status::kCorrupt);
+  ASSERT_EQ(board_.upload(Kind::kFirmware, firmware(2)), Status::kOk);
+  ASSERT_EQ(slots.erase(Kind::kFirmware, 1, 0), Status::kOk);
+  EXPECT_FALSE(ok(slots.look(Kind::kFirmware, 1, image)));
 }
 
 TEST_F(SlotsTest, FirmwareRunsWhereItSays) {

@@ -30,6 +30,7 @@ Status Upload::begin(Kind kind, uint32_t length, Bytes sha, Bytes head) {
   slot_ = slot.value();
   length_ = length;
   offset_ = programmed_ = erased_ = rest_size_ = 0;
+  received_.start();
   has_sha_ = !sha.empty();
   if (has_sha_) std::memcpy(sha_, sha.data(), kHashSize);
   return Status::kOk;
@@ -38,11 +39,12 @@ Status Upload::begin(Kind kind, uint32_t length, Bytes sha, Bytes head) {
 Status Upload::write(Bytes data) {
   if (!under_way()) return Status::kWrongState;
   if (data.size() > length_ - offset_) return Status::kTooLarge;
+  received_.add(data);
   Status status = store(data);
   if (ok(status) && offset_ < length_) return status;
   if (ok(status)) status = finish();
   // What was refused is not left there, to be found and tried after all.
-  if (!ok(status)) static_cast<void>(slots_.flash().erase(slots_.region(kind_, slot_).address));
+  if (!ok(status)) static_cast<void>(slots_.erase(kind_, slot_, 0));
   whole_ = ok(status);
   slot_ = kNoSlot;
   return status;
@@ -71,14 +73,12 @@ Status Upload::store(Bytes data) {
 }
 
 Status Upload::program(Bytes units) {
-  hal::Flash& flash = slots_.flash();
-  const Region& region = slots_.region(kind_, slot_);
   const auto size = static_cast<uint32_t>(units.size());
   while (erased_ < programmed_ + size) {
-    if (const Status status = flash.erase(region.address + erased_); !ok(status)) return status;
-    erased_ += flash.geometry().erase_size;
+    if (const Status status = slots_.erase(kind_, slot_, erased_); !ok(status)) return status;
+    erased_ += slots_.flash().geometry().erase_size;
   }
-  if (const Status status = flash.program(region.address + programmed_, units); !ok(status)) return status;
+  if (const Status status = slots_.program(kind_, slot_, programmed_, units); !ok(status)) return status;
   programmed_ += size;
   return Status::kOk;
 }
@@ -89,9 +89,8 @@ Status Upload::finish() {
     std::memset(rest_ + rest_size_, kErased, unit - rest_size_);
     if (const Status status = program({rest_, unit}); !ok(status)) return status;
   }
-  FlashSource source(slots_.flash(), slots_.region(kind_, slot_));
   uint8_t found[kHashSize];
-  if (const Status status = sha256(source, length_, found); !ok(status)) return status;
+  received_.end(found);
   if (has_sha_ && !equal(found, sha_)) return Status::kCorrupt;
   Image image;
   if (const Status status = slots_.inspect(kind_, slot_, image); !ok(status)) return status;
@@ -103,7 +102,7 @@ Status Upload::erase(Kind kind, uint8_t slot) {
   if (const Status status = slots_.forget(kind, slot); !ok(status)) return status;
   if (under_way() && kind == kind_ && slot == slot_) slot_ = kNoSlot;
   whole_ = false;
-  return slots_.flash().erase(slots_.region(kind, slot).address);
+  return slots_.erase(kind, slot, 0);
 }
 
 }  // namespace edged::boot

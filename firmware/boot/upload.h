@@ -21,8 +21,8 @@ class Upload {
   // upload_slot() and forget().
   [[nodiscard]] Status begin(Kind kind, uint32_t length, Bytes sha, Bytes head);
   // The next bytes, those at offset(). kWrongState before begin(), kTooLarge beyond the length; kFlashFailed ends the
-  // upload. The last bytes end it too: the image is then read back from flash, and the status is that of inspect() and
-  // admit(), or kCorrupt if it is not what `sha` said; after an error the slot is empty.
+  // upload. The last bytes end it too: kCorrupt if what came is not what `sha` said; the image is then verified as it
+  // lies on flash, and the status is that of inspect() and admit(). After an error the slot is empty.
   [[nodiscard]] Status write(Bytes data);
 
   [[nodiscard]] bool under_way() const { return slot_ != kNoSlot; }
@@ -33,7 +33,7 @@ class Upload {
   }
 
   // Makes a slot that may be overwritten hold no image, by an erase of its first sector: all of a large one takes
-  // longer than a watchdog waits, and an upload erases what it needs.
+  // longer than a host waits, and an upload erases what it needs. As Slots::forget().
   [[nodiscard]] Status erase(Kind kind, uint8_t slot);
 
  private:
@@ -49,6 +49,7 @@ class Upload {
   uint32_t programmed_ = 0;  // on flash, whole program units
   uint32_t erased_ = 0;      // bytes from the start of the slot
   uint8_t sha_[kHashSize] = {};
+  Sha256 received_;  // of all bytes so far; what is on flash then has a hash and a signature of its own
   bool has_sha_ = false;
   bool whole_ = false;              // the last upload is complete, and its slot as it left it
   uint8_t rest_[kRecordSize] = {};  // received, and less than a program unit, which is at most this (Journal::open)

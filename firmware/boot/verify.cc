@@ -41,17 +41,29 @@ bool signed_by(const PublicKey& key, const uint8_t (&hash)[kHashSize], const uin
 
 }  // namespace
 
+void Sha256::start() {
+  static_assert(sizeof(br_sha256_context) <= kContextSize && alignof(br_sha256_context) <= 8);
+  br_sha256_init(reinterpret_cast<br_sha256_context*>(context_));
+}
+
+void Sha256::add(Bytes bytes) {
+  br_sha256_update(reinterpret_cast<br_sha256_context*>(context_), bytes.data(), bytes.size());
+}
+
+void Sha256::end(uint8_t (&hash)[kHashSize]) const {
+  br_sha256_out(reinterpret_cast<const br_sha256_context*>(context_), hash);
+}
+
 Status sha256(Source& source, uint32_t length, uint8_t (&hash)[kHashSize]) {
-  br_sha256_context context;
-  br_sha256_init(&context);
+  Sha256 sum;
   uint8_t block[kBlock];
   for (uint32_t offset = 0; offset < length;) {
     const uint32_t size = length - offset < kBlock ? length - offset : kBlock;
     if (const Status status = source.read(offset, {block, size}); !ok(status)) return status;
-    br_sha256_update(&context, block, size);
+    sum.add({block, size});
     offset += size;
   }
-  br_sha256_out(&context, hash);
+  sum.end(hash);
   return Status::kOk;
 }
 

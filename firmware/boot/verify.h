@@ -16,6 +16,20 @@ struct PublicKey {
 
 inline constexpr uint32_t kRawSignatureSize = 64;  // r and s, big endian
 
+// SHA-256 of bytes that come in pieces.
+class Sha256 {
+ public:
+  Sha256() { start(); }
+  void start();
+  void add(Bytes bytes);
+  void end(uint8_t (&hash)[kHashSize]) const;  // of all since start()
+
+ private:
+  // BearSSL's context, whose header stays out of ours.
+  static constexpr size_t kContextSize = 120;
+  alignas(8) uint8_t context_[kContextSize];
+};
+
 // SHA-256 of the first `length` bytes, or why they could not be read.
 [[nodiscard]] Status sha256(Source& source, uint32_t length, uint8_t (&hash)[kHashSize]);
 

@@ -13,8 +13,10 @@ class Serial {
   [[nodiscard]] virtual size_t read(MutableBytes into) = 0;
   // Returns when the last byte was handed to the transmitter.
   virtual void write(Bytes from) = 0;
-  // Bytes that came while the ring was full, since start.
+  // Times since start that bytes came and were lost, since the ring or the receiver was full.
   [[nodiscard]] virtual uint32_t overruns() const = 0;
+  // Bytes since start that a transmitter did not take in time; a line that waits for whoever reads loses none.
+  [[nodiscard]] virtual uint32_t lost() const { return 0; }
 
  protected:
   ~Serial() = default;

@@ -44,6 +44,7 @@ Status Wire::frame(ReportType type, Bytes body) {
   put_u16(header + 2, static_cast<uint16_t>(reports_));
   uint8_t checksum[kReportChecksum];
   put_u32(checksum, crc32(body, crc32(header)));
+  const uint32_t lost = serial_.lost();
   sending_ = true;
   serial_.write(kDelimiter);
   stuff(header);
@@ -54,6 +55,7 @@ Status Wire::frame(ReportType type, Bytes body) {
   serial_.write(kDelimiter);
   sending_ = false;
   ++reports_;
+  if (serial_.lost() != lost) ++dropped_;
   return Status::kOk;
 }
 

@@ -33,7 +33,7 @@ class Wire {
     return body.ok() ? frame(Report::kType, body.value()) : drop(body.status());
   }
 
-  // Counters since start.
+  // Counters since start. A report is dropped if it was not sent, or not all of it left.
   [[nodiscard]] uint32_t reports() const { return reports_; }
   [[nodiscard]] uint32_t dropped() const { return dropped_; }
   [[nodiscard]] uint32_t bad() const { return bad_; }  // packets that came and were lost

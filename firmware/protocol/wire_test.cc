@@ -19,6 +19,10 @@ class Line final : public hal::Serial {
     return count;
   }
   void write(Bytes from) override {
+    if (stuck) {
+      lost_ += static_cast<uint32_t>(from.size());
+      return;
+    }
     written.insert(written.end(), from.begin(), from.end());
     if (meanwhile != nullptr) {
       EXPECT_EQ(meanwhile->report(Log()), Status::kWrongState);
@@ -26,13 +30,16 @@ class Line final : public hal::Serial {
     }
   }
   uint32_t overruns() const override { return 7; }
+  uint32_t lost() const override { return lost_; }
 
   Blob incoming;
   Blob written;
   Wire* meanwhile = nullptr;
+  bool stuck = false;
 
  private:
   size_t at_ = 0;
+  uint32_t lost_ = 0;
 };
 
 class WireTest : public testing::Test {
@@ -55,6 +62,15 @@ TEST_F(WireTest, GivesRequestsOneByOneAndCountsWhatIsLost) {
   EXPECT_EQ(wire_.receive().status(), Status::kNotFound);
   EXPECT_EQ(wire_.bad(), 2u);
   EXPECT_EQ(wire_.overruns(), 7u);
+}
+
+TEST_F(WireTest, AReportThatDidNotLeaveIsDropped) {
+  ASSERT_EQ(wire_.report(Log()), Status::kOk);
+  EXPECT_EQ(wire_.dropped(), 0u);
+  line_.stuck = true;
+  ASSERT_EQ(wire_.report(Log()), Status::kOk);
+  EXPECT_EQ(wire_.dropped(), 1u) << "one report, however many bytes";
+  EXPECT_EQ(wire_.reports(), 2u) << "who listens sees a gap";
 }
 
 TEST_F(WireTest, NothingIsSentInsideOfSomethingElse) {

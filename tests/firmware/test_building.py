@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import importlib.util
+import json
 import os
 import subprocess
 import sys
@@ -11,8 +12,9 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from building import FIRMWARE
+from building import FIRMWARE, need_tools
 
+from edged.cli.main import main
 from edged.tooling.mcu_sign import generate_key, key_hash, public_path
 
 
@@ -47,6 +49,31 @@ def test_a_key_for_development_is_made_once(tmp_path: Path) -> None:
     assert key.stat().st_mode & 0o777 == 0o600
     assert embed("--develop", key, header).returncode == 0
     assert key.read_bytes() == made
+
+
+def test_each_build_trusts_the_key_that_it_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """CMake remembers what it was told before: a build without a key must not go on with the last one."""
+    need_tools("host")
+    sources, built = tmp_path / "firmware", tmp_path / "built"
+    (sources / "ports" / "host").mkdir(parents=True)
+    (sources / "ports" / "host" / "CMakeLists.txt").touch()
+    preset = {"name": "host", "generator": "Ninja", "cacheVariables": {"EDGED_PORT": "host"}}
+    (sources / "CMakePresets.json").write_text(json.dumps({"version": 3, "configurePresets": [preset]}))
+    script = (
+        'cmake_minimum_required(VERSION 3.20)\nproject(none NONE)\nfile(WRITE ${CMAKE_BINARY_DIR}/app.bin "trusts ${EDGED_KEY}")\n'
+    )
+    (sources / "CMakeLists.txt").write_text(script)
+    words = ["mcu", "build", "host", "--firmware", str(sources), "--output", str(built)]
+    generate_key(tmp_path / "key.pem")
+    public = public_path(tmp_path / "key.pem")
+    assert main([*words, "--key", str(public)]) == 0
+    assert (built / "app.bin").read_text() == f"trusts {public}"
+    assert main(words) == 0
+    assert (built / "app.bin").read_text() == "trusts "
+    (sources / "CMakeLists.txt").write_text(script + 'message(FATAL_ERROR "no compiler for it")\n')
+    capsys.readouterr()
+    assert main(words) == 1
+    assert "host does not build: no compiler for it" in capsys.readouterr().err.replace("\n", " ")
 
 
 @pytest.fixture(scope="module")

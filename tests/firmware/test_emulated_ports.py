@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+import struct
 import subprocess
 from pathlib import Path
 
 import pytest
-from emulated import EMCRAFT, GENERIC, MPS2_AN385, MPS2_AN500, MPS3_AN547, Machine, Rig, program
+from emulated import EMCRAFT, GENERIC, MPS2_AN385, MPS2_AN500, MPS3_AN547, PATIENCE_S, Machine, Rig, program
 from stock import NO_PERSON, PERSON, Stock
 
-from edged.mcu import report
+from edged.mcu import demux, report
 from edged.mcu.elf import read_code
 from edged.mcu.image import HEADER_BYTES
 
@@ -54,3 +56,18 @@ def test_a_program_says_where_its_loader_puts_it(machine: Machine) -> None:
     code = read_code(app.read_bytes())
     assert code.address - HEADER_BYTES == machine.load_address
     assert app.with_suffix(".bin").read_bytes().startswith(code.data)
+
+
+async def test_a_watchdog_of_hardware_ends_what_hangs_with_interrupts_off(tmp_path: Path, test_data: Path) -> None:
+    """The loader's goes on across the jump; where SysTick stands in for one, nothing would end this (ports/generic/README.md)."""
+    stock = Stock.of(MPS2_AN385, tmp_path, test_data)
+    forever = bytes.fromhex("72b6fee7")  # cpsid i; b .
+    code = struct.pack("<II", 0x20008000, MPS2_AN385.load_address + HEADER_BYTES + 8 + 1) + forever
+    path = tmp_path / "firmware"
+    path.write_bytes(stock.firmware("1.0.0", code))
+    async with Rig(MPS2_AN385, stock.loader, preloaded={0x21000000 + MPS2_AN385.firmware_at: path}) as rig:
+        events = rig.link.events()
+        said = b""
+        while b"\nwatchdog pc=0010020a " not in said:
+            event = await asyncio.wait_for(anext(events), PATIENCE_S)
+            said += event.data if isinstance(event, demux.Text) else b""

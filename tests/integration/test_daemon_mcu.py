@@ -167,7 +167,8 @@ def test_a_camera_may_come_later(tmp_path: Path, broker: Mosquitto) -> None:
 
 def test_a_daemon_without_microcontrollers_does_not_load_their_protocol() -> None:
     code = (
-        "import sys, edged.daemon.app; print(sorted({'smpclient', 'serial', 'cbor2', 'numpy', 'cryptography'} & set(sys.modules)))"
+        "import sys, edged.daemon.app; print(sorted({'smpclient', 'serial', 'cbor2', 'numpy', 'cryptography'} & set(sys.modules)),"
+        " sorted(name for name in sys.modules if name.startswith('edged.mcu.')))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    assert done.stdout.strip() == "[] ['edged.mcu.duties', 'edged.mcu.settings']"

@@ -154,9 +154,10 @@ def test_pulled_out_in_the_middle_it_is_tried_again(tmp_path: Path, broker: Mosq
             watcher.wait_for("trial", sequence=pushed)
             wait_until(lambda: board.model() == "2.0.0 trial", "it is not on trial")
             board.do(board.mcu.vanish)
-            watcher.wait_for("failed", "mcu_away", pushed)
+            heard.wait_for(state="lost")
             board.do(board.board.reset)  # without power it forgets the trial
             board.do(board.mcu.plug_in)
+            watcher.wait_for("failed", "mcu_away", pushed)
             watcher.wait_for("confirmed", sequence=pushed)
             assert board.model() == "2.0.0 confirmed"
 

@@ -63,7 +63,7 @@ async def test_other_settings_are_served_by_the_next_process_and_no_output_is_op
         daemon = Daemon(settings, store, make_views, config, admission=Admission(tmp_path), root=tmp_path)
         config.write_text(config.read_text().replace("cameras.door", "cameras.gate"))
         lines.rename(tmp_path / "rotated.jsonl")
-        await daemon.reconfigure_surely(load(config))
+        await daemon.taking.reconfigure_surely(load(config))
         await daemon.run()
     assert not lines.exists(), "it was opened once more"
     written = [json.loads(line) for line in (tmp_path / "rotated.jsonl").read_text().splitlines()]

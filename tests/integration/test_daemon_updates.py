@@ -158,7 +158,7 @@ def test_a_person_brings_bundles(tmp_path: Path, broker: Mosquitto) -> None:
         assert done.returncode == 1
         assert "reverted" in done.stderr
         done = edged("model", "install", worse, "--as", "other", "--config", config)
-        assert "no model follows it" in done.stderr
+        assert "nothing here follows it" in done.stderr
         done = edged("model", "rollback", "colours", "--config", config)
         assert done.returncode == 0, done.stderr
         subscriber.wait_until(lambda: watcher.model() == "1", "the bundle of the configuration does not serve")

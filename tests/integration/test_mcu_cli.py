@@ -211,7 +211,7 @@ def test_run_pushes_inputs_of_every_kind(ask: Run, mcu: FakeMcu, tmp_path: Path)
     assert json.loads(ask("run", tmp_path / "p.bmp", "--raw-pixels", "--json")[1])["outputs"][0]["stored"] == [4, -4]
     for words, reason in (
         (("--value", 1), "takes 4 numbers"),
-        ((), "0 files are named"),
+        ((), "none is given"),
         ((tmp_path / "labels.txt",), "gives 8 bytes"),
         ((tmp_path / "absent.npy",), "No such file"),
     ):

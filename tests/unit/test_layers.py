@@ -94,7 +94,7 @@ class Daemon:
 
     def start(self) -> Updates:
         self.layers = Layers(self.config, self.take_on, self.take_on_surely)
-        return Updates(self.layers.start({}), Parts(self, self, Publishing(None), self, self.layers))
+        return Updates(self.layers.start({}), Parts(self, self, self.delivering, Publishing(None), self, self.layers))
 
 
 @pytest.fixture

@@ -110,6 +110,39 @@ def test_a_board_that_is_plugged_in_anew_has_not_restarted_by_itself() -> None:
     assert found.state.counters.restarts == 0
 
 
+def test_what_crashes_and_takes_its_port_with_it_restarts_by_itself() -> None:
+    found = gateway()
+    for boots in range(6, 6 + RESTARTS):
+        assert codes(found) == []
+        found.lost("gone", SECOND_NS)
+        found.opened()
+        found.heard(replace(HELLO, boots=boots, reset_reason=2), SECOND_NS)
+    assert codes(found) == ["mcu_restarting"]
+
+
+def test_another_board_at_the_port_has_not_restarted() -> None:
+    found = gateway()
+    found.opened()
+    found.heard(replace(HELLO, board="mps2-an385", boots=900, reset_reason=2), SECOND_NS)
+    assert found.state.counters.restarts == 0
+
+
+def test_a_restart_that_did_not_come_is_not_expected_for_ever() -> None:
+    found = gateway()
+    found.expect_restart()
+    found.expect_restart(expected=False)
+    for boots in range(6, 6 + RESTARTS):
+        found.heard(replace(HELLO, boots=boots), SECOND_NS)
+    assert codes(found) == ["mcu_restarting"]
+
+
+def test_a_period_of_the_sensor_holds_until_the_next_start() -> None:
+    found = gateway()
+    found.samples(500)
+    found.heard(replace(HELLO, boots=6), SECOND_NS)
+    assert found.state.sample_ms is None
+
+
 def codes(found: Gateway, now_ns: int = SECOND_NS) -> list[str]:
     return [code for code, _ in found.problems(now_ns)]
 

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from updater_scene import A1, B2, PATH, SLOW, UNDECIDED, Scene, make_scene
 
-from edged.core.errors import BrokerUnreachable, UpdateFailed, UpdateRefused
+from edged.core.errors import BrokerUnreachable, UpdateCode, UpdateFailed, UpdateRefused
 from edged.ota.inventory import Inventory
 from edged.ota.judgement import Seen
 from edged.ota.local import Local
@@ -363,3 +363,15 @@ async def test_a_person_goes_back(scene: Scene) -> None:
         assert scene.serves is None
         with pytest.raises(UpdateRefused, match="bundle of the configuration"):
             await scene.updater.go_back(PATH)
+
+
+@pytest.mark.parametrize(("step", "code", "again"), [("probe", "mcu_away", 2), ("swap", "mcu_away", 1), ("probe", "no_space", 1)])
+async def test_only_what_waits_for_a_board_is_hurried_by_it(tmp_path: Path, step: str, code: UpdateCode, again: int) -> None:
+    scene = make_scene(tmp_path)
+    scene.bench.refuses = {(step, "a"): UpdateFailed(code, "not now")}
+    async with scene.running():
+        scene.ways.publish(A1)
+        await scene.time.run_until(lambda: scene.told.says("failed", code))
+        scene.updater.hurry(PATH)
+        await scene.time.run_for(1.0)
+        assert scene.bench.done.count((step, "a")) == again

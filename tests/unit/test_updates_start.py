@@ -84,7 +84,7 @@ class Device:
         return bundle
 
     def start(self) -> Updates:
-        parts = Parts(self.admission, self.exchange, Publishing(None), Recorder())
+        parts = Parts(self.admission, self.exchange, frozenset, Publishing(None), Recorder())
         return Updates(self.settings, parts)
 
     def serves(self, updates: Updates) -> str:
@@ -101,7 +101,10 @@ async def test_a_slot_replaces_the_bundle(device: Device) -> None:
     bundle = device.install(1)
     assert device.serves(device.start()) == str(bundle)
     without = dataclasses.replace(device.settings, ota=None)
-    assert device.serves(Updates(without, Parts(device.admission, device.exchange, Publishing(None), Recorder()))) == "factory"
+    assert (
+        device.serves(Updates(without, Parts(device.admission, device.exchange, frozenset, Publishing(None), Recorder())))
+        == "factory"
+    )
 
 
 async def test_a_trial_is_over_before_the_first_vision_process(device: Device) -> None:

@@ -8,8 +8,8 @@ namespace edged::boot::testing {
 void Board::power_off() { std::memset(static_cast<void*>(&handoff_), 0xA5, sizeof handoff_); }
 
 Slots& Board::open(const Running& running) {
-  slots_.emplace(flash_, kMap, signer_.public_key(), "host");
-  static_cast<void>(slots_->open(running));  // fails on a board without power alone
+  slots_.emplace(flash_, kMap, signer_.public_key(), "host", &watch_);
+  static_cast<void>(slots_->open(running));  // fails on a board without power, or that cannot be read
   return *slots_;
 }
 
@@ -18,7 +18,7 @@ Decision Board::start(hal::ResetReason reason) {
   Loader loader(*slots_, placement_, handoff_);
   const Decision decision = loader.start(reason);
   if (decision.recovery == Recovery::kNone) {
-    open({{handoff_.of(Kind::kFirmware).slot, handoff_.of(Kind::kModel).slot}});
+    open(what_runs(handoff_).value());
   }
   return decision;
 }

@@ -1,6 +1,7 @@
 // A board of a test: flash, the RAM that a reset leaves alone, and what the loader decides at each start.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <vector>
@@ -20,6 +21,25 @@ inline constexpr FlashMap kMap = {{{0x0000, 0x0800}, {0x0800, 0x0800}},
                                   {{0x2000, 0x0400}, {0x2400, 0x0400}},
                                   0};
 
+// The watchdog of a board whose flash is slow: how long it was left alone at most.
+class Watch final : public hal::Watchdog {
+ public:
+  explicit Watch(const host::SimulatedFlash& flash) : flash_(flash) {}
+  void feed_watchdog() override {
+    longest_ns_ = longest_ns();
+    fed_ns_ = flash_.elapsed_ns();
+    ++feeds_;
+  }
+  [[nodiscard]] uint64_t longest_ns() const { return std::max(longest_ns_, flash_.elapsed_ns() - fed_ns_); }
+  [[nodiscard]] uint32_t feeds() const { return feeds_; }
+
+ private:
+  const host::SimulatedFlash& flash_;
+  uint64_t fed_ns_ = 0;
+  uint64_t longest_ns_ = 0;
+  uint32_t feeds_ = 0;
+};
+
 class Board {
  public:
   explicit Board(const Signer& signer) : signer_(signer), memory_(kGeometry.size, 0xFF) { power_off(); }
@@ -31,6 +51,7 @@ class Board {
   host::SimulatedFlash& flash() { return flash_; }
   Blob& memory() { return memory_; }
   Handoff& handoff() { return handoff_; }
+  const Watch& watch() const { return watch_; }
 
   // RAM holds anything.
   void power_off();
@@ -49,6 +70,7 @@ class Board {
   const Signer& signer_;
   Blob memory_;
   host::SimulatedFlash flash_{MutableBytes(memory_.data(), memory_.size()), kGeometry};
+  Watch watch_{flash_};
   Blob model_memory_ = Blob(2048);
   Memory placement_{{}, {model_memory_.data(), model_memory_.size()}};
   Handoff handoff_{};

@@ -1,5 +1,7 @@
 // The application of every Cortex-M port.
 #include "app/app.h"
+#include "app/limits.h"
+#include "boot/package.h"
 #include "boot/slots.h"
 #include "boot/trusted_key.h"
 #include "facts.h"
@@ -10,6 +12,9 @@ using namespace edged;
 
 namespace {
 
+static_assert(boot::kModelOffsetUnit % ml::kModelAlignment == 0 && boot::kHeaderSize % ml::kModelAlignment == 0,
+              "a slot or memory that is aligned holds an aligned model");
+
 [[gnu::section(".noinit"), gnu::aligned(ml::kArenaAlignment)]] uint8_t arena[ports::facts::kArenaBytes];
 [[gnu::section(".noinit"), gnu::aligned(ml::kArenaAlignment)]] uint8_t staging[ports::facts::kStagingBytes];
 
@@ -18,13 +23,16 @@ uint32_t micros() { return ports::system().micros(); }
 }  // namespace
 
 int main() {
-  static boot::Slots slots(ports::layout::flash(), ports::layout::kMap, boot::kTrustedKey, ports::facts::kBoard);
-  boot::Running running;
-  for (const boot::Kind kind : boot::kAllKinds) running.slot[static_cast<uint32_t>(kind)] = __handoff.of(kind).slot;
-  // Without a journal that can be read nothing can be confirmed or updated; inference goes on.
-  static_cast<void>(slots.open(running));
-  static app::App app({ports::system(), ports::board::console(), slots, __handoff, boot::kTrustedKey, arena, staging,
-                       ports::layout::sensor()},
-                      micros);
+  hal::System& system = ports::system();
+  system.start_watchdog(app::kWatchdogMs);  // first: where SysTick stands in for one, nothing guards what is before
+  static boot::Slots slots(ports::layout::flash(), ports::layout::kMap, boot::kTrustedKey, ports::facts::kBoard,
+                           &system);
+  // Slots that are not open refuse every upload and confirmation. So it is if the loader's word cannot be trusted
+  // (there is no model then, either), and if the journal cannot be read (inference goes on).
+  const Result<boot::Running> running = boot::what_runs(__handoff);
+  if (running.ok()) static_cast<void>(slots.open(running.value()));
+  static app::App app(
+      {system, ports::board::console(), slots, __handoff, boot::kTrustedKey, arena, staging, ports::layout::sensor()},
+      micros);
   app.run();
 }

@@ -13,9 +13,10 @@ using namespace edged;
 int main() {
   hal::System& system = ports::system();
   system.start_watchdog(app::kWatchdogMs);
-  static boot::Slots slots(ports::layout::flash(), ports::layout::kMap, boot::kTrustedKey, ports::facts::kBoard);
+  static boot::Slots slots(ports::layout::flash(), ports::layout::kMap, boot::kTrustedKey, ports::facts::kBoard,
+                           &system);
   const boot::Memory memory = ports::layout::memory();
-  // A journal that cannot be read is one of a new device: what verifies starts.
+  // With a journal that cannot be read, what verifies starts, and nothing is written.
   static_cast<void>(slots.open());
   boot::Loader loader(slots, memory, __handoff);
   const boot::Decision decision = loader.start(system.reset_reason());

@@ -1,16 +1,15 @@
 // A 16550 with its registers on words, as in SmartFusion2's microcontroller subsystem.
 #pragma once
 
-#include "hal/serial.h"
 #include "ports/common/registers.h"
-#include "ports/common/ring.h"
+#include "ports/common/uart.h"
 
 namespace edged::ports {
 
-class Ns16550 final : public hal::Serial {
+class Ns16550 final : public Uart {
  public:
   constexpr Ns16550(uint32_t base, uint32_t clock_hz, uint32_t baud, Ring& ring)
-      : base_(base), divider_((clock_hz / 8 / baud + 1) / 2), ring_(ring) {}
+      : Uart(ring), base_(base), divider_((clock_hz / 8 / baud + 1) / 2) {}
 
   void start() {
     reg(base_ + kLineControl) = kDividerAccess | kEightBits;
@@ -23,40 +22,31 @@ class Ns16550 final : public hal::Serial {
   }
 
   void on_interrupt() {
-    while ((reg(base_ + kLineState) & kReceiveFull) != 0) ring_.put(static_cast<uint8_t>(reg(base_ + kData)));
+    while ((line_state(missed_) & kReceiveFull) != 0) ring_.put(static_cast<uint8_t>(reg(base_ + kData)));
   }
 
-  void put(uint8_t byte) {
-    uint32_t tries = stalled_ ? 1 : kMaxTries;
-    while ((reg(base_ + kLineState) & kTransmitEmpty) == 0) {
-      if (--tries == 0) {
-        stalled_ = true;
-        return;
-      }
-    }
-    stalled_ = false;
-    reg(base_ + kData) = byte;
-  }
-
-  size_t read(MutableBytes into) override { return ring_.take(into); }
-  void write(Bytes from) override {
-    for (const uint8_t byte : from) put(byte);
-  }
-  uint32_t overruns() const override { return ring_.overruns(); }
+  uint32_t overruns() const override { return ring_.overruns() + missed_ + missed_while_sending_; }
 
  private:
   static constexpr uint32_t kData = 0x00, kInterrupts = 0x04, kFifoControl = 0x08, kLineControl = 0x0C,
                             kLineState = 0x14;
   static constexpr uint32_t kDividerAccess = 0x80, kEightBits = 0x03, kFifoOn = 0x01, kFifoClear = 0x06,
                             kFifoTrigger = 0xC0;
-  static constexpr uint32_t kReceiveInterrupt = 1, kReceiveFull = 0x01, kTransmitEmpty = 0x20;
-  // More than a byte takes at 9,600 baud. A transmitter that is stuck for longer (as an emulated one is while nobody
-  // reads its terminal) loses bytes; it does not hang the program.
-  static constexpr uint32_t kMaxTries = 200000;
+  static constexpr uint32_t kReceiveInterrupt = 1, kReceiveFull = 0x01, kReceiveOverrun = 0x02, kTransmitEmpty = 0x20;
+
+  // Whoever reads it clears the overrun in it: so each reader counts, the interrupt and the program apart.
+  uint32_t line_state(volatile uint32_t& missed) {
+    const uint32_t state = reg(base_ + kLineState);
+    if ((state & kReceiveOverrun) != 0) missed = missed + 1;
+    return state;
+  }
+  bool may_send() override { return (line_state(missed_while_sending_) & kTransmitEmpty) != 0; }
+  void send(uint8_t byte) override { reg(base_ + kData) = byte; }
+
   const uint32_t base_;
   const uint32_t divider_;
-  bool stalled_ = false;
-  Ring& ring_;  // apart, so that its zeros are not part of a program's image
+  volatile uint32_t missed_ = 0;  // times that bytes came while the FIFO was full
+  volatile uint32_t missed_while_sending_ = 0;
 };
 
 }  // namespace edged::ports

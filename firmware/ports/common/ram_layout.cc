@@ -10,20 +10,21 @@ namespace {
 constexpr uint32_t kSector = 64u << 10;
 constexpr uint32_t kFirmwareBytes = 1u << 20, kModelBytes = 4u << 20;
 // A program unit as wide as flash inside of microcontrollers commonly has, and the page that outer flash has.
-constexpr uint32_t kUnit = 8, kPage = 256;
+constexpr hal::Flash::Geometry kGeometry = {facts::kRamFlashBytes, kSector, 8, 256};
 
 }  // namespace
 
-const boot::FlashMap kMap = {
+constexpr boot::FlashMap kMap = {
     {{0x100000, kFirmwareBytes}, {0x200000, kFirmwareBytes}},
     {{0x400000, kModelBytes}, {0x800000, kModelBytes}},
     {{0x000000, kSector}, {kSector, kSector}},
     facts::kFirmwareAt,
 };
+static_assert(ok(boot::check(kMap, kGeometry)));
 
 hal::Flash& flash() {
   static RamDriver driver;
-  static MappedFlash flash(facts::kRamFlash, {facts::kRamFlashBytes, kSector, kUnit, kPage}, driver);
+  static MappedFlash flash(facts::kRamFlash, kGeometry, driver);
   return flash;
 }
 

@@ -20,16 +20,19 @@ inline constexpr uint32_t kInterruptUnpend = 0xE000E280;   // likewise
 inline constexpr uint32_t kInterruptState = 0xE000ED04;    // ICSR
 inline constexpr uint32_t kVectorTable = 0xE000ED08;       // VTOR
 inline constexpr uint32_t kResetControl = 0xE000ED0C;      // AIRCR
-inline constexpr uint32_t kHandlerControl = 0xE000ED24;    // SHCSR
 inline constexpr uint32_t kFaultStatus = 0xE000ED28;       // CFSR
 inline constexpr uint32_t kHardFaultStatus = 0xE000ED2C;   // HFSR
 inline constexpr uint32_t kMemoryFaultAddress = 0xE000ED34;
 inline constexpr uint32_t kBusFaultAddress = 0xE000ED38;
+inline constexpr uint32_t kConfiguration = 0xE000ED14;      // CCR
 inline constexpr uint32_t kCoprocessorAccess = 0xE000ED88;  // CPACR
 inline constexpr uint32_t kMpuControl = 0xE000ED94;
 inline constexpr uint32_t kMpuRegion = 0xE000ED98;
 inline constexpr uint32_t kMpuBase = 0xE000ED9C;
 inline constexpr uint32_t kMpuAttributes = 0xE000EDA0;
+// On; the default map where no region is; in the handlers of faults as well, which else could not run in what a region
+// alone makes executable.
+inline constexpr uint32_t kMpuOn = 1u << 2 | 1u << 1 | 1u << 0;
 inline constexpr uint32_t kInterruptWords =
     8;  // words of the enable registers that are cleared before a jump: 256 lines
 }  // namespace core

@@ -3,7 +3,7 @@
 //
 // Emulated boards keep no register of the reset's cause, and real ones each their own. So a run says beforehand how it
 // would end: what is found then is what happened. A reset by pin while the watchdog runs therefore reads as one by the
-// watchdog.
+// watchdog, and counts as a crash.
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,8 @@
 #include "ports/common/stack.h"
 
-extern "C" uint32_t __stack_limit, __stack_top;
+#include "ports/common/registers.h"
+
+extern "C" uint32_t __stack_guard, __stack_limit, __stack_top;
 
 namespace edged::ports {
 namespace {
@@ -12,6 +14,40 @@ void paint_stack() {
   __asm volatile("mov %0, sp" : "=r"(end));  // nothing lies below it: interrupts are off
   for (volatile uint32_t* word = &__stack_limit; word < end; ++word) *word = kPaint;
 }
+
+#if __ARM_ARCH >= 8
+
+void guard_stack() { __asm volatile("msr msplim, %0" ::"r"(&__stack_limit)); }
+void unguard_stack() { __asm volatile("msr msplim, %0" ::"r"(0)); }
+
+#else
+
+namespace {
+
+constexpr uint32_t kRegion = 7;  // the highest there always is, which outranks the others
+// 256 bytes, as sections.ld leaves below the limit; nobody may do anything there.
+constexpr uint32_t kSize256 = 7u << 1, kNever = 1u << 28, kOn = 1;
+
+}  // namespace
+
+void guard_stack() {
+  reg(core::kMpuRegion) = kRegion;
+  reg(core::kMpuBase) = static_cast<uint32_t>(reinterpret_cast<uintptr_t>(&__stack_guard));
+  reg(core::kMpuAttributes) = kNever | kSize256 | kOn;
+  reg(core::kMpuControl) = core::kMpuOn;
+  barrier();
+}
+
+void unguard_stack() {
+  reg(core::kMpuRegion) = kRegion;
+  reg(core::kMpuAttributes) = 0;
+  barrier();
+}
+
+#endif
+
+// The core stops pushing at the limit (Armv8-M), or fails to push below it.
+bool overflowed(const uint32_t* frame) { return frame >= &__stack_guard && frame <= &__stack_limit; }
 
 uint32_t untouched_stack() {
   const uint32_t* word = &__stack_limit;

@@ -31,6 +31,10 @@ constexpr size_t kVectorsAlignment = 512;
 constexpr uint32_t kNmi = 2;  // number of the exception
 using Vector = void (*)();
 
+// BFHFNMIGN: in the handler of a fault, reading what is no memory gives anything, where else the core would lock up. A
+// program that lost its stack pointer leaves such a frame.
+constexpr uint32_t kIgnoreBusFaults = 1u << 8;
+
 struct Table {
   void* stack;
   Vector entries[kVectors - 1];
@@ -59,6 +63,17 @@ void number(const char* name, uint32_t value) {
   for (int shift = 28; shift >= 0; shift -= 4) board::put("0123456789abcdef"[(value >> shift) & 15]);
 }
 
+void report_registers(const uint32_t* frame) {
+  number(" pc=", frame[6]);
+  number(" lr=", frame[5]);
+  number(" psr=", frame[7]);
+  number(" r0=", frame[0]);
+  number(" r1=", frame[1]);
+  number(" r2=", frame[2]);
+  number(" r3=", frame[3]);
+  number(" r12=", frame[4]);
+}
+
 // [[gnu::noinline]]: keeps what follows start-up out of the frame of the reset handler.
 [[gnu::noinline]] void prepare_memory() {
   const uint32_t* from = &__data_load;
@@ -77,6 +92,7 @@ using namespace edged::ports;
 extern "C" [[noreturn]] void start_program() {
   reg(core::kCoprocessorAccess) |= 0xFu << 20;  // FPU and vector unit, where there is one; else the bits stay 0
   barrier();
+  guard_stack();
   paint_stack();
   prepare_memory();
   if (reinterpret_cast<uintptr_t>(&__first_program) == 1) begin_reset_note();
@@ -99,15 +115,13 @@ extern "C" [[gnu::naked]] void Reset_Handler() {
 
 extern "C" [[noreturn, gnu::used]] void report_fault(const uint32_t* frame) {
   const uint32_t exception = reg(core::kInterruptState) & 0x1FF;
-  text(exception == kNmi ? "\r\nwatchdog" : "\r\nfault");
-  number(" pc=", frame[6]);
-  number(" lr=", frame[5]);
-  number(" psr=", frame[7]);
-  number(" r0=", frame[0]);
-  number(" r1=", frame[1]);
-  number(" r2=", frame[2]);
-  number(" r3=", frame[3]);
-  number(" r12=", frame[4]);
+  reg(core::kConfiguration) = reg(core::kConfiguration) | kIgnoreBusFaults;
+  if (overflowed(frame)) {
+    text("\r\nstack overflow");
+  } else {
+    text(exception == kNmi ? "\r\nwatchdog" : "\r\nfault");
+    report_registers(frame);
+  }
   number(" cfsr=", reg(core::kFaultStatus));
   number(" hfsr=", reg(core::kHardFaultStatus));
   number(" mmfar=", reg(core::kMemoryFaultAddress));

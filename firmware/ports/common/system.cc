@@ -92,8 +92,9 @@ uint64_t nanos() {
   return ticks / facts::kCounterHz * 1000000000u + ticks % facts::kCounterHz * 1000000000u / facts::kCounterHz;
 }
 
-// Where SysTick stands in for a watchdog it goes on, on our vectors and our memory, until the program's first
-// instruction turns interrupts off: a program that hangs before it has a watchdog of its own comes back, too.
+// Where SysTick stands in for a watchdog it goes on, on our vectors and our memory, until the program turns interrupts
+// off. Ours do so with their first instruction, and start a watchdog with the first of main(): what lies between is
+// guarded by a watchdog of hardware alone.
 void jump(uint32_t vectors) {
   const bool guarded = watchdog_ticks != 0;
   disable_interrupts();
@@ -105,6 +106,7 @@ void jump(uint32_t vectors) {
     reg(core::kSysTickControl) = 0;
     reg(core::kInterruptState) = 1u << 25;  // a tick that was due
   }
+  unguard_stack();
   barrier();
   const auto* table = reinterpret_cast<const uint32_t*>(static_cast<uintptr_t>(vectors));
   const uint32_t stack = table[0];

@@ -15,11 +15,10 @@ Ns16550 uart(facts::kUart, facts::kUartHz, facts::kBaud, ring);
 // (write-back), read, written and executed; the default map holds everywhere else.
 void open_ddr() {
   constexpr uint32_t kFullAccess = 3u << 24, kWriteBack = 1u << 17 | 1u << 16, kSize64M = 25u << 1, kOn = 1;
-  constexpr uint32_t kDefaultElsewhere = 1u << 2;
   reg(core::kMpuRegion) = 0;
   reg(core::kMpuBase) = facts::kDdr;
   reg(core::kMpuAttributes) = kFullAccess | kWriteBack | kSize64M | kOn;
-  reg(core::kMpuControl) = kDefaultElsewhere | kOn;
+  reg(core::kMpuControl) = core::kMpuOn;
   barrier();
 }
 

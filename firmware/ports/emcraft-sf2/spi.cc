@@ -22,16 +22,27 @@ constexpr uint32_t kEnable = 1u << 0;
 constexpr uint32_t kReceiveEmpty = 1u << 6;
 constexpr uint32_t kDivider = 3;  // 71 MHz / (2 * (3 + 1)): about 9 MHz, which every such NOR takes
 
-uint8_t exchange(uint8_t out) {
+// A byte takes 126 cycles of the core; who waits for longer than a thousand times that waits for nothing.
+constexpr uint32_t kMaxPolls = 100000;
+
+Result<uint8_t> exchange(uint8_t out) {
   reg(kTransmit) = out;
-  while ((reg(kStatus) & kReceiveEmpty) != 0) {
+  for (uint32_t polls = 0; polls < kMaxPolls; ++polls) {
+    if ((reg(kStatus) & kReceiveEmpty) == 0) return static_cast<uint8_t>(reg(kReceive));
   }
-  return static_cast<uint8_t>(reg(kReceive));
+  return Status::kFlashFailed;
+}
+
+Status send(Bytes bytes) {
+  for (const uint8_t byte : bytes) {
+    if (const Result<uint8_t> in = exchange(byte); !in.ok()) return in.status();
+  }
+  return Status::kOk;
 }
 
 }  // namespace
 
-void Spi::transfer(Bytes command, Bytes data, MutableBytes answer) {
+Status Spi::transfer(Bytes command, Bytes data, MutableBytes answer) {
   const auto frames = static_cast<uint32_t>(command.size() + data.size() + answer.size());
   reg(kControl) = kReset;
   reg(kClock) = kDivider;
@@ -39,9 +50,14 @@ void Spi::transfer(Bytes command, Bytes data, MutableBytes answer) {
   reg(kSelect) = 1;
   reg(kControl) = kBigFifo | kKeepSelected | frames << 8 | kMaster;
   reg(kControl) = kBigFifo | kKeepSelected | frames << 8 | kMaster | kEnable;
-  for (const uint8_t byte : command) static_cast<void>(exchange(byte));
-  for (const uint8_t byte : data) static_cast<void>(exchange(byte));
-  for (uint8_t& byte : answer) byte = exchange(0xFF);
+  if (const Status status = send(command); !ok(status)) return status;
+  if (const Status status = send(data); !ok(status)) return status;
+  for (uint8_t& byte : answer) {
+    const Result<uint8_t> in = exchange(0xFF);
+    if (!in.ok()) return in.status();
+    byte = in.value();
+  }
+  return Status::kOk;
 }
 
 }  // namespace edged::ports

@@ -7,17 +7,20 @@
 
 namespace edged::ports::layout {
 
-const boot::FlashMap kMap = {
+constexpr hal::Flash::Geometry kGeometry = {facts::kFlashBytes, facts::kSectorBytes, facts::kUnitBytes,
+                                            facts::kPageBytes};
+
+constexpr boot::FlashMap kMap = {
     {{facts::kFirmwareAt, facts::kFirmwareBytes}, {facts::kFirmwareAt + facts::kFirmwareBytes, facts::kFirmwareBytes}},
     {{facts::kModelAt, facts::kModelBytes}, {facts::kModelAt + facts::kModelBytes, facts::kModelBytes}},
     {{facts::kJournalAt, facts::kSectorBytes}, {facts::kJournalAt + facts::kSectorBytes, facts::kSectorBytes}},
     facts::kRunAt,
 };
+static_assert(ok(boot::check(kMap, kGeometry)));
 
 hal::Flash& flash() {
   static InternalFlash driver;
-  static MappedFlash flash(facts::kFlash,
-                           {facts::kFlashBytes, facts::kSectorBytes, facts::kUnitBytes, facts::kPageBytes}, driver);
+  static MappedFlash flash(facts::kFlash, kGeometry, driver);
   return flash;
 }
 

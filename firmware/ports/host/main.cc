@@ -40,6 +40,7 @@ constexpr boot::FlashMap kMap = {{{1 * kMegabyte, kMegabyte}, {2 * kMegabyte, kM
                                  {{4 * kMegabyte, 4 * kMegabyte}, {8 * kMegabyte, 4 * kMegabyte}},
                                  {{0, kSector}, {kSector, kSector}},
                                  0};
+static_assert(ok(boot::check(kMap, kGeometry)));
 
 constexpr uint32_t kArenaBytes = 4 * kMegabyte;    // of models that no microcontroller would hold, too
 constexpr uint32_t kStagingBytes = 1 * kMegabyte;  // inputs of the same
@@ -109,7 +110,7 @@ int main(int count, char** arguments) {
   }
 
   system.start_watchdog(app::kWatchdogMs);
-  boot::Slots slots(flash, kMap, boot::kTrustedKey, system.board());
+  boot::Slots slots(flash, kMap, boot::kTrustedKey, system.board(), &system);
   static_cast<void>(slots.open());
   const boot::Memory memory = {{}, model_memory};
   boot::Loader loader(slots, memory, retained.handoff);
@@ -118,11 +119,8 @@ int main(int count, char** arguments) {
     static app::RecoveryServer server(system, serial, slots, retained.handoff, boot::kTrustedKey);
     server.run(decision.recovery);
   }
-  boot::Running running;
-  for (const boot::Kind kind : boot::kAllKinds) {
-    running.slot[static_cast<uint32_t>(kind)] = retained.handoff.of(kind).slot;
-  }
-  static_cast<void>(slots.open(running));
+  const Result<boot::Running> running = boot::what_runs(retained.handoff);
+  if (running.ok()) static_cast<void>(slots.open(running.value()));
   app::PatternSensor sensor;
   static app::App app({system, serial, slots, retained.handoff, boot::kTrustedKey, arena, staging, &sensor}, micros);
   app.run();

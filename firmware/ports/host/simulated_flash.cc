@@ -13,7 +13,7 @@ void SimulatedFlash::cut_at(uint64_t number, Cut cut, uint32_t seed) {
 
 void SimulatedFlash::restore() {
   dead_ = false;
-  cut_at_ = UINT64_MAX;
+  cut_at_ = cut_after_ns_ = UINT64_MAX;
 }
 
 bool SimulatedFlash::in_range(uint32_t address, size_t size) const {
@@ -35,9 +35,23 @@ uint32_t SimulatedFlash::random() {
 // Counts an operation. Whether it is the one that the power goes in; the caller then leaves behind what the cut leaves.
 bool SimulatedFlash::loses_power() { return operations_++ == cut_at_; }
 
+void SimulatedFlash::die() {
+  dead_ = true;
+  if (handler_) handler_();
+}
+
+void SimulatedFlash::pass(uint64_t ns) {
+  elapsed_ns_ += ns;
+  if (!dead_ && elapsed_ns_ >= cut_after_ns_) die();
+}
+
 Status SimulatedFlash::read(uint32_t address, MutableBytes into) {
   if (dead_) return Status::kFlashFailed;
   if (!in_range(address, into.size())) return Status::kOutOfRange;
+  pass(into.size() * times_.byte_ns);
+  if (dead_) return Status::kFlashFailed;
+  const bool met = address < unreadable_.address + unreadable_.size && unreadable_.address < address + into.size();
+  if (met) return Status::kFlashFailed;
   std::memcpy(into.data(), memory_.data() + address, into.size());
   return Status::kOk;
 }
@@ -53,10 +67,9 @@ Status SimulatedFlash::program_page(uint32_t address, Bytes from) {
     const auto spared = static_cast<uint8_t>(!lost ? 0 : cut_ == Cut::kBefore ? 0xFF : random());
     page[i] = static_cast<uint8_t>(page[i] & (from[i] | spared));
   }
-  if (!lost) return Status::kOk;
-  dead_ = true;
-  if (handler_) handler_();
-  return Status::kFlashFailed;
+  if (lost) die();
+  pass(times_.page_ns);
+  return lost ? Status::kFlashFailed : Status::kOk;
 }
 
 Status SimulatedFlash::program(uint32_t address, Bytes from) {
@@ -85,10 +98,9 @@ Status SimulatedFlash::erase(uint32_t address) {
       byte = static_cast<uint8_t>((bits & 0x300) == 0 ? bits : (bits & 0x400) != 0 ? byte : byte | bits);
     }
   }
-  if (!lost) return Status::kOk;
-  dead_ = true;
-  if (handler_) handler_();
-  return Status::kFlashFailed;
+  if (lost) die();
+  pass(times_.erase_ns);
+  return lost ? Status::kFlashFailed : Status::kOk;
 }
 
 }  // namespace edged::host

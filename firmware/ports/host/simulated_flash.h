@@ -1,5 +1,5 @@
 // NOR flash as its data sheets would have it, in memory: who breaks its rules is told at once, and the power can be cut
-// at any operation.
+// at any operation. It may be slow, and parts of it unreadable.
 #pragma once
 
 #include <cstdint>
@@ -34,6 +34,19 @@ class SimulatedFlash final : public hal::Flash {
   // Called when the power goes; where it returns, the device is dead.
   void on_cut(std::function<void()> handler) { handler_ = std::move(handler); }
 
+  // What each thing costs on flash that is slow.
+  struct Times {
+    uint64_t byte_ns = 0;   // read
+    uint64_t page_ns = 0;   // programmed
+    uint64_t erase_ns = 0;  // of a sector
+  };
+  void take(const Times& times) { times_ = times; }
+  [[nodiscard]] uint64_t elapsed_ns() const { return elapsed_ns_; }
+  // The power goes when so much time has passed since the device was made, as in cut_at(), but between two operations.
+  void cut_after(uint64_t elapsed_ns) { cut_after_ns_ = elapsed_ns; }
+  // Reading anything of these bytes fails.
+  void make_unreadable(uint32_t address, uint32_t size) { unreadable_ = {address, size}; }
+
   [[nodiscard]] bool dead() const { return dead_; }
   [[nodiscard]] uint64_t operations() const { return operations_; }
   void count_from(uint64_t operations) { operations_ = operations; }
@@ -43,12 +56,21 @@ class SimulatedFlash final : public hal::Flash {
   [[nodiscard]] Status program_page(uint32_t address, Bytes from);
   [[nodiscard]] bool in_range(uint32_t address, size_t size) const;
   [[nodiscard]] bool loses_power();
+  void die();
+  void pass(uint64_t ns);
   [[nodiscard]] uint32_t random();
   [[nodiscard]] Status violation();
 
   MutableBytes memory_;
   Geometry geometry_;
   std::function<void()> handler_;
+  struct {
+    uint32_t address = 0;
+    uint32_t size = 0;
+  } unreadable_;
+  Times times_;
+  uint64_t elapsed_ns_ = 0;
+  uint64_t cut_after_ns_ = UINT64_MAX;
   uint64_t operations_ = 0;
   uint64_t violations_ = 0;
   uint64_t cut_at_ = UINT64_MAX;

@@ -49,5 +49,20 @@ TEST_F(SimulatedFlashTest, ACutSparesTheOtherPages) {
   EXPECT_EQ(flash_.erase(0), Status::kOk);
 }
 
+TEST_F(SimulatedFlashTest, MayBeSlowAndInPartUnreadable) {
+  flash_.take({2, 100, 1000});
+  flash_.make_unreadable(1024, 16);
+  EXPECT_EQ(flash_.read(512, data_), Status::kOk) << "it ends where they begin";
+  EXPECT_EQ(flash_.read(513, data_), Status::kFlashFailed);
+  EXPECT_EQ(flash_.read(1040, data_), Status::kOk);
+  EXPECT_EQ(flash_.elapsed_ns(), 3 * 2 * sizeof data_);
+  EXPECT_EQ(flash_.program(0, data_), Status::kOk);
+  EXPECT_EQ(flash_.erase(0), Status::kOk);
+  EXPECT_EQ(flash_.elapsed_ns(), 3 * 2 * sizeof data_ + 2 * 100 + 1000) << "two pages, one sector";
+  flash_.cut_after(flash_.elapsed_ns() + 2 * sizeof data_);
+  EXPECT_EQ(flash_.read(0, data_), Status::kFlashFailed);
+  EXPECT_TRUE(flash_.dead());
+}
+
 }  // namespace
 }  // namespace edged::host
