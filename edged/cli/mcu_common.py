@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from rich.markup import escape
 
 from edged.cli.terminal import err, out
+from edged.mcu.settings import BAUD
 
 if TYPE_CHECKING:
     from edged.mcu.board import Board
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-BAUD = 115_200
 MAGIC = (0x96F3B83D).to_bytes(4, "little")
 """Of MCUboot's images."""
 

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 LEVELS = {10: ("debug", "dim"), 20: ("info", "cyan"), 30: ("warning", "yellow"), 40: ("error", "red")}
 SOURCES = ("sensor", "injected", "self-test")
-SELF_TESTS = ("not run", "passed", "failed", "none")
 REASONS = {1: "as requested", 2: "into its loader", 3: "trial not confirmed in time", 4: "self-test failed"}
 SHOWN_BYTES = 16
 """So much of an output is shown; a person reads no more in a line."""
@@ -136,6 +135,8 @@ def _result_line(record: dict[str, Any]) -> str:
 
 
 def _health_line(record: dict[str, Any]) -> str:
+    from edged.mcu.report import SELF_TESTS
+
     test = SELF_TESTS[record["self_test"]] if record["self_test"] < len(SELF_TESTS) else str(record["self_test"])
     lost = record["rx_bad"] + record["rx_overruns"] + record["tx_dropped"]
     parts = [

@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edged.cli.mcu_common import BAUD, MAGIC, address, port_of, say
+from edged.cli.mcu_common import MAGIC, address, port_of, say
 from edged.cli.terminal import err
 from edged.core.errors import PortLost, ToolFailed
 
@@ -116,6 +116,7 @@ def _flasher(tool: Tool, arguments: argparse.Namespace) -> Flasher:
 def _check_free(port: Path) -> None:
     """These programs say little when they cannot have the port; raises PortLost."""
     from edged.mcu.opening import close_port, open_port
+    from edged.mcu.settings import BAUD
 
     close_port(open_port(port, BAUD))
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from edged.config.lines import KeyPath
 from edged.config.problems import Problem, did_you_mean
 from edged.config.schema import Settings
-from edged.infer.settings import FOLLOWED, ModelSettings, model_problems
+from edged.core.followed import FOLLOWED
+from edged.infer.settings import ModelSettings, model_problems
 from edged.mcu.settings import mcu_problems
 from edged.mqtt.settings import mqtt_problems
 from edged.ota.settings import ota_problems
@@ -103,6 +105,7 @@ def _shared(settings: Settings) -> Iterator[Problem]:
             uses.append((("cameras", name, "annotated"), str(camera.annotated)))
     uses += [(("mcus", name, "port"), mcu.port) for name, mcu in settings.mcus.items()]
     for at, used in uses:
-        if used in owners:
-            yield Problem(at, f"{used} is already used by {'.'.join(owners[used])}, expected another")
-        owners.setdefault(used, at)
+        thing = os.path.realpath(used) if used.startswith("/") else used  # by-id and by-path name what has a plain name too
+        if thing in owners:
+            yield Problem(at, f"{used} is already used by {'.'.join(owners[thing])}, expected another")
+        owners.setdefault(thing, at)

@@ -24,6 +24,7 @@ from edged.config.pushed import laid_over, not_there, not_to_be_pushed, stood_in
 from edged.config.schema import Settings, config_path, validator
 from edged.core.errors import ConfigInvalid
 from edged.infer.settings import ModelSettings, is_path
+from edged.mcu.settings import read_labels
 
 MAX_BYTES = 1 << 20
 HINT = "`edged config schema` prints every key with its meaning"
@@ -125,7 +126,8 @@ def _check(data: dict[str, Any], base: Path) -> tuple[Settings, list[Problem]]:
         for problem in broken:
             sound = _without(sound, problem.path)
         settings, broken = _validate(sound)
-    settings = _resolve(settings, base)
+    settings, unread = _labelled(_resolve(settings, base))
+    problems += unread
     if not _table(data, "cameras") and not _table(data, "mcus"):
         problems.append(Problem(("cameras",), "there is no camera, expected a table [cameras.NAME]"))
     follow = [
@@ -134,6 +136,19 @@ def _check(data: dict[str, Any], base: Path) -> tuple[Settings, list[Problem]]:
         if not any(problem.path[: len(found.path)] == found.path for problem in problems)  # else it may only follow from that
     ]
     return settings, problems + follow
+
+
+def _labelled(settings: Settings) -> tuple[Settings, list[Problem]]:
+    """With the labels of microcontrollers in place of the files that hold them: what these say now is what holds, and a file that
+    says something else at the next reload is a change."""
+    mcus, problems = dict(settings.mcus), []
+    for name, mcu in settings.mcus.items():
+        if mcu.labels_file is not None and not mcu.labels:
+            try:
+                mcus[name] = dataclasses.replace(mcu, labels=read_labels(mcu), labels_file=None)
+            except ValueError as error:
+                problems.append(Problem(("mcus", name, "labels_file"), str(error)))
+    return dataclasses.replace(settings, mcus=mcus), problems
 
 
 def _validate(data: dict[str, Any]) -> tuple[Settings | None, list[Problem]]:

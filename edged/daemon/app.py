@@ -139,12 +139,12 @@ class Daemon:
             async with asyncio.TaskGroup() as tasks:
                 works = [self._recorder.run(), self._status.run(), self._publishing.run(), self.vitals.run()]
                 works += [self.updates.run(), self.mcus.run(), *([self.reloader.run()] if self.reloader else [])]
-                helpers = [tasks.create_task(work) for work in works]
+                beside = [tasks.create_task(work) for work in works]
                 fault = await self._serve()
                 if (publisher := self._publishing.publisher) and publisher.connected:
                     await self._drain(publisher)
-                for helper in helpers:
-                    helper.cancel()
+                for task in beside:
+                    task.cancel()
                 if fault:
                     raise fault
         except BaseExceptionGroup as group:

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from edged.core.errors import EdgedError, UpdateFailed
-from edged.infer.settings import FOLLOWED
+from edged.core.followed import FOLLOWED
 
 log = logging.getLogger(__name__)
 

@@ -1,7 +1,8 @@
 """Does what a microcontroller is told over MQTT, and says what became of it.
 
 Rules: nothing is done for a board whose settings do not say ``commands = true``; one command at a time for each board, a few wait;
-what comes too often is refused before anything of it is read; what would undo a trial or a followed image is refused.
+what comes too often is refused without being read, and beyond that not even answered, only counted; what would undo a trial or a
+followed image is refused. What was begun is brought to its end, whether or not its asker is still connected.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ import asyncio
 import base64
 import logging
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from edged.core.bucket import Bucket
@@ -20,6 +21,7 @@ from edged.mcu.reading import read_top
 from edged.mqtt import commands
 from edged.mqtt.commands import AnswerPayload, AnyCommand, Code, CommandRefused
 from edged.mqtt.incoming import Message
+from edged.mqtt.requests import Reply
 
 if TYPE_CHECKING:
     from edged.daemon.mcu_keeper import Keeper
@@ -31,66 +33,115 @@ log = logging.getLogger(__name__)
 RATE_HZ, BURST = 1.0, 5
 """Commands for one board: a person's, and a program's that asks now and then."""
 
+REFUSALS = 20
+"""Refusals that are answered at once; then as many a second as commands are taken."""
+
+LINES_HZ, LINES = 1 / 60, 5
+"""Refusals that the log has of one board."""
+
 MAX_WAITING = 4
 """Behind the one that is being done; each may take half a minute."""
 
 WITHIN_S = 60.0
 """From a command to its answer, its wait included: who asked has gone by then."""
 
-NOT_SUPPORTED = 8
-"""SMP's ENOTSUP."""
-
 Result = dict[str, Any]
 
 
+@dataclass(slots=True)
+class _Desk:
+    """What one board was told lately."""
+
+    bucket: Bucket = field(default_factory=lambda: Bucket(RATE_HZ, BURST))
+    refusals: Bucket = field(default_factory=lambda: Bucket(RATE_HZ, REFUSALS))
+    lines: Bucket = field(default_factory=lambda: Bucket(LINES_HZ, LINES))
+    under_way: int = 0
+    untold: int = 0
+    """Refusals that the log does not have."""
+
+
 class Commander:
-    """``keepers`` are those that are there now."""
+    """``keepers`` are those that are there now. What it took it does, whoever hears of it; ``close`` ends that."""
 
     def __init__(self, keepers: Callable[[], Mapping[str, Keeper]]) -> None:
         self._keepers = keepers
-        self._buckets: dict[str, Bucket] = {}
-        self._waiting: Counter[str] = Counter()
+        self._desks: dict[str, _Desk] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
 
-    async def handle(self, mcu: str, message: Message) -> AnswerPayload:
-        """What became of a message on the topic of ``mcu``."""
-        keeper = self._keepers().get(mcu)
+    def take(self, mcu: str, message: Message, reply: Reply) -> None:
+        """Do what a message on the topic of ``mcu`` says; see ``Handle``."""
+        desk = self._desks.setdefault(mcu, _Desk())
         answer = AnswerPayload(mcu=mcu, id="", command="", code="ok", detail="", result={})
         try:
-            keeper = self._admitted(mcu, message)
+            keeper = self._admitted(mcu, desk, message)
             command = commands.decode_command(message.payload)
-            answer.id, answer.command = command.id, commands.name_of(command)
-            answer.result = await self._within(keeper, command)
         except CommandRefused as error:
             answer.code, answer.detail = error.code, error.detail
-            answer.id = error.id or commands.id_of(message.payload)
-        except (PortLost, BoardSilent, BoardRefused, TimeoutError) as error:
-            answer.code, answer.detail = _code(error), str(error) or f"not done within {WITHIN_S:.0f} s"
-        if keeper:
-            keeper.gateway.commanded(refused=answer.code != "ok")
-        level = logging.INFO if answer.code == "ok" else logging.WARNING
-        log.log(level, "mcu %s: command %s: %s %s", mcu, answer.command or "unread", answer.code, answer.detail)
-        return answer
+            self._note(mcu, desk, answer)
+            if desk.refusals.take(time.monotonic()):
+                answer.id = error.id or commands.id_of(message.payload)
+                reply(answer)
+            return
+        answer.id, answer.command = command.id, commands.name_of(command)
+        desk.under_way += 1
+        task = asyncio.create_task(self._work(keeper, desk, command, answer))
+        self._tasks.add(task)
+        task.add_done_callback(lambda task: self._done(task, desk, answer, reply))
 
-    def _admitted(self, mcu: str, message: Message) -> Keeper:
+    async def close(self) -> None:
+        """Do no more."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _admitted(self, mcu: str, desk: _Desk, message: Message) -> Keeper:
         """The board that is meant; raises CommandRefused for what is not to be looked at."""
         keeper = self._keepers().get(mcu)
         if keeper is None or not keeper.settings.commands:
             raise CommandRefused("not_allowed", "commands are not taken: the configuration does not say commands = true")
         if message.retained:
             raise CommandRefused("retained", "a retained command would be done again at each connection: publish it without retain")
-        if not self._buckets.setdefault(mcu, Bucket(RATE_HZ, BURST)).take(time.monotonic()):
+        if not desk.bucket.take(time.monotonic()):
             raise CommandRefused("too_many", f"at most {BURST} at once, then {RATE_HZ:g} a second")
-        if self._waiting[mcu] > MAX_WAITING:
-            raise CommandRefused("busy", f"{self._waiting[mcu]} commands wait already")
+        if desk.under_way > MAX_WAITING:
+            raise CommandRefused("busy", f"{desk.under_way} commands wait already")
         return keeper
 
-    async def _within(self, keeper: Keeper, command: AnyCommand) -> Result:
-        self._waiting[keeper.name] += 1
+    async def _work(self, keeper: Keeper, desk: _Desk, command: AnyCommand, answer: AnswerPayload) -> None:
+        """Do it, and note in ``answer`` what became of it."""
         try:
             async with asyncio.timeout(WITHIN_S), keeper.board() as board:
-                return await _do(keeper, board, command)
+                answer.result = await _do(keeper, board, command)
+        except CommandRefused as error:
+            answer.code, answer.detail = error.code, error.detail
+        except (PortLost, BoardSilent, BoardRefused, TimeoutError) as error:
+            answer.code, answer.detail = _code(error), str(error) or f"not done within {WITHIN_S:.0f} s"
         finally:
-            self._waiting[keeper.name] -= 1
+            desk.under_way -= 1
+
+    def _done(self, task: asyncio.Task[None], desk: _Desk, answer: AnswerPayload, reply: Reply) -> None:
+        self._tasks.discard(task)
+        if task.cancelled():
+            return
+        if fault := task.exception():
+            log.error("mcu %s: command %s ended by a fault of edged", answer.mcu, answer.command, exc_info=fault)
+            answer.code, answer.detail = "failed", f"a fault of edged: {type(fault).__name__}"
+        self._note(answer.mcu, desk, answer)
+        reply(answer)
+
+    def _note(self, mcu: str, desk: _Desk, answer: AnswerPayload) -> None:
+        """Count it, and log it, unless there was too much of that lately."""
+        if keeper := self._keepers().get(mcu):
+            keeper.gateway.commanded(refused=answer.code != "ok")
+        if answer.code == "ok":
+            log.info("mcu %s: command %s: ok", mcu, answer.command)
+        elif desk.lines.take(time.monotonic()):
+            more = f" ({desk.untold} more before were refused)" if desk.untold else ""
+            desk.untold = 0
+            log.warning("mcu %s: command %s: %s %s%s", mcu, answer.command or "unread", answer.code, answer.detail, more)
+        else:
+            desk.untold += 1
 
 
 async def _do(keeper: Keeper, board: Board, command: AnyCommand) -> Result:  # noqa: PLR0911 - one for each
@@ -168,6 +219,8 @@ def _output(output: Output) -> Result:
 
 
 def _code(error: Exception) -> Code:
+    from edged.mcu.board import NOT_SUPPORTED
+
     match error:
         case BoardRefused(group=None, code=code) if code == NOT_SUPPORTED:
             return "not_supported"

@@ -18,7 +18,7 @@ from edged.core.mcu import McuCounters, McuState
 from edged.core.problem import ProblemCode
 from edged.daemon.publishing import Publishing
 from edged.mcu.duties import Duties
-from edged.mcu.settings import McuSettings, read_labels
+from edged.mcu.settings import McuSettings
 
 if TYPE_CHECKING:
     from edged.daemon.mcu_commands import Commander
@@ -110,6 +110,8 @@ class Mcus:
                 for task in done - {waiting}:
                     task.result()
         finally:
+            if self._commander:
+                await self._commander.close()
             await self._end(list(self._tasks))
 
     async def on_occurrences(self, occurrences: Sequence[Occurrence]) -> None:
@@ -160,7 +162,7 @@ class Mcus:
             from edged.daemon.mcu_commands import Commander
 
             self._commander = self._commander or Commander(lambda: self.keepers)
-            self._publishing.listen(takers, self._commander.handle)
+            self._publishing.listen(takers, self._commander.take)
         self._publishing.keep_mcus(self._settings)
         self._happened()
 
@@ -170,11 +172,11 @@ class Mcus:
         for name, settings in wanted.items():
             keeper = self.keepers.get(name)
             if keeper is None:
-                keeper = self.keepers[name] = Keeper(name, settings, _labels(name, settings), self)
+                keeper = self.keepers[name] = Keeper(name, settings, settings.labels, self)
                 self._tasks[name] = asyncio.create_task(keeper.run())
                 self._publishing.mcu(keeper.gateway.state)
             elif keeper.settings != settings:
-                keeper.configure(settings, _labels(name, settings))
+                keeper.configure(settings, settings.labels)
                 if keeper.present:
                     self.came(keeper)  # it may follow something else now
 
@@ -188,11 +190,3 @@ class Mcus:
             self._said.pop(name, None)
             self.duties.forget(name)
             self._mended = {key: why for key, why in self._mended.items() if key[0] != name}
-
-
-def _labels(name: str, settings: McuSettings) -> tuple[str, ...]:
-    try:
-        return read_labels(settings)
-    except ValueError as error:  # there when the configuration was read, and gone since
-        log.error("mcu %s: classes are called by their numbers: %s", name, error)
-        return ()

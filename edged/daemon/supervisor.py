@@ -189,7 +189,7 @@ class Supervisor:
                 self._child = child
                 if self._renewing:
                     await child.stop()
-                helpers = [asyncio.create_task(self._stop_child(child)), asyncio.create_task(self._go_back_once_mended(child))]
+                beside = [asyncio.create_task(self._stop_child(child)), asyncio.create_task(self._go_back_once_mended(child))]
                 try:
                     async for report in child.reports():
                         finished = isinstance(report, ipc.Finished)
@@ -198,7 +198,7 @@ class Supervisor:
                     log.error("the vision process talks nonsense: %s", error)
                     child.kill()
                 finally:
-                    await _end(helpers)
+                    await _end(beside)
         except ProcessNotStarted as error:
             return error.message
         except ModelRejected as error:

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le, MaxLen, MinLen
 
+from edged.core.followed import FOLLOWED
 from edged.core.settings import settings
 
 Delegate = Literal["auto", "xnnpack", "none", "edgetpu", "external"]
@@ -20,9 +21,6 @@ RuntimeName = Literal["litert", "tflite-runtime"]
 
 EDGETPU_DEVICE = re.compile(r"(usb|pci)?(:\d{1,3})?")
 """How libedgetpu names a device: a kind, a number, both, or "" for the first of any kind."""
-
-FOLLOWED = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
-"""An id of a publisher: a level of topics, a file name and a word on a command line."""
 
 CUSTOM_OP = re.compile(r"(?P<library>.+):(?P<function>[A-Za-z_]\w*)")
 

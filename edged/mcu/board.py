@@ -1,11 +1,12 @@
 """What a microcontroller can be asked, in Python's terms.
 
 What may be done twice is asked again until there is an answer; an inference is not, because an answer that was lost does not say
-whether it ran.
+whether it ran. Nor is a reset: the second would end a trial that the first began. Whether it happened, the count of starts says.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Protocol
 
 from smp.error import MGMT_ERR
@@ -16,7 +17,7 @@ from smpclient.generics import SMPRequest, TEr1, TEr2, TRep, error_v1, success
 from smpclient.requests import image_management as image_group
 from smpclient.requests import os_management as os_group
 
-from edged.core.errors import BoardRefused
+from edged.core.errors import BoardRefused, BoardSilent, PortLost
 from edged.mcu import messages, upload
 from edged.mcu.info import (
     BoardInfo,
@@ -41,6 +42,10 @@ INPUT_OVERHEAD_BYTES = 48
 """Header and keys around the bytes of an input, at most."""
 
 NOT_SUPPORTED = int(MGMT_ERR.ENOTSUP)
+"""The code of BoardRefused, in no group, for what a board cannot do at all."""
+
+RESETS = 3
+"""How often a board is told to start again that goes on as if it had not heard."""
 
 
 class Board:
@@ -55,10 +60,6 @@ class Board:
     def link(self) -> Link:
         """What it asks on."""
         return self._link
-
-    async def echo(self, text: str) -> str:
-        """What comes back."""
-        return (await self.ask(os_group.EchoWrite(d=text))).r
 
     async def parameters(self) -> Parameters:
         """Of the server; asked once."""
@@ -114,9 +115,36 @@ class Board:
         return other
 
     async def reset(self, *, to_loader: bool = False) -> None:
-        """Start again; with ``to_loader`` it stays there. The answer comes before."""
-        mode = BootMode.BOOTLOADER if to_loader else None
-        await self.ask(os_group.ResetWrite(boot_mode=mode))
+        """Start again, once; with ``to_loader`` it stays there. Whether it came back is for the caller to see.
+
+        An answer that does not come may be lost, or its port gone with the board: it is told again only if it says that it has not
+        started since. Raises PortLost only where the port was lost before.
+        """
+        before = await self._boots()
+        request = os_group.ResetWrite(boot_mode=BootMode.BOOTLOADER if to_loader else None)
+        for _ in range(RESETS):
+            try:
+                await self.ask(request, replace(self._patience, attempts=1))
+                return
+            except BoardSilent as error:
+                silent = error
+            except PortLost as error:
+                if error.fault != "vanished":
+                    raise
+                return
+            try:
+                if before is None or await self._boots() != before:
+                    return
+            except (BoardSilent, PortLost):
+                return  # it is starting
+        raise silent
+
+    async def _boots(self) -> int | None:
+        """How often it has started; None for a board that is not ours, and does not say."""
+        try:
+            return (await self.info()).boots
+        except BoardRefused:
+            return None
 
     async def invoke(self, inputs: tuple[bytes, ...]) -> Inference:
         """Run the model on these, and fetch what it answers."""

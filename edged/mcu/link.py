@@ -22,14 +22,13 @@ from typing import TYPE_CHECKING, TypeVar
 from edged.core.errors import FrameInvalid, PortLost
 from edged.mcu import demux, packet, report
 from edged.mcu.feed import Feed
-from edged.mcu.opening import close_port, open_port
+from edged.mcu.opening import close_port, explained, take_port
+from edged.mcu.settings import BAUD
 
 if TYPE_CHECKING:
     import serial
 
 T = TypeVar("T")
-
-BAUD = 115_200
 
 STUCK_S = 2.0
 """A port that takes nothing for so long, beyond what its rate explains, is held up by whatever is behind it."""
@@ -71,6 +70,7 @@ class Link:
         self._port: serial.Serial | None = None
         self._lost: PortLost | None = None
         self._demultiplexer = demux.Demultiplexer()
+        self._writing = asyncio.Lock()
         self._outgoing = bytearray()
         self._drained = asyncio.Event()
         self._waiting: dict[Key, asyncio.Future[bytes]] = {}
@@ -78,7 +78,10 @@ class Link:
         self._events: weakref.WeakSet[Feed[demux.Event]] = weakref.WeakSet()
 
     async def __aenter__(self) -> Link:
-        self._port = open_port(self.path, self.baud)
+        try:
+            self._port = take_port(self.path, self.baud)
+        except PortLost as error:
+            raise await asyncio.to_thread(explained, self.path, error) from error
         asyncio.get_running_loop().add_reader(self._port.fd, self._read)
         return self
 
@@ -95,7 +98,7 @@ class Link:
         deadline_s = loop.time() + within_s
         while True:
             try:
-                port = open_port(self.path, self.baud)
+                port = take_port(self.path, self.baud)
                 break
             except PortLost as error:  # not there, or not yet ours: udev sets its rights a moment after it made it
                 if loop.time() >= deadline_s:
@@ -155,18 +158,20 @@ class Link:
         return feed
 
     async def _write_in_time(self, data: bytes) -> None:
-        try:
-            async with asyncio.timeout(STUCK_S + 2 * len(data) * _BITS_PER_BYTE / self.baud):
-                await self._write(data)
-        except TimeoutError:
-            self._outgoing.clear()  # what is left of it is no packet any more
-            if self._port is not None:
-                with contextlib.suppress(OSError, termios.error):  # gone as well, which the reader finds out
-                    self._port.reset_output_buffer()
-            raise
+        """Write one packet, once nobody else writes: whoever's packet finds no room gives up that one, and no other."""
+        async with self._writing:
+            try:
+                async with asyncio.timeout(STUCK_S + 2 * (len(self._outgoing) + len(data)) * _BITS_PER_BYTE / self.baud):
+                    await self._write(data)
+            except TimeoutError:
+                self._outgoing.clear()  # what is left of it is no packet any more
+                if self._port is not None:
+                    with contextlib.suppress(OSError, termios.error):  # gone as well, which the reader finds out
+                        self._port.reset_output_buffer()
+                raise
 
     async def _write(self, data: bytes) -> None:
-        """Have the port take all of it, after what others wrote before."""
+        """Have the port take all of it, after what is left of a packet whose asker was cancelled."""
         self._outgoing += data
         self._drained.clear()
         self._flush()

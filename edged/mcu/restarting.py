@@ -34,11 +34,7 @@ async def restart_until(
     BoardSilent; PortLost for a port that stays away.
     """
     deadline_s = time.monotonic() + within_s
-    try:
-        await board.reset()
-    except PortLost as error:
-        if away is None or error.fault != "vanished":
-            raise
+    await board.reset()
     while time.monotonic() < deadline_s:
         try:
             if (answer := await ask()) is not None:

@@ -9,10 +9,11 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge, Le, MaxLen, MinLen
 
+from edged.core.followed import FOLLOWED
 from edged.core.settings import settings
 
-FOLLOWED = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
-"""An id of a publisher: a level of topics, a file name and a word on a command line."""
+BAUD = 115_200
+"""What firmware and loaders speak unless they were built otherwise."""
 
 MAX_LABELS = 1024
 
@@ -26,7 +27,7 @@ class McuSettings:
     port: Annotated[str, MinLen(1), MaxLen(255)]
     """Its serial port. Use its name in /dev/serial/by-id: /dev/ttyACM0 is another board after the next start."""
 
-    baud: Annotated[int, Ge(1200), Le(4_000_000)] = 115_200
+    baud: Annotated[int, Ge(1200), Le(4_000_000)] = BAUD
     """Bits a second; on USB ports of the board's own it does not matter."""
 
     board: Annotated[str, MinLen(1), MaxLen(64)] | None = None
@@ -39,7 +40,7 @@ class McuSettings:
     """What the numbers of the output stand for, in their order. Unset, a class is called by its number."""
 
     labels_file: Path | None = None
-    """The same from a file, a label on each line."""
+    """The same from a file, a label on each line. It is read with the configuration, and again with each reload."""
 
     publish: Literal["every", "change"] = "every"
     """Which results become events: every one, or one whose label differs from the last; those that were asked for always do."""
@@ -81,11 +82,6 @@ def mcu_problems(mcu: McuSettings) -> Iterator[tuple[tuple[str, ...], str]]:
         yield ("port",), f'got "{mcu.port}", expected a path such as "/dev/serial/by-id/usb-..."'
     if mcu.labels and mcu.labels_file is not None:
         yield ("labels_file",), "set beside labels; keep one"
-    if mcu.labels_file is not None:
-        try:
-            read_labels(mcu)
-        except ValueError as error:
-            yield ("labels_file",), str(error)
     for key in ("follow_firmware", "follow_model"):
         value = getattr(mcu, key)
         if value is not None and not FOLLOWED.fullmatch(value):

@@ -55,6 +55,13 @@ CHANNELS = (
         "what it is to do, if `commands` is set; a retained one is refused",
         heard=True,
     ),
-    Channel("answer", "mcu/{mcu}/answer", ("answer",), 1, False, "what became of a command that names no response topic"),
+    Channel(
+        "answer",
+        "mcu/{mcu}/answer",
+        ("answer",),
+        1,
+        False,
+        "what became of a command; below it, if its response topic says so",
+    ),
     Channel("live", "live/{camera}", ("live",), 0, False, "what a camera sees in a frame, if `live` is set, at most `live_max_hz`"),
 )

@@ -25,9 +25,22 @@ MAX_PERIOD_MS = 3_600_000
 MAX_ID = 64
 
 Code = Literal[
-    "ok", "malformed", "too_long", "retained", "too_many", "not_allowed", "not_supported", "refused", "busy", "away", "no_answer"
+    "ok",
+    "malformed",
+    "too_long",
+    "retained",
+    "too_many",
+    "not_allowed",
+    "not_supported",
+    "refused",
+    "busy",
+    "away",
+    "no_answer",
+    "unsaid",
+    "failed",
 ]
-"""``refused``: the board says no; ``away``: it is not connected; ``no_answer``: it is, and did not answer in time."""
+"""``refused``: the board says no; ``away``: it is not connected; ``no_answer``: it is, and did not answer in time; ``unsaid``: it
+was done, and the answer is lost, most likely as too large for the broker; ``failed``: a fault of edged, whose log says more."""
 
 
 class Command(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True, tag_field="command"):

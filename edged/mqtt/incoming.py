@@ -21,8 +21,8 @@ WILDCARDS = "+#"
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What somebody published. ``retained``: it was there before we subscribed. With ``reply_to`` (and ``correlation``) it wants an
-    answer (MQTT 5.0, section 4.10)."""
+    """What somebody published. ``retained``: it was there before we subscribed, or see ``Session.subscribed``. With ``reply_to``
+    (and ``correlation``) it wants an answer (MQTT 5.0, section 4.10)."""
 
     topic: str
     payload: bytes = field(repr=False)

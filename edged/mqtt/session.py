@@ -21,6 +21,7 @@ from paho.mqtt.client import MQTT_CLEAN_START_FIRST_ONLY, Client, ConnectFlags, 
 from paho.mqtt.enums import MQTTErrorCode
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from edged.core.errors import BrokerRefused, BrokerUnreachable
 from edged.mqtt.client import connect_properties, make_client, publish_properties
@@ -128,14 +129,19 @@ class Session:
         raise AssertionError("a session that ended has a reason")
 
     @asynccontextmanager
-    async def subscribed(self, topics: str, *, qos: int = 1, room: int = 1) -> AsyncIterator[Subscription]:
+    async def subscribed(
+        self, topics: str, *, qos: int = 1, room: int = 1, as_published: bool = False
+    ) -> AsyncIterator[Subscription]:
         """What is published on ``topics``, a topic or a filter, from the broker's answer on; the newest ``room`` messages wait.
+
+        A message counts as retained that was there before; with ``as_published`` also one that is to be retained from now on, which
+        a broker of 3.1.1 does not tell.
 
         Raises BrokerRefused if the broker does not let us; this and iterating raise BrokerUnreachable if the connection is lost.
         """
         subscription = self._incoming.open(topics, room)
         try:
-            reason = await self._ask(*self._client.subscribe(topics, qos=qos))
+            reason = await self._ask(*self._subscribe(topics, qos, as_published=as_published))
             if reason is not None and reason.is_failure:
                 raise BrokerRefused(f"{self._endpoint.address} does not let us hear {topics}: {describe_subscription(reason)}")
             yield subscription
@@ -143,6 +149,11 @@ class Session:
             self._incoming.close(subscription)
             if not (self._ended.done() or subscription.left):
                 self._send_unsubscribe(subscription)
+
+    def _subscribe(self, topics: str, qos: int, *, as_published: bool) -> tuple[MQTTErrorCode, int | None]:
+        if self._version != "5":
+            return self._client.subscribe(topics, qos=qos)
+        return self._client.subscribe(topics, options=SubscribeOptions(qos=qos, retainAsPublished=as_published))
 
     async def unsubscribe(self, subscription: Subscription) -> None:
         """Hear no more of it. What the broker had sent before its answer to this can be taken when this returns."""

@@ -8,7 +8,7 @@
 - ``model/<model>``           retained state
 - ``mcu/<mcu>``               retained state
 - ``mcu/<mcu>/command``       what a microcontroller is to do, if it takes commands; never retained
-- ``mcu/<mcu>/answer``        what became of it, where the request names no other topic
+- ``mcu/<mcu>/answer``        what became of it, or below that where the request says so
 - ``health``                retained; how the device is, and its counters
 - ``ota/status``            retained; how far updates of what it follows are
 - ``live/<camera>``           QoS 0
@@ -24,6 +24,9 @@ OFFLINE = b"offline"
 
 MAX_LEVEL_BYTES = 255
 FORBIDDEN = "+#/"
+
+MAX_REPLY_BYTES, MAX_REPLY_LEVELS = 256, 8
+"""Of what a request may put behind ``mcu/<mcu>/answer``. mosquitto hangs up on a publisher at a topic of more than 200 levels."""
 
 
 def level_problem(name: str) -> str | None:
@@ -85,8 +88,19 @@ class Topics:
         return f"{self.base}/mcu/{mcu}/command"
 
     def answer(self, mcu: str) -> str:
-        """Where it is said what became of that, unless the request names another topic."""
+        """Where it is said what became of that, unless the request names a topic below."""
         return f"{self.base}/mcu/{mcu}/answer"
+
+    def may_answer(self, mcu: str, topic: str) -> bool:
+        """Whether a request may name this topic for its answer: who may tell ``mcu`` something shall not have this device speak
+        anywhere else, nor name what a broker hangs up on."""
+        own = self.answer(mcu)
+        if topic == own:
+            return True
+        below = topic.removeprefix(f"{own}/")
+        levels = below.split("/")
+        fits = len(below.encode(errors="replace")) <= MAX_REPLY_BYTES and len(levels) <= MAX_REPLY_LEVELS
+        return topic.startswith(f"{own}/") and fits and not any(map(level_problem, levels))
 
     def live(self, camera: str) -> str:
         """Where the live tracks of a camera go."""

@@ -18,7 +18,6 @@ INT8 = 9
 """TFLite's number for it."""
 
 SelfTest = Literal["none", "passed", "failed", "not run"]
-SELF_TESTS: tuple[SelfTest, ...] = ("not run", "passed", "failed", "none")
 """As a report numbers them."""
 
 Infer = Callable[[Sequence[bytes]], list[bytes]]
@@ -139,7 +138,7 @@ class FakeBoard:
             boots=self.resets,
             reset_reason=self.reset_reason,
             mode=0 if self.in_loader else 1,
-            self_test=SELF_TESTS.index(self.self_test if runs and self.vectors else "none"),
+            self_test=report.SELF_TESTS.index(self.self_test if runs and self.vectors else "none"),
             fw_state=states[self.firmware.state],
             model_state=states[self.model.state],
             arena_used=self.arena_used_bytes if runs else 0,

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from emulated import EMCRAFT, Rig
+from smpclient.requests.os_management import EchoWrite
 from stock import NO_PERSON, PERSON, Stock, vector
 
 from edged.core.errors import BoardRefused
@@ -53,7 +54,7 @@ async def test_an_empty_flash_becomes_a_board_that_tells_a_person(stock: Stock, 
     async with Rig(EMCRAFT, stock.loader, flash=stock.flash(tmp_path / "flash")) as rig:
         hello = await rig.said(report.Hello)
         assert (hello.mode, hello.board, hello.reset_reason) == (0, "emcraft-sf2", 0)
-        assert (await rig.board.echo("who is there?")) == "who is there?"
+        assert (await rig.board.ask(EchoWrite(d="who is there?"))).r == "who is there?"
         assert (await rig.board.parameters()).buffer_bytes == 4100
         await rig.upload(FIRMWARE, stock.firmware("1.0.0"))
         await rig.upload(MODEL, stock.people("1.0.0"))

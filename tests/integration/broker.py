@@ -25,7 +25,7 @@ FAST = Timing(retry_min_s=0.01, retry_max_s=0.1, refused_min_s=0.01, refused_max
 DEADLINE_S = 30.0
 """For what must happen; reached only by a failing test."""
 
-CONNECT, PUBLISH, PUBACK, SUBSCRIBE, PINGREQ, DISCONNECT = 1, 3, 4, 8, 12, 14
+CONNECT, PUBLISH, PUBACK, SUBSCRIBE, SUBACK, PINGREQ, DISCONNECT = 1, 3, 4, 8, 9, 12, 14
 
 Verdict = Callable[[str], int | None]
 """The reason code that answers a message on this topic; ``None`` leaves it unacknowledged."""
@@ -78,18 +78,21 @@ class Connection:
 
 
 class StandIn:
-    """A broker that does what the test says: ``answer`` gives the reply to CONNECT by protocol level (5, or 4 for 3.1.1)."""
+    """A broker that does what the test says: ``answer`` gives the reply to CONNECT by protocol level (5, or 4 for 3.1.1), ``grant``
+    the reason code that answers a subscription of MQTT 5 by its number, ``None`` for no answer."""
 
     def __init__(
         self,
         answer: Callable[[int], bytes | None] = lambda level: b"\x20\x03\0\0\0" if level == 5 else b"\x20\x02\0\0",
         verdict: Verdict = lambda topic: 0,
+        grant: Callable[[int], int | None] = lambda number: None,
     ) -> None:
         self.answer = answer
         self.verdict = verdict
+        self.grant = grant
         self.levels: list[int] = []
         self.published: list[tuple[str, bytes]] = []
-        self.subscribed: list[int] = []  # packet identifiers; nobody answers them here
+        self.subscribed: list[int] = []  # packet identifiers
         self.most_unacknowledged = 0
         self.connections: list[Connection] = []
         self._arrived = asyncio.Condition()
@@ -144,6 +147,9 @@ class StandIn:
             self._on_publish(connection, first, body)
         if kind == SUBSCRIBE:
             self.subscribed.append(int.from_bytes(body[:2]))
+            reason = self.grant(len(self.subscribed))
+            if reason is not None:
+                connection.writer.write(bytes([SUBACK << 4, 4]) + body[:2] + bytes([0, reason]))
         if kind == PINGREQ:
             connection.writer.write(b"\xd0\0")
         return kind != DISCONNECT

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import os
+import termios
+import threading
 import tty
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -17,17 +20,22 @@ from smpclient.generics import success
 from smpclient.requests.os_management import EchoWrite
 
 from edged.core.errors import BoardRefused, BoardSilent, PortFault, PortLost
-from edged.mcu import report
+from edged.mcu import packet, report
 from edged.mcu.board import Board
 from edged.mcu.info import FIRMWARE, MODEL
 from edged.mcu.link import Link
-from edged.mcu.opening import open_port
+from edged.mcu.opening import close_port, open_port, take_port
 from edged.mcu.transport import LinkTransport, Patience
 from edged.testing.mcu import FakeMcu
 from edged.testing.mcu_board import FakeBoard, Tensor
 from edged.testing.mcu_image import make_image
 
 QUICK = Patience(answer_s=0.05, attempts=6)
+
+
+async def echo(board: Board, text: str) -> str:
+    """What comes back."""
+    return (await board.ask(EchoWrite(d=text))).r
 
 
 @pytest.fixture
@@ -44,7 +52,7 @@ async def link(mcu: FakeMcu) -> AsyncIterator[Link]:
 
 async def test_what_a_board_says_of_itself(mcu: FakeMcu, link: Link) -> None:
     board = Board(link)
-    assert await board.echo("are you there?") == "are you there?"
+    assert await echo(board, "are you there?") == "are you there?"
     info = await board.info()
     assert (info.board, info.mode, info.version, info.state) == ("host", "app", "1.0.0", "confirmed")
     assert (info.model.name, info.model.version, info.self_test) == ("person", "1.0.0", "passed")
@@ -83,12 +91,12 @@ async def test_smpclient_itself_talks_on_a_link(link: Link) -> None:
 async def test_requests_at_once_get_their_own_answers(link: Link) -> None:
     board = Board(link)
     texts = [f"text {number}" * 20 for number in range(30)]
-    assert await asyncio.gather(*(board.echo(text) for text in texts)) == texts
+    assert await asyncio.gather(*(echo(board, text) for text in texts)) == texts
 
 
 async def test_lost_and_damaged_answers_are_asked_for_again(mcu: FakeMcu, link: Link) -> None:
     mcu.faults.drop, mcu.faults.corrupt, mcu.faults.deaf = 2, 1, 1
-    assert await Board(link, QUICK).echo("still there?") == "still there?"
+    assert await echo(Board(link, QUICK), "still there?") == "still there?"
     assert link.counters.bad == 1
 
 
@@ -119,16 +127,51 @@ async def test_a_port_that_takes_no_more(monkeypatch: pytest.MonkeyPatch) -> Non
     try:
         async with Link(os.ttyname(slave), 4_000_000) as link:
             with pytest.raises(BoardSilent):
-                await Board(link, Patience(0.05, 2)).echo("x" * 60_000)
+                await echo(Board(link, Patience(0.05, 2)), "x" * 60_000)
     finally:
         os.close(master)
         os.close(slave)
 
 
+async def test_a_packet_that_finds_no_room_takes_no_other_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edged.mcu.link.STUCK_S", 0.1)
+    master, slave = os.openpty()
+    tty.setraw(slave)
+    os.set_blocking(master, False)
+    try:
+        async with Link(os.ttyname(slave), 4_000_000) as link:
+            stuck = asyncio.ensure_future(link.ask(EchoWrite(d="x" * 60_000).BYTES, 0.1))
+            await asyncio.sleep(0)
+            message = EchoWrite(d="after it").BYTES
+            waiting = asyncio.ensure_future(link.ask(message, 0.1))
+            with pytest.raises(TimeoutError):
+                await stuck
+            came = b""
+            while not waiting.done():
+                with contextlib.suppress(BlockingIOError):
+                    came += os.read(master, 1 << 16)
+                await asyncio.sleep(0)
+            with pytest.raises(TimeoutError):
+                await waiting
+            assert came.endswith(packet.encode(message)), "what waited behind it came whole"
+    finally:
+        os.close(master)
+        os.close(slave)
+
+
+async def test_a_port_is_left_without_what_was_not_taken(mcu: FakeMcu, monkeypatch: pytest.MonkeyPatch) -> None:
+    flushed: list[tuple[int, int]] = []
+    monkeypatch.setattr(termios, "tcflush", lambda fd, queue: flushed.append((fd, queue)))
+    port = take_port(mcu.path, 115_200)
+    descriptor = port.fd
+    close_port(port)
+    assert flushed[-1] == (descriptor, termios.TCOFLUSH), "a PTY keeps nothing back that could be looked for"
+
+
 async def test_late_answers_belong_to_nobody(mcu: FakeMcu, link: Link) -> None:
     with pytest.raises(TimeoutError):
         await link.ask(EchoWrite(d="x").BYTES, 0.0)
-    assert await Board(link).echo("now") == "now"
+    assert await echo(Board(link), "now") == "now"
     assert link.counters.strays > 0
 
 
@@ -149,7 +192,7 @@ async def test_reports_are_numbered_and_dropped_oldest_first(mcu: FakeMcu, link:
     for number in range(count):
         mcu.send(report.Log(20, str(number)))
         await asyncio.sleep(0)
-    await Board(link).echo("after all of them")
+    await echo(Board(link), "after all of them")
     kept = [said async for said in take(reports, count - reports.dropped)]
     assert kept[-1] == report.Log(20, str(count - 1))
     assert reports.dropped == count - len(kept) + link.counters.reports - count
@@ -169,7 +212,7 @@ async def take(feed: AsyncIterator[report.Report], count: int) -> AsyncIterator[
 async def test_a_cable_that_is_pulled_out(mcu: FakeMcu) -> None:
     async with Link(mcu.path) as link:
         reports = link.reports()
-        asking = asyncio.ensure_future(Board(link, Patience(5.0, 1)).echo("x"))
+        asking = asyncio.ensure_future(echo(Board(link, Patience(5.0, 1)), "x"))
         mcu.faults.hanging = True
         await asyncio.sleep(0)
         mcu.vanish()
@@ -180,7 +223,7 @@ async def test_a_cable_that_is_pulled_out(mcu: FakeMcu) -> None:
     mcu.plug_in()
     mcu.faults.hanging = False
     async with Link(mcu.path) as link:
-        assert await Board(link).echo("back") == "back"
+        assert await echo(Board(link), "back") == "back"
 
 
 @pytest.mark.parametrize(
@@ -204,6 +247,33 @@ async def test_a_port_that_another_has(mcu: FakeMcu) -> None:
         assert "(pid " in lost.value.hint
 
 
+async def test_who_has_a_port_is_not_looked_up_on_the_event_loop(mcu: FakeMcu, monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: list[int] = []
+    monkeypatch.setattr("edged.mcu.opening.holders", lambda path: threads.append(threading.get_ident()) or ())
+    async with Link(mcu.path):
+        for _ in range(2):
+            with pytest.raises(PortLost) as lost:
+                async with Link(mcu.path):
+                    pass
+            assert lost.value.hint == "Another program has it open; end that first."
+        with pytest.raises(PortLost):
+            await Link(mcu.path).reopen(0.0)
+    assert len(threads) == 2
+    assert threading.get_ident() not in threads
+
+
+@pytest.mark.parametrize("error", [termios.error(errno.EIO, "Input/output error"), OSError(errno.EIO, "Input/output error")])
+async def test_a_plug_that_is_pulled_while_the_port_opens(mcu: FakeMcu, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    def gone(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(termios, "tcsetattr", gone)
+    with pytest.raises(PortLost, match="is gone: Input/output error") as lost:
+        async with Link(mcu.path):
+            pass
+    assert lost.value.fault == "vanished"
+
+
 async def test_a_port_without_permission(mcu: FakeMcu, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise serial.SerialException(errno.EACCES, "permission denied")
@@ -213,6 +283,51 @@ async def test_a_port_without_permission(mcu: FakeMcu, monkeypatch: pytest.Monke
         open_port(mcu.path, 115200)
     assert lost.value.fault == "no permission"
     assert "adduser" in lost.value.hint or "root" in lost.value.hint
+
+
+class Mute(FakeBoard):
+    """The answer to a reset never comes."""
+
+    def handle(self, message: bytes) -> bytes | None:
+        answer = super().handle(message)
+        return None if self.reset_asked else answer
+
+
+class Deaf(FakeBoard):
+    """The first words to start again are lost on their way."""
+
+    unheard: int = 1
+
+    def handle(self, message: bytes) -> bytes | None:
+        if self.unheard and message[4:6] == bytes(2) and message[7] == 5:
+            self.unheard -= 1
+            return None
+        return super().handle(message)
+
+
+@pytest.mark.parametrize("kind", [FakeBoard, Mute, Deaf])
+@pytest.mark.parametrize("away_s", [None, 0.0])
+async def test_a_reset_happens_once(kind: type[FakeBoard], away_s: float | None) -> None:
+    async with FakeMcu(with_images(kind()), away_s=away_s) as mcu, Link(mcu.path) as link:
+        board = Board(link, QUICK)
+        image = make_image(b"2", mcu.board.key, board="host", version=(2, 0, 0))
+        await board.upload(FIRMWARE, image, b"")
+        await board.test(next(slot.hash for slot in await board.images() if slot.version == "2.0.0"))
+        await board.reset()
+        if away_s is not None:
+            with pytest.raises(PortLost):
+                await board.info()
+            await link.reopen(5.0)
+        assert (await board.info()).state == "trial"
+        assert mcu.board.resets == 1
+
+
+async def test_a_board_that_hears_of_no_reset() -> None:
+    deaf = with_images(Deaf())
+    deaf.unheard = 100
+    async with FakeMcu(deaf) as mcu, Link(mcu.path) as link:
+        with pytest.raises(BoardSilent):
+            await Board(link, QUICK).reset()
 
 
 async def test_a_trial_that_nobody_confirms(mcu: FakeMcu, link: Link) -> None:

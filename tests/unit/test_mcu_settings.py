@@ -9,7 +9,7 @@ import pytest
 from edged.config.changes import compare
 from edged.config.load import load
 from edged.core.errors import ConfigInvalid
-from edged.mcu.settings import McuSettings, describe_mcu, mcu_problems, read_labels
+from edged.mcu.settings import McuSettings, describe_mcu, read_labels
 
 PORT = 'port = "/dev/serial/by-id/usb-x"\n'
 
@@ -46,6 +46,13 @@ def test_each_problem_is_named(tmp_path: Path, text: str, said: str) -> None:
     assert said in problems(tmp_path, text)
 
 
+def test_a_port_of_two_names_is_one(tmp_path: Path) -> None:
+    (tmp_path / "ttyACM0").touch()
+    (tmp_path / "by-id").symlink_to("ttyACM0")
+    ports = [f'[mcus.{name}]\nport = "{tmp_path / name_of}"\n' for name, name_of in (("a", "by-id"), ("b", "ttyACM0"))]
+    assert "ttyACM0 is already used by mcus.a.port" in problems(tmp_path, "".join(ports))
+
+
 def test_a_device_needs_no_camera(tmp_path: Path) -> None:
     loaded(tmp_path, f"[mcus.a]\n{PORT}")
 
@@ -55,7 +62,17 @@ def test_labels_from_a_file(tmp_path: Path) -> None:
     settings = McuSettings(port="/dev/x", labels_file=tmp_path / "labels.txt")
     assert read_labels(settings) == ("nobody", "person")
     (tmp_path / "labels.txt").write_text("")
-    assert [key for key, _ in mcu_problems(settings)] == [("labels_file",)]
+    assert "expected 1 to 1024 lines" in problems(tmp_path, f'[mcus.a]\n{PORT}labels_file = "labels.txt"\n')
+
+
+def test_labels_are_read_with_the_configuration_and_no_more(tmp_path: Path) -> None:
+    text = f'[mcus.a]\n{PORT}labels_file = "labels.txt"\n'
+    (tmp_path / "labels.txt").write_text("nobody\nperson\n")
+    before = load(write(tmp_path, text))
+    (tmp_path / "labels.txt").write_text("nobody\nsomebody\n")
+    assert [str(change) for change in compare(before, load(write(tmp_path, text)))] == ["mcus.a changed"]
+    (tmp_path / "labels.txt").unlink()
+    assert read_labels(before.mcus["a"]) == ("nobody", "person")
 
 
 def test_a_name_that_moves_is_warned_of() -> None:
