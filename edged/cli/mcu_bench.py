@@ -41,6 +41,8 @@ def run(arguments: argparse.Namespace) -> int:
 
         info = await board.info()
         need_model(info)
+        if arguments.model is not None:
+            await board.self_test()  # leaves a model that remembers nothing, like one that was just loaded
         seen = []
         for _ in range(arguments.count):
             inputs = tuple(draw_noise(tensor, source) for tensor in info.inputs)
@@ -81,11 +83,11 @@ def _compare(model: Path, info: BoardInfo, seen: list[tuple[tuple[bytes, ...], I
     if [(it.dtype, it.shape) for it in input_tensors(model)] != [(it.dtype, it.shape) for it in info.inputs]:
         hint = f"It runs {info.model.name} {info.model.version}: name the file that this was signed from."
         raise ModelRejected(f"{model} takes other inputs than the model on the board", hint=hint)
-    references = [run_reference(model, inputs) for inputs, _ in seen]
+    reference = run_reference(model, [inputs for inputs, _ in seen])
     answers = [tuple(output.data for output in inference.outputs) for _, inference in seen]
     return {
-        "different": sum(here.outputs != there for here, there in zip(references, answers, strict=True)),
-        "host_us": min(reference.fastest_us for reference in references),
+        "different": sum(here != there for here, there in zip(reference.outputs, answers, strict=True)),
+        "host_us": reference.fastest_us,
     }
 
 

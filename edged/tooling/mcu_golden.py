@@ -4,6 +4,8 @@ or the golden pictures of a bundle (``edged.infer.golden``) with the answers tha
 A board compares element by element, and what is no byte has to be equal; a bundle bounds how far answers are off on average. Its
 bound, rounded up, is what each element may be off on a board: where TensorFlow Lite Micro is installed, it says at once whether
 that holds.
+
+Each answer is that of a fresh interpreter, as a board forgets before each vector what its model remembers.
 """
 
 from __future__ import annotations
@@ -51,7 +53,7 @@ def make_vectors(
     for seed in range(noise):
         source = random.Random(seed)  # noqa: S311  # no secret
         asked.append(tuple(draw_noise(tensor, source) for tensor in tensors))
-    return [GoldenVector(given, run_reference(model, given, repeat=1).outputs, tolerance) for given in asked]
+    return [GoldenVector(given, run_reference(model, [given]).outputs[0], tolerance) for given in asked]
 
 
 def bundle_vectors(bundle: Bundle, tolerance: int = 0) -> list[GoldenVector]:
@@ -85,7 +87,7 @@ def _converted(vector: Vector, engine: Engine, model: Path, outputs: tuple[int, 
     given = as_input(engine, vector.picture).tobytes()
     expected = tuple(answers[tensor].values for tensor in outputs)
     if available():
-        _judge(where, [answers[tensor] for tensor in outputs], run_reference(model, (given,), repeat=1).outputs, steps)
+        _judge(where, [answers[tensor] for tensor in outputs], run_reference(model, [(given,)]).outputs[0], steps)
     return GoldenVector((given,), expected, min(steps, MAX_TOLERANCE))
 
 

@@ -24,9 +24,9 @@ ARENA_BYTES = 16 << 20
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """The outputs for the inputs that were given, and the fastest of some runs."""
+    """The outputs of each inference, and how long the fastest took."""
 
-    outputs: tuple[bytes, ...]
+    outputs: tuple[tuple[bytes, ...], ...]
     fastest_us: float
 
 
@@ -68,19 +68,24 @@ def _interpreter(model: Path) -> Any:
         raise ModelRejected(f"{model}: TensorFlow Lite Micro does not take it: {error}") from error
 
 
-def run_reference(model: Path, inputs: Sequence[bytes], repeat: int = 5) -> Reference:
-    """Run a .tflite file there; raises ModelRejected."""
+def run_reference(model: Path, inferences: Sequence[Sequence[bytes]]) -> Reference:
+    """Run a .tflite file there, once for the inputs of each inference; raises ModelRejected.
+
+    In their order, from a fresh start: a model may remember what it saw.
+    """
     interpreter = _interpreter(model)
+    count = len(_graph(model).outputs())
+    outputs = []
+    fastest_s = float("inf")
     try:
-        fastest_s = float("inf")
-        for _ in range(repeat):
-            for index, data in enumerate(inputs):  # each time: an inference may reuse the memory of what went in
+        for inputs in inferences:
+            for index, data in enumerate(inputs):
                 details = interpreter.get_input_details(index)
                 interpreter.set_input(np.frombuffer(data, details["dtype"]).reshape(details["shape"]), index)
             start_s = time.perf_counter()
             interpreter.invoke()
             fastest_s = min(fastest_s, time.perf_counter() - start_s)
-        outputs = [interpreter.get_output(index).tobytes() for index in range(len(_graph(model).outputs()))]
+            outputs.append(tuple(interpreter.get_output(index).tobytes() for index in range(count)))
     except (RuntimeError, ValueError) as error:
         raise ModelRejected(f"{model}: TensorFlow Lite Micro does not run it: {error}") from error
     return Reference(tuple(outputs), fastest_s * 1e6)

@@ -2,7 +2,8 @@
 
 #include <cstring>
 
-#include "app/self_test.h"
+#include "app/leave.h"
+#include "app/limits.h"
 
 namespace edged::app {
 
@@ -17,7 +18,7 @@ App::App(const Parts& parts, Inference::Clock clock)
       inference_(parts.arena, parts.staging, clock),
       wire_(parts.serial, request_),
       images_(parts.slots, this),
-      edged_(identity_, inference_, parts.system, parts.sensor != nullptr),
+      edged_(identity_, inference_, *this, parts.sensor != nullptr),
       groups_{&os_, &images_, &edged_},
       server_(groups_),
       window_(parts.system.millis()) {}
@@ -43,45 +44,42 @@ Status App::may_confirm() {
 void App::start() {
   parts_.system.start_watchdog(kWatchdogMs);
   const auto address = static_cast<uintptr_t>(parts_.handoff.model_address);
-  Status loaded = Status::kNotFound;
-  if (address != 0) {
-    loaded = inference_.load(Bytes(reinterpret_cast<const uint8_t*>(address), parts_.handoff.model_size));
+  if (address != 0) {  // what comes of it is what the self-test tells
+    static_cast<void>(inference_.load({reinterpret_cast<const uint8_t*>(address), parts_.handoff.model_size}));
   }
   introduce();
-  if (ok(loaded) || inference_.refused()) {
-    run_self_test(inference_, parts_.system);
-    say_self_test();
-  } else {
-    inference_.conclude(protocol::SelfTest::kNone, Inference::kNoVector);
-    if (address != 0) say(protocol::LogLevel::kError, "the model's package cannot be used");
-  }
+  run_self_test(inference_, *this);
+  say_self_test();
   say_health();
 }
 
 void App::step() {
+  keep_up();
+  const bool answered = answer();
+  sample();
+  if (!answered) parts_.system.idle(kHealthPeriodMs);
+}
+
+void App::keep_up() {
   parts_.system.feed_watchdog();
-  answer();
   const uint32_t now_ms = parts_.system.millis();
-  sample(now_ms);
   guard_trial(now_ms);
   if (!settled_ && now_ms >= kSettledMs) {
     boot::settled(parts_.handoff);
     settled_ = true;
   }
   if (now_ms - health_ms_ >= kHealthPeriodMs) say_health();
-  parts_.system.idle(kHealthPeriodMs);
 }
 
-void App::answer() {
-  for (;;) {
-    const Result<Bytes> request = wire_.receive();
-    if (!request.ok()) return;
-    const Result<Bytes> response = server_.answer(request.value(), response_);
-    // Nothing sends while this does, so it is not refused.
-    if (response.ok()) static_cast<void>(wire_.answer(response.value()));
-    follow_up();
-    parts_.system.feed_watchdog();
-  }
+// One request, if one has come.
+bool App::answer() {
+  const Result<Bytes> request = wire_.receive();
+  if (!request.ok()) return false;
+  const Result<Bytes> response = server_.answer(request.value(), response_);
+  // Nothing sends while this does, so it is not refused.
+  if (response.ok()) static_cast<void>(wire_.answer(response.value()));
+  follow_up();
+  return true;
 }
 
 void App::follow_up() {
@@ -96,15 +94,16 @@ void App::follow_up() {
     case protocol::OsGroup::Reset::kNone:
       break;
     case protocol::OsGroup::Reset::kStart:
-      leave(protocol::ByeReason::kRequested);
+      leave(wire_, parts_.system, protocol::ByeReason::kRequested);
     case protocol::OsGroup::Reset::kStayInLoader:
       boot::stay_in_loader(parts_.handoff);
-      leave(protocol::ByeReason::kToLoader);
+      leave(wire_, parts_.system, protocol::ByeReason::kToLoader);
   }
 }
 
 // A measurement that could not be taken in time is left out: the next is due a period after the last.
-void App::sample(uint32_t now_ms) {
+void App::sample() {
+  const uint32_t now_ms = parts_.system.millis();
   if (period_ms_ == 0 || now_ms - sample_ms_ < period_ms_) return;
   sample_ms_ = now_ms;
   Status status = parts_.sensor->fill(inference_.engine().input(0));
@@ -119,7 +118,7 @@ void App::sample(uint32_t now_ms) {
 
 void App::guard_trial(uint32_t now_ms) {
   if (!window_.over(now_ms, on_trial(), failed())) return;
-  leave(failed() ? protocol::ByeReason::kSelfTestFailed : protocol::ByeReason::kNotConfirmed);
+  leave(wire_, parts_.system, failed() ? protocol::ByeReason::kSelfTestFailed : protocol::ByeReason::kNotConfirmed);
 }
 
 bool App::on_trial() const {
@@ -179,7 +178,7 @@ void App::say_results(protocol::Source source, Status status) {
 
 void App::say_self_test() {
   if (inference_.refused()) {
-    say(protocol::LogLevel::kError, inference_.engine().diagnosis().what);
+    say(protocol::LogLevel::kError, inference_.diagnosis().what);
   } else if (failed()) {
     say(protocol::LogLevel::kError, "a golden vector came out otherwise");
   }
@@ -187,15 +186,6 @@ void App::say_self_test() {
 
 void App::say(protocol::LogLevel level, std::string_view text) {
   static_cast<void>(wire_.report(protocol::Log{level, text}));
-}
-
-void App::leave(protocol::ByeReason reason) {
-  static_cast<void>(wire_.report(protocol::Bye{reason}));
-  const uint32_t since = parts_.system.millis();
-  while (parts_.system.millis() - since < kDrainMs) parts_.system.idle(kDrainMs);
-  parts_.system.reset();
-  for (;;) {  // not reached: compilers do not see through a virtual [[noreturn]]
-  }
 }
 
 }  // namespace edged::app

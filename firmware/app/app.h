@@ -1,7 +1,8 @@
 // The application: one loop that answers, infers, reports, and watches over its own trial.
 //
-// Rules: nothing is allocated; whatever takes long (an inference, a golden vector, a sector of flash) is one step, and
-// the watchdog is fed between two steps and nowhere else, so that what hangs is noticed.
+// Rules: nothing is allocated; whatever takes long (a request, an inference, a golden vector) is one step. Between two
+// steps, and nowhere else in app/, the watchdog is fed, the trial's time looked at, and the health told: no host and no
+// model keeps the loop from that.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +10,7 @@
 #include "app/edged_group.h"
 #include "app/identity.h"
 #include "app/inference.h"
-#include "app/limits.h"
+#include "app/self_test.h"
 #include "app/sensor.h"
 #include "app/window.h"
 #include "boot/handoff.h"
@@ -35,7 +36,7 @@ struct Parts {
   Sensor* sensor;        // nullptr: none
 };
 
-class App final : private boot::Judge {
+class App final : private boot::Judge, private Upkeep {
  public:
   explicit App(const Parts& parts, Inference::Clock clock);
 
@@ -44,18 +45,18 @@ class App final : private boot::Judge {
 
  private:
   [[nodiscard]] Status may_confirm() override;
+  void keep_up() override;
   void start();
   void step();
-  void answer();
+  [[nodiscard]] bool answer();
   void follow_up();
-  void sample(uint32_t now_ms);
+  void sample();
   void guard_trial(uint32_t now_ms);
   void introduce();
   void say_health();
   void say_results(protocol::Source source, Status status);
   void say_self_test();
   void say(protocol::LogLevel level, std::string_view text);
-  [[noreturn]] void leave(protocol::ByeReason reason);
   [[nodiscard]] bool on_trial() const;
   [[nodiscard]] bool failed() const { return inference_.self_test() == protocol::SelfTest::kFailed; }
 

@@ -1,7 +1,5 @@
 #include "app/edged_group.h"
 
-#include "app/self_test.h"
-
 namespace edged::app {
 namespace {
 
@@ -45,9 +43,9 @@ Status EdgedGroup::info(protocol::CborWriter& out) {
   out.key("arena_used").put_uint(inference_.loaded() ? engine.arena_used() : 0);
   out.key("arena_size").put_uint(inference_.arena_size());
   if (inference_.refused()) {
-    out.key("diagnosis").put_text(engine.diagnosis().what);
-    out.key("op_index").put_int(engine.diagnosis().op_index);
-    out.key("op_code").put_int(engine.diagnosis().op_code);
+    out.key("diagnosis").put_text(inference_.diagnosis().what);
+    out.key("op_index").put_int(inference_.diagnosis().op_index);
+    out.key("op_code").put_int(inference_.diagnosis().op_code);
   }
   const uint32_t inputs = inference_.loaded() ? engine.inputs() : 0;
   const uint32_t outputs = inference_.loaded() ? engine.outputs() : 0;
@@ -111,7 +109,7 @@ Status EdgedGroup::output(const protocol::CborReader& body, protocol::CborWriter
 
 Status EdgedGroup::self_test(protocol::CborWriter& out) {
   if (!inference_.loaded() && !inference_.refused()) return Status::kNotFound;
-  run_self_test(inference_, system_);
+  run_self_test(inference_, upkeep_);
   tested_ = true;
   out.key("vectors").put_uint(inference_.vectors());
   if (inference_.failed_vector() != Inference::kNoVector) out.key("failed").put_uint(inference_.failed_vector());

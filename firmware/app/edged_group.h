@@ -5,7 +5,7 @@
 
 #include "app/identity.h"
 #include "app/inference.h"
-#include "hal/system.h"
+#include "app/self_test.h"
 #include "protocol/smp_server.h"
 
 namespace edged::app {
@@ -21,8 +21,8 @@ class EdgedGroup final : public protocol::SmpGroup {
   // Between two measurements of a sensor, at most: a day.
   static constexpr uint32_t kMaxPeriodMs = 24u * 3600 * 1000;
 
-  EdgedGroup(const Identity& identity, Inference& inference, hal::System& system, bool has_sensor)
-      : identity_(identity), inference_(inference), system_(system), has_sensor_(has_sensor) {}
+  EdgedGroup(const Identity& identity, Inference& inference, Upkeep& upkeep, bool has_sensor)
+      : identity_(identity), inference_(inference), upkeep_(upkeep), has_sensor_(has_sensor) {}
 
   [[nodiscard]] uint16_t id() const override { return kEdgedGroup; }
   Status handle(const protocol::SmpHeader& header, protocol::CborReader& body, protocol::CborWriter& out) override;
@@ -50,7 +50,7 @@ class EdgedGroup final : public protocol::SmpGroup {
 
   const Identity& identity_;
   Inference& inference_;
-  hal::System& system_;
+  Upkeep& upkeep_;
   const bool has_sensor_;
   bool info_ = false;
   bool result_ = false;

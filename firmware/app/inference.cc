@@ -2,10 +2,14 @@
 
 #include <cstring>
 
+#include "app/limits.h"
+
 namespace edged::app {
 namespace {
 
 constexpr uint32_t aligned(uint32_t value, uint32_t to) { return (value + to - 1) / to * to; }
+
+static_assert(ml::kMaxInvokeMs <= kWatchdogMs, "a model that the engine takes does not end in the watchdog");
 
 constexpr uint32_t kVectorAlignment = 4;  // of each tensor in a golden vector
 
@@ -27,23 +31,31 @@ bool near(const ml::Tensor& found, const uint8_t* expected, uint8_t tolerance) {
 
 Status Inference::load(Bytes package) {
   loaded_ = false;
-  if (const Status status = boot::Package::open(package, package_); !ok(status)) return status;
-  if (const Status status = engine_.load(package_.model(), arena_); !ok(status)) {
-    refused_ = true;
-    return status;
+  if (const Status status = boot::Package::open(package, package_); !ok(status)) {
+    return refuse(status, "the model's package is damaged, or of another version");
   }
-  if (const Status status = plan_staging(); !ok(status)) return status;
+  const Status status = engine_.load(package_.model(), arena_);
+  diagnosis_ = engine_.diagnosis();
+  if (!ok(status)) return status;
+  if (const Status planned = plan_staging(); !ok(planned)) return planned;
   loaded_ = true;
   return Status::kOk;
 }
 
+Status Inference::refuse(Status status, const char* what) {
+  diagnosis_ = {};
+  diagnosis_.status = status;
+  diagnosis_.what = what;
+  return status;
+}
+
 Status Inference::plan_staging() {
-  if (engine_.inputs() > kMaxInputs) return Status::kTooLarge;
+  if (engine_.inputs() > kMaxInputs) return refuse(Status::kTooLarge, "the model has more than 8 inputs");
   uint32_t begin = 0;
   for (uint32_t i = 0; i < engine_.inputs(); ++i) {
     staged_[i] = {begin, 0};
     begin = aligned(begin + engine_.input(i).bytes, ml::kArenaAlignment);
-    if (begin > staging_.size()) return Status::kTooLarge;
+    if (begin > staging_.size()) return refuse(Status::kTooLarge, "the inputs are larger than the memory for them");
   }
   return Status::kOk;
 }
@@ -87,6 +99,7 @@ Status Inference::test(uint32_t index) {
   if (!loaded_) return Status::kNotFound;
   if (index >= package_.vectors()) return Status::kOutOfRange;
   const boot::GoldenVector vector = package_.vector(index);
+  forget();
   uint32_t begin = 0;
   for (uint32_t i = 0; i < engine_.inputs(); ++i) {
     const ml::Tensor input = engine_.input(i);

@@ -1,6 +1,6 @@
 // The model that runs: its engine, its golden vectors, what was staged for it, and how long it took.
 //
-// Without a model, or with one that the engine refuses, everything here says kNotFound; the firmware runs on.
+// Without a model, or with one that cannot run, everything here says kNotFound; the firmware runs on.
 #pragma once
 
 #include <cstdint>
@@ -33,7 +33,7 @@ class Inference {
   // and a sensor run in between.
   Inference(MutableBytes arena, MutableBytes staging, Clock clock) : arena_(arena), staging_(staging), clock_(clock) {}
 
-  // Takes a verified package. As Engine::load(), and boot::Package::open().
+  // Takes a verified package. As Engine::load(), and boot::Package::open(); kTooLarge for inputs that cannot be staged.
   [[nodiscard]] Status load(Bytes package);
   [[nodiscard]] bool loaded() const { return loaded_; }
   [[nodiscard]] const ml::Engine& engine() const { return engine_; }
@@ -45,7 +45,11 @@ class Inference {
   // Runs what lies in the engine's inputs.
   [[nodiscard]] Status invoke();
 
-  // Runs golden vector `index` and compares. kSelfTest if an output is off by more than the vector's tolerance.
+  // What the model kept of earlier inputs is gone.
+  void forget() { engine_.reset_state(); }
+
+  // Runs golden vector `index` on a model that remembers nothing, and compares. kSelfTest if an output is off by more
+  // than the vector's tolerance.
   [[nodiscard]] Status test(uint32_t index);
   [[nodiscard]] uint32_t vectors() const { return loaded_ ? package_.vectors() : 0; }
   // What all of them said.
@@ -58,8 +62,9 @@ class Inference {
 
   [[nodiscard]] const Timing& timing() const { return timing_; }
   [[nodiscard]] uint32_t arena_size() const { return static_cast<uint32_t>(arena_.size()); }
-  // What the engine said of a model that it refused.
-  [[nodiscard]] bool refused() const { return refused_; }
+  // Whether there is a model that cannot run, and why.
+  [[nodiscard]] bool refused() const { return !ok(diagnosis_.status); }
+  [[nodiscard]] const ml::Diagnosis& diagnosis() const { return diagnosis_; }
 
  private:
   struct Staged {
@@ -68,6 +73,7 @@ class Inference {
   };
 
   [[nodiscard]] Status plan_staging();
+  [[nodiscard]] Status refuse(Status status, const char* what);
   [[nodiscard]] bool matches(const boot::GoldenVector& vector) const;
 
   MutableBytes arena_;
@@ -80,8 +86,8 @@ class Inference {
   uint64_t total_us_ = 0;
   SelfTest self_test_ = SelfTest::kNotRun;
   uint32_t failed_vector_ = kNoVector;
+  ml::Diagnosis diagnosis_;
   bool loaded_ = false;
-  bool refused_ = false;
 };
 
 }  // namespace edged::app

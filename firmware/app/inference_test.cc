@@ -24,12 +24,14 @@ TEST(Inference, WithoutAModelEverythingSaysSo) {
   EXPECT_EQ(inference.self_test(), SelfTest::kNotRun);
 }
 
-TEST(Inference, WhatIsNoPackageIsNotTheEnginesFault) {
+TEST(Inference, WhatIsNoPackageIsRefusedForThat) {
   Inference inference(arena, staging, clock_us);
   const uint8_t garbage[32] = {'n', 'o'};
   EXPECT_EQ(inference.load(garbage), Status::kMalformed);
   EXPECT_FALSE(inference.loaded());
-  EXPECT_FALSE(inference.refused());
+  EXPECT_TRUE(inference.refused());
+  EXPECT_STREQ(inference.diagnosis().what, "the model's package is damaged, or of another version");
+  EXPECT_EQ(inference.diagnosis().op_index, -1);
 }
 
 TEST(Inference, AModelThatTheEngineRefusesIsRememberedAsSuch) {
@@ -38,7 +40,7 @@ TEST(Inference, AModelThatTheEngineRefusesIsRememberedAsSuch) {
   EXPECT_NE(inference.load(package), Status::kOk);
   EXPECT_FALSE(inference.loaded());
   EXPECT_TRUE(inference.refused());
-  EXPECT_NE(inference.engine().diagnosis().what[0], 0);
+  EXPECT_NE(inference.diagnosis().what[0], 0);
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "app/recovery.h"
 
+#include "app/leave.h"
 #include "app/limits.h"
 
 namespace edged::app {
@@ -60,10 +61,10 @@ void RecoveryServer::run(boot::Recovery why) {
       introduce();
       say_health();
     }
-    if (os_.reset_wanted() == protocol::OsGroup::Reset::kStart) leave(protocol::ByeReason::kRequested);
+    if (os_.reset_wanted() == protocol::OsGroup::Reset::kStart) leave(wire_, system_, protocol::ByeReason::kRequested);
     if (os_.reset_wanted() == protocol::OsGroup::Reset::kStayInLoader) {
       boot::stay_in_loader(handoff_);
-      leave(protocol::ByeReason::kToLoader);
+      leave(wire_, system_, protocol::ByeReason::kToLoader);
     }
   }
 }
@@ -86,15 +87,6 @@ void RecoveryServer::say_health() {
   health.stack_free = system_.stack_free();
   health.reports = wire_.reports();
   static_cast<void>(wire_.report(health));
-}
-
-void RecoveryServer::leave(protocol::ByeReason reason) {
-  static_cast<void>(wire_.report(protocol::Bye{reason}));
-  const uint32_t since = system_.millis();
-  while (system_.millis() - since < kDrainMs) system_.idle(kDrainMs);
-  system_.reset();
-  for (;;) {  // not reached: compilers do not see through a virtual [[noreturn]]
-  }
 }
 
 }  // namespace edged::app

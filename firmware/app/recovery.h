@@ -44,7 +44,6 @@ class RecoveryServer {
  private:
   void introduce();
   void say_health();
-  [[noreturn]] void leave(protocol::ByeReason reason);
 
   uint8_t request_[protocol::kMaxMessage];
   uint8_t response_[protocol::kMaxMessage];

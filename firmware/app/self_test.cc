@@ -1,20 +1,25 @@
 #include "app/self_test.h"
 
 namespace edged::app {
+namespace {
 
-void run_self_test(Inference& inference, hal::System& system) {
-  if (inference.vectors() == 0) {
-    inference.conclude(inference.refused() ? SelfTest::kFailed : SelfTest::kNone, Inference::kNoVector);
-    return;
-  }
+// The first vector that comes out otherwise, or kNoVector.
+uint32_t find_wrong(Inference& inference, Upkeep& upkeep) {
   for (uint32_t index = 0; index < inference.vectors(); ++index) {
-    system.feed_watchdog();
-    if (!ok(inference.test(index))) {
-      inference.conclude(SelfTest::kFailed, index);
-      return;
-    }
+    upkeep.keep_up();
+    if (!ok(inference.test(index))) return index;
   }
-  inference.conclude(SelfTest::kPassed, Inference::kNoVector);
+  return Inference::kNoVector;
+}
+
+}  // namespace
+
+void run_self_test(Inference& inference, Upkeep& upkeep) {
+  const uint32_t wrong = find_wrong(inference, upkeep);
+  inference.forget();
+  SelfTest result = inference.vectors() == 0 ? SelfTest::kNone : SelfTest::kPassed;
+  if (inference.refused() || wrong != Inference::kNoVector) result = SelfTest::kFailed;
+  inference.conclude(result, wrong);
 }
 
 }  // namespace edged::app

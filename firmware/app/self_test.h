@@ -2,12 +2,19 @@
 #pragma once
 
 #include "app/inference.h"
-#include "hal/system.h"
 
 namespace edged::app {
 
-// Feeds the watchdog between two vectors, and ends at the first that comes out otherwise. The outcome is kept by
-// `inference`.
-void run_self_test(Inference& inference, hal::System& system);
+// Who has to do something between two steps of what takes long.
+class Upkeep {
+ public:
+  virtual void keep_up() = 0;
+
+ protected:
+  ~Upkeep() = default;
+};
+
+// Ends at the first vector that comes out otherwise. The outcome is kept by `inference`, whose model begins anew.
+void run_self_test(Inference& inference, Upkeep& upkeep);
 
 }  // namespace edged::app

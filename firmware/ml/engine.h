@@ -16,6 +16,10 @@ inline constexpr uint32_t kMaxRank = 6;          // most dimensions of a tensor 
 inline constexpr uint32_t kArenaAlignment = 16;  // bytes; of the arena and of every tensor in it
 inline constexpr uint32_t kModelAlignment = 16;  // bytes; of the .tflite in memory, as its writer aligned its buffers
 
+// What an invoke takes at most. Engine `native` refuses a model that might take longer on the core that it is built
+// for; with `tflm` it is the watchdog that ends it.
+inline constexpr uint32_t kMaxInvokeMs = 10000;
+
 // Numbers of TFLite's schema (TensorType).
 enum class Type : uint8_t { kFloat32 = 0, kInt32 = 2, kUint8 = 3, kInt64 = 4, kBool = 6, kInt16 = 7, kInt8 = 9 };
 
@@ -43,6 +47,8 @@ class Engine {
   // Checks the model and plans its memory. After an error the engine holds no model.
   [[nodiscard]] Status load(Bytes model, MutableBytes arena);
   [[nodiscard]] Status invoke();
+  // Forgets what operators kept of earlier invokes (SVDF): the next one is as the first after load().
+  void reset_state();
 
   [[nodiscard]] uint32_t inputs() const;
   [[nodiscard]] uint32_t outputs() const;

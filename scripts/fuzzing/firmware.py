@@ -21,7 +21,9 @@ from rich.console import Console
 from rich.table import Table
 
 ROOT = Path(__file__).resolve().parents[2]
-PRESET = "host-asan"
+PRESETS = {64: "host-asan", 32: "fuzz-32"}
+"""By the bits of an address: sums that overflow on a microcontroller do not on most machines that it is tested on."""
+
 BUILDS = ROOT / "build" / "firmware"
 
 FINAL = re.compile(r"DONE\s+cov: (\d+)")
@@ -35,13 +37,16 @@ GRACE_S = 60
 def register(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("target", nargs="*", help="fuzz_smp, say (default: all)")
     parser.add_argument("--seconds", type=int, default=120, help="of running, shared by the targets (default: %(default)s)")
+    parser.add_argument(
+        "--bits", type=int, choices=PRESETS, default=64, help="of an address: 32 as on a microcontroller (default: %(default)s)"
+    )
     parser.add_argument("--seed", type=int, default=1, help="of libFuzzer's random numbers (default: %(default)s)")
     parser.add_argument("--keep", type=Path, metavar="DIR", default=ROOT / "build" / "fuzz", help="where inputs are kept")
 
 
 def fuzz(arguments: argparse.Namespace, console: Console) -> dict[str, Any]:
     with console.status("building"):
-        programs = build(arguments.target)
+        programs = build(arguments.target, PRESETS[arguments.bits])
     workers = os.cpu_count() or 1
     rounds = -(-len(programs) // workers)
     seconds = max(1, arguments.seconds // rounds)
@@ -57,13 +62,13 @@ def fuzz(arguments: argparse.Namespace, console: Console) -> dict[str, Any]:
     return {"held": all(one["held"] for one in results.values()), "seed": arguments.seed, "targets": results}
 
 
-def build(targets: list[str]) -> list[Path]:
+def build(targets: list[str], preset: str) -> list[Path]:
     """The programs, made anew where their sources changed."""
-    directory = BUILDS / PRESET
+    directory = BUILDS / preset
     BUILDS.mkdir(parents=True, exist_ok=True)
-    with (BUILDS / f"{PRESET}.lock").open("w") as lock:
+    with (BUILDS / f"{preset}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # tests build there too
-        command(["cmake", "--preset", PRESET, f"-DEDGED_PYTHON={sys.executable}"])
+        command(["cmake", "--preset", preset, f"-DEDGED_PYTHON={sys.executable}"])
         listed = command(["ninja", "-C", str(directory), "-t", "query", "fuzzers"])
         known = sorted(set(re.findall(r"\bfuzz_\w+$", listed, re.MULTILINE)))
         if unknown := set(targets) - set(known):

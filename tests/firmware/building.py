@@ -21,7 +21,7 @@ JOBS = 2
 def need_tools(preset: str) -> None:
     """Skip where there is nothing to build with, except in CI."""
     wanted = ["cmake", "ninja"]
-    if preset == "host-asan":
+    if preset in {"host-asan", "fuzz-32"}:
         wanted.append("clang++")
     elif preset != "host":
         wanted.append("arm-none-eabi-g++")

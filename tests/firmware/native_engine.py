@@ -83,6 +83,9 @@ class NativeEngine:
         assert status == 0, status
         return [output.copy() for output in self.outputs]
 
+    def reset_state(self) -> None:
+        self._library.edged_ml_reset_state(self._engine)
+
     def _view(self, side: str, index: int) -> np.ndarray[Any, Any]:
         tensor = _Tensor()
         getattr(self._library, f"edged_ml_{side}")(self._engine, index, ctypes.byref(tensor))

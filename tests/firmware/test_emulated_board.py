@@ -8,8 +8,6 @@ import struct
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from emulated import EMCRAFT, Rig
 from smpclient.requests.os_management import EchoWrite
 from stock import NO_PERSON, PERSON, Stock, vector
@@ -17,6 +15,7 @@ from stock import NO_PERSON, PERSON, Stock, vector
 from edged.core.errors import BoardRefused
 from edged.mcu import demux, report
 from edged.mcu.info import FIRMWARE, MODEL, ImageNumber
+from edged.tooling.mcu_sign import generate_key
 
 
 @pytest.fixture(scope="module")
@@ -141,10 +140,8 @@ async def test_a_model_that_the_engine_refuses_is_named_and_the_firmware_runs_on
 
 
 async def test_what_is_not_ours_never_starts(stock: Stock, rig: Rig, tmp_path: Path) -> None:
-    key = ec.generate_private_key(ec.SECP256R1())
-    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     stranger = tmp_path / "stranger.pem"
-    stranger.write_bytes(pem)
+    generate_key(stranger)
     tiny = entry(stock, bytes(5000))  # none of these is run, so they need not be long
     damaged = bytearray(stock.firmware("1.1.0", tiny))
     damaged[4000] ^= 1

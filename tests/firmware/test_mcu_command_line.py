@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 from building import built, development_key
+from fuzz_seeds import drawn
+from generated_models import one_operator
 
 from edged.cli.main import main
 from edged.testing.mcu_program import McuProgram
@@ -70,6 +72,24 @@ def test_from_sources_to_an_inference_and_back(run: Run, program: McuProgram, tm
     assert status == 0, complaint
     assert json.loads(text)["different"] == 0
     assert "person 2.0.0 (confirmed)" in run("info", *port)[1]
+
+
+def test_a_model_that_remembers_is_tested_and_compared_from_a_fresh_start(run: Run, program: McuProgram, tmp_path: Path) -> None:
+    """SVDF: an answer depends on the inputs before it."""
+    port, key = ("--port", program.path), development_key("host")
+    code, model = tmp_path / "app.bin", tmp_path / "keyword.tflite"
+    code.write_bytes(b"identity only")
+    model.write_bytes(drawn(one_operator("SVDF", ["int8"]), 20)[-1].model)
+    for source, version in ((code, "1.0.0"), (model, "2.0.0")):
+        assert run("sign", source, "--key", key, "--board", "host", "--version", version)[0] == 0
+    assert run("flash", tmp_path / "app.signed.bin", *port)[0] == 0
+    status, text, complaint = run("model", tmp_path / "keyword.signed.bin", *port, "--json")
+    assert status == 0, complaint
+    assert (json.loads(text)["self_test"], json.loads(text)["confirmed"]) == ("passed", True)
+    for seed in (1, 2):
+        status, text, complaint = run("bench", "--count", 4, "--seed", seed, "--model", model, *port, "--json")
+        assert status == 0, complaint
+    assert json.loads(run("info", *port, "--json")[1])["self_test"] == "passed"
 
 
 def test_a_model_that_answers_otherwise_is_taken_back(run: Run, program: McuProgram, tmp_path: Path, test_data: Path) -> None:

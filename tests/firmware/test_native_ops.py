@@ -80,6 +80,19 @@ def test_an_operator_computes_what_tflm_computes(name: str, library: Path, refer
     judge()
 
 
+def test_a_state_that_was_forgotten_is_that_of_the_first_invoke(library: Path, reference: Reference) -> None:
+    @thorough
+    @given(one_operator("SVDF"))
+    def judge(case: Case) -> None:
+        engine = NativeEngine(library, case.model, ARENA_BYTES)
+        for _ in range(2):
+            for inputs, want in zip(case.invocations, reference.run(case.model, case.invocations), strict=True):
+                _judge(case, engine.invoke(*inputs), want, exact=True)
+            engine.reset_state()
+
+    judge()
+
+
 @settings(thorough, max_examples=4 * EXAMPLES)
 @given(case=graphs())
 def test_a_graph_computes_what_tflm_computes(case: Case, library: Path, reference: Reference) -> None:

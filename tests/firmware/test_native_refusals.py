@@ -102,7 +102,7 @@ BAD = [
     Bad("ADD", 0, "broadcast", _one("ADD", more=(_values((1, 4, 3, 2)),))),
     Bad("ADD", 0, "no scale", _one("ADD", more=(_values(SHAPE, {}),))),
     Bad("ADD", 0, "too far", _one("ADD", more=(_values(SHAPE),), steps={"scale": (1e-9,), "zero_point": (0,)})),
-    Bad("ADD", 0, "keeps a state", _one("ADD", more=(_state(SHAPE),))),
+    Bad("ADD", 0, "a state is not supported", _one("ADD", more=(_state(SHAPE),))),
     Bad("ADD", 0, "differ in type", _one("ADD", more=(_numbers(1),))),
     Bad("SUB", 41, "activation", _one("SUB", more=(_values(SHAPE),), fusedActivationFunction=4)),
     Bad("MUL", 18, "activation", _one("MUL", more=(_values(SHAPE),), fusedActivationFunction=5)),

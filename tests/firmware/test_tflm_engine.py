@@ -63,6 +63,19 @@ def test_an_operator_is_linked_and_fed(name: str, library: Path, reference: Refe
     judge()
 
 
+def test_a_state_that_was_forgotten_is_that_of_the_first_invoke(library: Path) -> None:
+    @settings(max_examples=EXAMPLES)
+    @given(one_operator("SVDF", ["int8"]))
+    def judge(case: Case) -> None:
+        engine = NativeEngine(library, case.model, 1 << 20)
+        first = [engine.invoke(*inputs) for inputs in case.invocations]
+        engine.reset_state()
+        for inputs, wanted in zip(case.invocations, first, strict=True):
+            np.testing.assert_array_equal(engine.invoke(*inputs), wanted, err_msg=repr(case))
+
+    judge()
+
+
 def test_an_arena_that_is_too_small_is_refused(library: Path, test_data: Path) -> None:
     """TFLM does not say how large it would have to be; what was used with room to spare is near enough for the next build."""
     model = (test_data / "models/person_detect.tflite").read_bytes()

@@ -304,7 +304,7 @@ def test_a_bundle_is_signed_with_its_own_golden_vectors(run: Run, tmp_path: Path
     assert (record["model_name"], record["file"]) == ("colours", str(tmp_path / "colours.signed.bin"))
     package = read(parse((tmp_path / "colours.signed.bin").read_bytes()).payload)
     assert [vector.output[:3] for vector in package.vectors] == [vector.answers[0].values for vector in golden.vectors]
-    answered = run_reference(directory / "colours.tflite", (package.vectors[0].input,)).outputs[0]
+    answered = run_reference(directory / "colours.tflite", [(package.vectors[0].input,)]).outputs[0][0]
     assert all(abs(a - b) <= package.vectors[0].tolerance for a, b in zip(answered, package.vectors[0].output, strict=False))
 
     (answer,) = golden.vectors[0].answers

@@ -1,4 +1,5 @@
-// What stands between reset and main() on an emulated core: vectors, FPU, zeroed memory. Nothing here is for a board.
+// What stands between reset and main() on an emulated core: vectors, FPU, zeroed memory. Nothing here is for a board:
+// the start-up of ports/common brings a console and ticks, whose interrupts would be among the instructions counted.
 #include <cstdint>
 
 #include "ml/bench/host.h"

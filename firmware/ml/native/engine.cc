@@ -17,6 +17,10 @@ Status Engine::load(Bytes model, MutableBytes arena) {
 
 Status Engine::invoke() { return state_ == nullptr ? Status::kWrongState : interpreter(state_).invoke(); }
 
+void Engine::reset_state() {
+  if (state_ != nullptr) interpreter(state_).reset_state();
+}
+
 uint32_t Engine::inputs() const { return state_ == nullptr ? 0 : interpreter(state_).inputs(); }
 uint32_t Engine::outputs() const { return state_ == nullptr ? 0 : interpreter(state_).outputs(); }
 Tensor Engine::input(uint32_t index) const { return interpreter(state_).input(index); }

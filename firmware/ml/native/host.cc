@@ -15,6 +15,7 @@ int edged_ml_load(Engine* engine, const uint8_t* model, uint32_t model_bytes, ui
   return static_cast<int>(engine->load({model, model_bytes}, {arena, arena_bytes}));
 }
 int edged_ml_invoke(Engine* engine) { return static_cast<int>(engine->invoke()); }
+void edged_ml_reset_state(Engine* engine) { engine->reset_state(); }
 uint32_t edged_ml_inputs(const Engine* engine) { return engine->inputs(); }
 uint32_t edged_ml_outputs(const Engine* engine) { return engine->outputs(); }
 uint32_t edged_ml_arena_used(const Engine* engine) { return engine->arena_used(); }

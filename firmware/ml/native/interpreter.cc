@@ -84,7 +84,7 @@ class Loader {
 
   Status prepare() {
     for (uint32_t i = 0; i < model_.operations(); ++i) {
-      Prepare prepare(model_, i, arena_, pieces_, self_.steps_[i], diagnosis_);
+      Prepare prepare(model_, i, arena_, pieces_, self_.steps_[i], self_.states_, diagnosis_);
       diagnosis_.op_index = static_cast<int32_t>(i);
       diagnosis_.op_code = static_cast<int32_t>(prepare.code());
       const Operator* op = find_operator(prepare.code());
@@ -92,10 +92,10 @@ class Loader {
       if (!ok(check(*op, prepare)) || !ok(prepare.read_operands(self_.tensors_))) return diagnosis_.status;
       const Status status = op->prepare(prepare);
       if (!ok(diagnosis_.status)) return diagnosis_.status;
-      if (model_.broken()) return prepare.refuse("the operator's options are damaged", Status::kMalformed);
+      if (model_.broken()) return prepare.refuse("the options are damaged", Status::kMalformed);
       if (!ok(status) && status != prepare.no_memory()) return prepare.refuse("cannot be prepared", status);
       self_.work_ += prepare.declared_work();
-      if (self_.work_ > kMaxWork) return prepare.refuse("more work than 2^31 steps", Status::kTooLarge);
+      if (self_.work_ > kMaxWork) return prepare.refuse("too slow for this core", Status::kTooLarge);
     }
     diagnosis_.op_index = diagnosis_.op_code = -1;
     return Status::kOk;
@@ -104,13 +104,13 @@ class Loader {
   static Status check(const Operator& op, Prepare& prepare) {
     if (prepare.inputs() < op.min_inputs || prepare.inputs() > op.max_inputs || prepare.outputs() < op.min_outputs ||
         prepare.outputs() > op.max_outputs) {
-      return prepare.refuse("the operator has too few or too many operands", Status::kMalformed);
+      return prepare.refuse("too few or too many operands", Status::kMalformed);
     }
     for (uint32_t i = 0; i < op.min_inputs; ++i) {
       if (!prepare.has_input(i)) return prepare.refuse("a required operand was left out", Status::kMalformed);
     }
     if (prepare.options().present() && prepare.options_type() != op.options_type) {
-      return prepare.refuse("the operator's options are those of another", Status::kMalformed);
+      return prepare.refuse("the options are those of another", Status::kMalformed);
     }
     return Status::kOk;
   }

@@ -13,15 +13,18 @@
 
 namespace edged::ml::native {
 
-// Steps (multiply-accumulates) of one invoke. A core at 200 MHz needs 10 seconds for as many: longer than any watchdog
-// waits, and what a damaged model may ask for ends here.
-inline constexpr uint64_t kMaxWork = uint64_t{1} << 31;
+// Steps of one invoke: an integer's multiply-accumulates, and what takes as long (op.h). A Cortex-M3 executes 3 of its
+// instructions for a step of a large convolution and 13 at worst (DESIGN.md); slow memory makes that 16 cycles.
+inline constexpr uint64_t kMaxWork = uint64_t{EDGED_CORE_HZ} / 16 * kMaxInvokeMs / 1000;
 
 class Interpreter {
  public:
   // nullptr: refused, the diagnosis says why.
   [[nodiscard]] static Interpreter* load(Bytes model, MutableBytes memory, Diagnosis& diagnosis);
   [[nodiscard]] Status invoke();
+  void reset_state() {
+    for (const State* state = states_; state != nullptr; state = state->next) state->forget();
+  }
 
   [[nodiscard]] uint32_t inputs() const { return model_.inputs().size(); }
   [[nodiscard]] uint32_t outputs() const { return model_.outputs().size(); }
@@ -38,6 +41,7 @@ class Interpreter {
   Model model_;
   Step* steps_ = nullptr;        // one for each operator
   uint8_t** tensors_ = nullptr;  // where the values of each tensor lie; nullptr: nobody uses it
+  State* states_ = nullptr;
   uint64_t work_ = 0;
   uint32_t arena_used_ = 0;
 };

@@ -7,13 +7,14 @@
 //  pointer
 //    is nullptr (once one is, all later ones are). The engine goes on with the next operators, and so knows what would
 //    have been needed;
-//  - it declares work() if evaluate does much more than touch each element of its operands once.
+//  - it declares work() if evaluate does much more than touch each element of its operands once (kStepsPerElement).
 // TensorInfo (model.h) is what the model says of a tensor; it exists during load only.
 //
 // An operator is a `const Operator` with external linkage in a file of ops/, and a line in registry.cc.
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 
 #include "core/result.h"
 #include "core/span.h"
@@ -23,6 +24,11 @@
 #include "ml/native/quantize.h"
 
 namespace edged::ml::native {
+
+// Of an element that is read or written, which may mean to scale and round it.
+inline constexpr uint32_t kStepsPerElement = 4;
+// How much longer float32 takes than integers: without an FPU, each operation is a function.
+inline constexpr uint32_t kFloatCost = EDGED_FLOAT_COST;
 
 struct Piece;
 class Evaluation;
@@ -37,6 +43,16 @@ struct Step {
   uint8_t* scratch;
   const int32_t* inputs;   // in the model
   const int32_t* outputs;  // likewise
+};
+
+// What an operator keeps from one invoke to the next. All of a model hang together, for who wants them forgotten.
+struct State {
+  State* next;
+  void* memory;
+  uint32_t bytes;
+  uint8_t initial;  // each byte's value
+
+  void forget() const { std::memset(memory, initial, bytes); }
 };
 
 // What evaluate() works on.
@@ -71,7 +87,8 @@ class Evaluation {
 
 class Prepare {
  public:
-  Prepare(const Model& model, uint32_t index, Arena& arena, Span<Piece> pieces, Step& step, Diagnosis& diagnosis);
+  Prepare(const Model& model, uint32_t index, Arena& arena, Span<Piece> pieces, Step& step, State*& states,
+          Diagnosis& diagnosis);
 
   // Reads and checks all operands, notes where constants lie. Called by the engine before prepare().
   [[nodiscard]] Status read_operands(uint8_t** tensors);
@@ -92,6 +109,8 @@ class Prepare {
   [[nodiscard]] T* persistent(uint32_t count = 1) {
     return arena_.persistent<T>(count);
   }
+  // Memory for a variable tensor, which begins as TFLM has it: int8 at its zero point, everything else as zero bytes.
+  [[nodiscard]] void* state(const TensorInfo& tensor);
   // Memory for one evaluation only. Its size may be asked for once.
   void scratch(uint64_t bytes);
   // The output may lie where the input lies, if that is not used later and has as many bytes: evaluate then gets the
@@ -120,7 +139,7 @@ class Prepare {
     return evaluate_by(evaluate, kept);
   }
 
-  [[nodiscard]] uint64_t declared_work() const { return work_; }
+  [[nodiscard]] uint64_t declared_work() const { return work_ * cost_; }
 
  private:
   [[nodiscard]] TensorInfo tensor(const Vector<int32_t>& indices, uint32_t i) const;
@@ -131,8 +150,10 @@ class Prepare {
   Arena& arena_;
   Span<Piece> pieces_;  // of the tensors, then one for the scratch of each operator
   Step& step_;
+  State*& states_;
   Diagnosis& diagnosis_;
   uint64_t work_ = 0;
+  uint32_t cost_ = 1;
 };
 
 struct Operator {

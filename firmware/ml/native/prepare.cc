@@ -6,13 +6,15 @@
 
 namespace edged::ml::native {
 
-Prepare::Prepare(const Model& model, uint32_t index, Arena& arena, Span<Piece> pieces, Step& step, Diagnosis& diagnosis)
+Prepare::Prepare(const Model& model, uint32_t index, Arena& arena, Span<Piece> pieces, Step& step, State*& states,
+                 Diagnosis& diagnosis)
     : model_(model),
       operation_(model.operation(index)),
       index_(index),
       arena_(arena),
       pieces_(pieces),
       step_(step),
+      states_(states),
       diagnosis_(diagnosis) {
   step_.inputs = reinterpret_cast<const int32_t*>(operation_.inputs.data());
   step_.outputs = reinterpret_cast<const int32_t*>(operation_.outputs.data());
@@ -29,12 +31,15 @@ Status Prepare::read_operands(uint8_t** tensors) {
       const auto index = static_cast<size_t>((*operands)[i]);
       if (!ok(model_.tensor((*operands)[i], info, diagnosis_))) return diagnosis_.status;
       if (info.variable && code() != OpCode::kSvdf) {
-        return refuse("a tensor that keeps a state is not supported here", Status::kUnsupported);
+        return refuse("a state is not supported here", Status::kUnsupported);
       }
       pieces_[index].bytes = info.bytes;
-      // A constant is only read; operators have no other way to it than as const.
-      if (info.constant != nullptr) tensors[index] = const_cast<uint8_t*>(info.constant);
-      work_ += info.elements;
+      if (info.type == Type::kFloat32) cost_ = kFloatCost;
+      if (info.constant == nullptr) {
+        work_ += info.elements * kStepsPerElement;
+      } else {  // it is only read; operators have no other way to it than as const
+        tensors[index] = const_cast<uint8_t*>(info.constant);
+      }
     }
   }
   return Status::kOk;
@@ -46,6 +51,18 @@ TensorInfo Prepare::tensor(const Vector<int32_t>& indices, uint32_t i) const {
     static_cast<void>(model_.tensor(indices[i], info, diagnosis_));  // read_operands() found it sound
   }
   return info;
+}
+
+void* Prepare::state(const TensorInfo& tensor) {
+  constexpr uint32_t kUnit = sizeof(uint64_t);  // the largest element that a tensor may have
+  auto* memory = persistent<uint64_t>((tensor.bytes + kUnit - 1) / kUnit);
+  auto* state = persistent<State>();
+  if (state == nullptr) return nullptr;
+  const int32_t initial = tensor.type == Type::kInt8 ? tensor.zero_point() : 0;
+  *state = {states_, memory, tensor.bytes, static_cast<uint8_t>(initial)};
+  state->forget();
+  states_ = state;
+  return memory;
 }
 
 void Prepare::scratch(uint64_t bytes) {

@@ -146,6 +146,11 @@ Status Engine::invoke() {
   return interpreter(state_).Invoke() == kTfLiteOk ? Status::kOk : Status::kUnsupported;
 }
 
+// After load() all operators were prepared, so that TFLM has nothing to object.
+void Engine::reset_state() {
+  if (state_ != nullptr) static_cast<void>(interpreter(state_).Reset());
+}
+
 uint32_t Engine::inputs() const {
   return state_ == nullptr ? 0 : static_cast<uint32_t>(interpreter(state_).inputs_size());
 }

@@ -1,7 +1,7 @@
 // SVDF: a fully connected layer over time. Each filter sees the input (feature weights) and remembers what it saw (a
 // state of `memory` values, the newest last), weighs that over time (time weights), and `rank` filters make one output.
 //
-// The state is a variable tensor of the model; it lies in the operator's own memory and begins as zeros.
+// The state is a variable tensor of the model; it lies in the operator's own memory.
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -153,20 +153,8 @@ Status prepare_float(Prepare& prepare, Params& p) {
   FloatRange range{};
   if (prepare.output(0).type != Type::kFloat32) return prepare.refuse("operands differ in type");
   if (!activation_range(p.activation, range)) return prepare.refuse("the fused activation is not supported");
-  const uint32_t elements = prepare.input(kState).elements;
-  auto* state = prepare.persistent<float>(elements);
-  for (uint32_t i = 0; state != nullptr && i < elements; ++i) state[i] = 0.0f;
-  p.state = state;
+  p.state = prepare.state(prepare.input(kState));
   return prepare.evaluate_with(evaluate_float, p);
-}
-
-template <typename T>
-Status prepare_state(Prepare& prepare, Params& p) {
-  const uint32_t elements = prepare.input(kState).elements;
-  auto* state = prepare.persistent<T>(elements);
-  for (uint32_t i = 0; state != nullptr && i < elements; ++i) state[i] = static_cast<T>(p.state_zero);
-  p.state = state;
-  return prepare.evaluate_with(evaluate_steps<T>, p);
 }
 
 Status prepare_steps(Prepare& prepare, Params& p) {
@@ -199,7 +187,8 @@ Status prepare_steps(Prepare& prepare, Params& p) {
       !take_multiplier(real(state) * real(time) / real(output), p.to_output)) {
     return prepare.refuse(kScalesApart);
   }
-  return state.type == Type::kInt8 ? prepare_state<int8_t>(prepare, p) : prepare_state<int16_t>(prepare, p);
+  p.state = prepare.state(state);
+  return prepare.evaluate_with(state.type == Type::kInt8 ? evaluate_steps<int8_t> : evaluate_steps<int16_t>, p);
 }
 
 Status prepare(Prepare& prepare) {
