@@ -56,6 +56,7 @@ void App::start() {
 void App::step() {
   keep_up();
   const bool answered = answer();
+  keep_up();  // what a host asked for and what the sensor measures are a step each
   sample();
   if (!answered) parts_.system.idle(kHealthPeriodMs);
 }

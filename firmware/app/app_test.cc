@@ -229,6 +229,20 @@ TEST_F(AppTest, ASensorHasItsTurnAmongRequests) {
   EXPECT_GE(results().size(), 15u);
 }
 
+TEST_F(AppTest, ASlowInferenceOfAHostAndOneOfTheSensorAreTwoSteps) {
+  try_model(package({}));
+  ask_edged(Command::kSample, [](CborWriter& body) { body.key("period_ms").put_uint(50); });
+  testing::on_invoke = [] { clock_of_test->pass(kWatchdogMs - 1000); };
+  ask_edged(Command::kInput, [](CborWriter& body) {
+    const uint8_t seven[] = {7, 0, 0, 0};
+    body.key("off").put_uint(0);
+    body.key("data").put_bytes(seven);
+  });
+  for (int i = 0; i < 3; ++i) ask_edged(Command::kInvoke);
+  EXPECT_EQ(run(kTrialWindowMs / 2), End::kTime);
+  EXPECT_GE(results().size(), 3u);
+}
+
 TEST_F(AppTest, ManySlowVectorsNeitherStarveTheWatchdogNorOutliveTheTrial) {
   try_model(package({}, std::vector<Vector>(25, {1, 1})));
   testing::on_invoke = [] { clock_of_test->pass(kWatchdogMs - 1000); };
