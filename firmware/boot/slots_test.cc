@@ -141,6 +141,22 @@ TEST_F(SlotsTest, WhatWasSeenWholeIsBelievedUntilSomethingIsWrittenThere) {
   EXPECT_FALSE(ok(slots.look(Kind::kFirmware, 1, image)));
 }
 
+// A record is tried at 1,024 places of a large sector otherwise, each failure fed to the watchdog as progress.
+TEST_F(SlotsTest, FlashThatTakesNothingAnyMoreIsNotAskedForLong) {
+  constexpr uint64_t kPatienceNs = 4000000000;
+  ASSERT_EQ(board_.upload(Kind::kFirmware, firmware(2)), Status::kOk);
+  board_.flash().fail_programs(kPatienceNs);
+  const uint64_t before = board_.flash().elapsed_ns();
+  EXPECT_EQ(board_.slots().mark_for_test(Kind::kFirmware, 1), Status::kFlashFailed);
+  EXPECT_LE(board_.flash().elapsed_ns() - before, 2 * kPatienceNs) << "once in each sector";
+  const uint32_t feeds = board_.watch().feeds();
+  EXPECT_EQ(board_.slots().program(Kind::kFirmware, 1, 0, Bytes(board_.memory().data(), 4)), Status::kFlashFailed);
+  EXPECT_EQ(board_.watch().feeds(), feeds) << "a failure is no progress";
+  board_.flash().fail_programs(0);
+  EXPECT_EQ(board_.start(ResetReason::kRequested).slot, 0);
+  EXPECT_EQ(state().active, 0);
+}
+
 TEST_F(SlotsTest, FirmwareRunsWhereItSays) {
   FlashMap map = testing::kMap;
   map.firmware_address = 0x20000000;

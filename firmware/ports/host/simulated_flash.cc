@@ -58,6 +58,10 @@ Status SimulatedFlash::read(uint32_t address, MutableBytes into) {
 
 Status SimulatedFlash::program_page(uint32_t address, Bytes from) {
   if (dead_) return Status::kFlashFailed;
+  if (program_fails_ns_ != 0) {
+    pass(program_fails_ns_);
+    return Status::kFlashFailed;
+  }
   const MutableBytes page = memory_.part(address, from.size());
   for (size_t i = 0; i < from.size(); ++i) {
     if ((from[i] & ~page[i]) != 0) return violation();

@@ -44,6 +44,8 @@ class SimulatedFlash final : public hal::Flash {
   [[nodiscard]] uint64_t elapsed_ns() const { return elapsed_ns_; }
   // The power goes when so much time has passed since the device was made, as in cut_at(), but between two operations.
   void cut_after(uint64_t elapsed_ns) { cut_after_ns_ = elapsed_ns; }
+  // Every program fails, and takes so long to; 0: none does. Nothing is changed on flash.
+  void fail_programs(uint64_t after_ns) { program_fails_ns_ = after_ns; }
   // Reading anything of these bytes fails.
   void make_unreadable(uint32_t address, uint32_t size) { unreadable_ = {address, size}; }
 
@@ -71,6 +73,7 @@ class SimulatedFlash final : public hal::Flash {
   Times times_;
   uint64_t elapsed_ns_ = 0;
   uint64_t cut_after_ns_ = UINT64_MAX;
+  uint64_t program_fails_ns_ = 0;
   uint64_t operations_ = 0;
   uint64_t violations_ = 0;
   uint64_t cut_at_ = UINT64_MAX;
