@@ -167,6 +167,7 @@ Decision Loader::start(hal::ResetReason reason) {
   hand_over(Kind::kModel, choices.model);
   handoff_.model_address = reinterpret_cast<uintptr_t>(choices.model.payload.data());
   handoff_.model_size = static_cast<uint32_t>(choices.model.payload.size());
+  handoff_.journal_unread = slots_.writable() ? 0 : 1;
   handoff_.deciding = 0;
   seal(handoff_);
   decision.slot = choices.firmware.slot;

@@ -28,7 +28,9 @@ Status MemorySource::read(uint32_t offset, MutableBytes into) {
 
 Status Slots::open(const Running& running) {
   running_ = running;
-  const Status status = journal_.open(state_);
+  if (!running.by_journal) return Status::kWrongState;
+  Status status = journal_.open(state_);
+  if (status == Status::kFlashFailed) status = journal_.open(state_);
   return status == Status::kNotFound ? Status::kOk : status;
 }
 

@@ -42,6 +42,7 @@ class MemorySource final : public Source {
 // The slots that were started; kNoSlot for both in the loader.
 struct Running {
   uint8_t slot[kKinds] = {kNoSlot, kNoSlot};
+  bool by_journal = true;  // the journal said so: the loader had read it
 
   [[nodiscard]] uint8_t of(Kind kind) const { return slot[static_cast<uint32_t>(kind)]; }
 };
@@ -54,11 +55,13 @@ class Slots {
       : watchdog_(watchdog), flash_(flash, watchdog), map_(map), key_(key), board_(board), journal_(flash_, map) {}
 
   // Reads the journal; a device without one has the state of a new device. As Journal::open(). Before it, and after it
-  // failed, nothing that the journal or a slot holds is changed: whatever would is kWrongState.
+  // failed, nothing that the journal or a slot holds is changed: whatever would is kWrongState. So is this where the
+  // journal was not asked what to start: it may say something else of what runs. A read that fails is tried once more.
   [[nodiscard]] Status open(const Running& running = {});
 
   [[nodiscard]] const State& state() const { return state_; }
   [[nodiscard]] const Running& running() const { return running_; }
+  [[nodiscard]] bool writable() const { return journal_.writable(); }
   [[nodiscard]] const Region& region(Kind kind, uint8_t slot) const { return map_.slot(kind, slot); }
   [[nodiscard]] hal::Flash& flash() { return flash_; }
   [[nodiscard]] hal::Watchdog* watchdog() const { return watchdog_; }

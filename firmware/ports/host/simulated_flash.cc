@@ -49,7 +49,10 @@ Status SimulatedFlash::read(uint32_t address, MutableBytes into) {
   if (dead_) return Status::kFlashFailed;
   if (!in_range(address, into.size())) return Status::kOutOfRange;
   pass(into.size() * times_.byte_ns);
-  if (dead_) return Status::kFlashFailed;
+  if (dead_ || next_read_fails_) {
+    next_read_fails_ = false;
+    return Status::kFlashFailed;
+  }
   const bool met = address < unreadable_.address + unreadable_.size && unreadable_.address < address + into.size();
   if (met) return Status::kFlashFailed;
   std::memcpy(into.data(), memory_.data() + address, into.size());

@@ -46,6 +46,8 @@ class SimulatedFlash final : public hal::Flash {
   void cut_after(uint64_t elapsed_ns) { cut_after_ns_ = elapsed_ns; }
   // Every program fails, and takes so long to; 0: none does. Nothing is changed on flash.
   void fail_programs(uint64_t after_ns) { program_fails_ns_ = after_ns; }
+  // The next read fails, and those after it do not.
+  void fail_next_read() { next_read_fails_ = true; }
   // Reading anything of these bytes fails.
   void make_unreadable(uint32_t address, uint32_t size) { unreadable_ = {address, size}; }
 
@@ -79,6 +81,7 @@ class SimulatedFlash final : public hal::Flash {
   uint64_t cut_at_ = UINT64_MAX;
   Cut cut_ = Cut::kBefore;
   uint32_t random_ = 1;
+  bool next_read_fails_ = false;
   bool dead_ = false;
 };
 
