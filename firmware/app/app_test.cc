@@ -252,6 +252,27 @@ TEST_F(AppTest, ManySlowVectorsNeitherStarveTheWatchdogNorOutliveTheTrial) {
   EXPECT_GE(testing::reports(serial_.sent, ReportType::kHealth).size(), 10u);
 }
 
+TEST_F(AppTest, WhatWasConfirmedIsTestedNoLongerThanATrial) {
+  try_model(package({}, std::vector<Vector>(40, {1, 1})));
+  ASSERT_EQ(board_.slots().confirm(), Status::kOk);
+  testing::on_invoke = [] { clock_of_test->pass(kWatchdogMs - 1000); };
+  ask_edged(Command::kInfo);
+  EXPECT_EQ(run(kTrialWindowMs + 2 * kWatchdogMs), End::kTime);
+  ASSERT_EQ(answers().size(), 1u);
+  EXPECT_EQ(testing::text_of(answers()[0], "self_test"), "failed");
+  EXPECT_EQ(testing::reports(serial_.sent, ReportType::kLog).size(), 1u);
+}
+
+TEST_F(AppTest, ASelfTestThatHangsLateIsACrashInARow) {
+  try_model(package({}, std::vector<Vector>(10, {1, 1})));
+  ASSERT_EQ(board_.slots().confirm(), Status::kOk);
+  board_.handoff().crashes = 1;
+  testing::on_invoke = [] { clock_of_test->pass(clock_of_test->now_ms() > kSettledMs + 5000 ? kWatchdogMs : 5000); };
+  EXPECT_EQ(run(kLong), End::kWatchdog);
+  EXPECT_GT(system_.now_ms(), kSettledMs);
+  EXPECT_EQ(board_.handoff().crashes, 1u);
+}
+
 TEST_F(AppTest, WhatHangsInOneStepMeetsTheWatchdog) {
   try_model(adding());
   testing::on_invoke = [] { clock_of_test->pass(kWatchdogMs); };
