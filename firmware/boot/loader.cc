@@ -1,7 +1,6 @@
 #include "boot/loader.h"
 
 #include <cstring>
-#include <utility>
 
 namespace edged::boot {
 namespace {
@@ -57,22 +56,11 @@ Status Loader::prepare(Kind kind, uint8_t slot, Choice& choice) {
   return slots_.admit(kind, slot, image);
 }
 
-// Nothing that may start is active, as on a new device or after its flash decayed: what was active before comes first,
-// then the highest version. What failed its trial does not come back by itself. The order is taken from headers as they
-// are, since whatever comes first is verified before it starts.
+// Nothing that may start is active, as on a new device or after its flash decayed.
 Loader::Choice Loader::fall_back(Kind kind, ImageState& state) {
-  uint8_t order[1 + kSlots] = {state.previous, 0, 1};
-  Image images[kSlots];
-  for (uint8_t slot = 0; slot < kSlots; ++slot) {
-    FlashSource source(slots_.flash(), slots_.region(kind, slot));
-    if (!ok(read_image(source, Extent::kSlot, images[slot]))) images[slot] = Image{};
-  }
-  if (images[0].version < images[1].version) std::swap(order[1], order[2]);
-  for (uint32_t i = 0; i < sizeof order; ++i) {
-    const uint8_t slot = order[i];
+  for (const uint8_t slot : slots_.candidates(kind, state).slot) {
     Choice choice;
-    if (slot == kNoSlot || slot == state.active || rejected(state, slot) || (i > 0 && slot == order[0])) continue;
-    if (!ok(prepare(kind, slot, choice))) continue;
+    if (slot == state.active || !ok(prepare(kind, slot, choice))) continue;
     state.active = slot;
     state.previous = kNoSlot;
     if (choice.image.counter > state.floor) state.floor = choice.image.counter;

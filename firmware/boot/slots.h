@@ -71,13 +71,21 @@ class Slots {
 
   // What lies in a slot, verified as it is on flash now. As verify(), and kOutOfRange for no slot.
   [[nodiscard]] Status inspect(Kind kind, uint8_t slot, Image& image);
-  // Likewise, but what was found whole since it was written is believed: for lists, which are asked for often, and not
+  // Likewise, but what was found since it was written, whole or not, is believed: for lists, which are asked for often, and not
   // for anything that is then started or kept.
   [[nodiscard]] Status look(Kind kind, uint8_t slot, Image& image);
   // Whether firmware in this slot would lie where it says that it runs; kOutOfRange if not. A model may lie anywhere.
   [[nodiscard]] Status places(Kind kind, uint8_t slot, const Image& image) const;
   // Whether a verified image may start: as places(), and kDowngrade if its counter is below the floor.
   [[nodiscard]] Status admit(Kind kind, uint8_t slot, const Image& image) const;
+
+  // What a start goes to where nothing else was asked for, first things first: what is active, what was before, then the
+  // higher version. What failed its trial is not among them. Versions are those of headers as they are: whoever takes one
+  // verifies it.
+  struct Candidates {
+    uint8_t slot[kSlots] = {kNoSlot, kNoSlot};
+  };
+  [[nodiscard]] Candidates candidates(Kind kind, const ImageState& state);
 
   // What the application asks for. Each is one record, written after everything that it relies on was verified on
   // flash.
@@ -94,6 +102,8 @@ class Slots {
   // Before the first byte of a slot changes: no record refers to it any more. kWrongState for what runs or a start
   // would go back to.
   [[nodiscard]] Status forget(Kind kind, uint8_t slot);
+  // Likewise, of the slot that upload_slot() gave just now: what is kept for it is not verified a second time.
+  [[nodiscard]] Status release(Kind kind, uint8_t slot);
   // The bytes of a slot that was forgotten; `offset` is from its start.
   [[nodiscard]] Status erase(Kind kind, uint8_t slot, uint32_t offset);
   [[nodiscard]] Status program(Kind kind, uint8_t slot, uint32_t offset, Bytes from);
@@ -102,10 +112,11 @@ class Slots {
   [[nodiscard]] Status record(const State& state);
 
  private:
-  // What was found whole in a slot, until something is written there.
+  // What was found in a slot, until something is written there.
   struct Known {
-    bool whole = false;
-    Image image;
+    bool seen = false;
+    Status status = Status::kNotFound;
+    Image image;  // if it is whole
   };
 
   [[nodiscard]] Known& known(Kind kind, uint8_t slot) { return known_[static_cast<uint32_t>(kind)][slot]; }
