@@ -59,7 +59,7 @@ void App::step() {
   const bool answered = answer();
   keep_up();  // what a host asked for and what the sensor measures are a step each
   sample();
-  if (!answered) parts_.system.idle(kHealthPeriodMs);
+  if (!answered && !wire_.more()) parts_.system.idle(kHealthPeriodMs);
 }
 
 void App::keep_up() {

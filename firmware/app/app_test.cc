@@ -218,6 +218,16 @@ TEST_F(AppTest, AHostThatNeverStopsAskingDoesNotStopTheLoop) {
   EXPECT_GE(testing::reports(serial_.sent, ReportType::kHealth).size(), kTrialWindowMs / kHealthPeriodMs - 1);
 }
 
+TEST_F(AppTest, NeitherDoesALineThatIsNeverSilent) {
+  try_model(adding());
+  serial_.on_silence = [this] {
+    serial_.come.assign(64, 'x');
+    system_.pass(1);
+  };
+  EXPECT_EQ(run(kLong), End::kReset);
+  EXPECT_EQ(last_words(), static_cast<int>(protocol::ByeReason::kNotConfirmed));
+}
+
 TEST_F(AppTest, ASensorHasItsTurnAmongRequests) {
   try_model(adding());
   ask_edged(Command::kSample, [](CborWriter& body) { body.key("period_ms").put_uint(50); });
