@@ -113,9 +113,11 @@ void Loader::hand_over(Kind kind, const Choice& choice) {
   copy_text(choice.image.name, running.name);
 }
 
-// A start that the watchdog ends while it reads and verifies is counted as well: so this is sealed before it begins.
-void Loader::begin(hal::ResetReason reason, uint32_t crashes, uint32_t boots) {
+// A start that the watchdog ends while it reads and verifies is counted as well: so this is sealed before it begins. What
+// the application asked for it asked of a start that comes to its end.
+void Loader::begin(hal::ResetReason reason, uint32_t crashes, uint32_t boots, Request request) {
   clear(handoff_);
+  handoff_.request = request;
   handoff_.crashes = crashes;
   handoff_.boots = boots;
   handoff_.reset_reason = reason;
@@ -132,9 +134,10 @@ Decision Loader::start(hal::ResetReason reason) {
   State state = slots_.state();
   const bool other = take_back(state) && !(known && handoff_.deciding != 0);  // what crashed is not what starts now
   const uint32_t crashes = known && crashed(reason) && !other ? handoff_.crashes + 1 : 0;
+  const Request request = decision.recovery == Recovery::kAsked ? Request::kStayInLoader : Request::kNone;
   if (crashes >= kMaxCrashes) decision.recovery = Recovery::kCrashes;
   ++state.boots;
-  begin(reason, crashes, state.boots);
+  begin(reason, crashes, state.boots, request);
 
   Choices choices;
   if (decision.recovery == Recovery::kNone) {
@@ -156,6 +159,7 @@ Decision Loader::start(hal::ResetReason reason) {
   handoff_.model_address = reinterpret_cast<uintptr_t>(choices.model.payload.data());
   handoff_.model_size = static_cast<uint32_t>(choices.model.payload.size());
   handoff_.journal_unread = slots_.writable() ? 0 : 1;
+  handoff_.request = Request::kNone;
   handoff_.deciding = 0;
   seal(handoff_);
   decision.slot = choices.firmware.slot;

@@ -153,6 +153,21 @@ TEST_F(LoaderTest, TheApplicationMayAskForTheLoader) {
   EXPECT_EQ(board_.start(ResetReason::kPowerOn).recovery, Recovery::kNone) << "RAM says nothing after power-on";
 }
 
+TEST_F(LoaderTest, AResetBeforeTheLoaderAnswersDoesNotForgetThatItWasAskedFor) {
+  fill(1, 2);
+  ASSERT_EQ(board_.start(ResetReason::kPowerOn).slot, 1);
+  stay_in_loader(board_.handoff());
+  Handoff then{};
+  board_.flash().on_cut([&] { then = board_.handoff(); });
+  board_.flash().cut_at(board_.flash().operations(), host::SimulatedFlash::Cut::kBefore, 0);
+  static_cast<void>(board_.start(ResetReason::kRequested));
+  ASSERT_TRUE(board_.flash().dead());
+  board_.flash().restore();
+  board_.handoff() = then;
+  EXPECT_EQ(board_.start(ResetReason::kRequested).recovery, Recovery::kAsked);
+  EXPECT_EQ(board_.start(ResetReason::kRequested).recovery, Recovery::kNone) << "once";
+}
+
 TEST_F(LoaderTest, ATrialThatCannotBeNotedDoesNotStart) {
   fill(1, 2);
   ASSERT_EQ(board_.start(ResetReason::kPowerOn).slot, 1);
