@@ -69,7 +69,8 @@ void App::keep_up() {
   if (now_ms - health_ms_ >= kHealthPeriodMs) say_health();
 }
 
-// Not within the self-test of a start: a vector that always crashes late in it would end each start, and count for none.
+// Not within the self-test of a start: a vector that always crashes late in it would end each start, and count for
+// none.
 void App::settle() {
   if (settled_ || parts_.system.millis() < kSettledMs) return;
   boot::settled(parts_.handoff);

@@ -16,7 +16,8 @@ class Upkeep {
 };
 
 // Ends at the first vector that comes out otherwise, or that it did not come to within the time of a trial: a device is
-// not mute for hours because a package has thousands of them, and what was not tested has not passed. The outcome is kept by `inference`, whose model begins anew.
+// not mute for hours because a package has thousands of them, and what was not tested has not passed. The outcome is
+// kept by `inference`, whose model begins anew.
 void run_self_test(Inference& inference, Upkeep& upkeep);
 
 }  // namespace edged::app

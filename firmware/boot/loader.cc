@@ -113,8 +113,8 @@ void Loader::hand_over(Kind kind, const Choice& choice) {
   copy_text(choice.image.name, running.name);
 }
 
-// A start that the watchdog ends while it reads and verifies is counted as well: so this is sealed before it begins. What
-// the application asked for it asked of a start that comes to its end.
+// A start that the watchdog ends while it reads and verifies is counted as well: so this is sealed before it begins.
+// What the application asked for it asked of a start that comes to its end.
 void Loader::begin(hal::ResetReason reason, uint32_t crashes, uint32_t boots, Request request) {
   clear(handoff_);
   handoff_.request = request;

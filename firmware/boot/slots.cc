@@ -130,8 +130,8 @@ Slots::Candidates Slots::candidates(Kind kind, const ImageState& state) {
   return found;
 }
 
-// What runs, or in a loader what a start would go back to; kNoSlot if there is nothing. It is verified as it is now: the
-// other one may be overwritten for it, and a list may have been asked for days ago.
+// What runs, or in a loader what a start would go back to; kNoSlot if there is nothing. It is verified as it is now:
+// the other one may be overwritten for it, and a list may have been asked for days ago.
 uint8_t Slots::kept(Kind kind) {
   if (running_.of(kind) != kNoSlot) return running_.of(kind);
   for (const uint8_t keep : candidates(kind, state_.of(kind)).slot) {

@@ -71,17 +71,17 @@ class Slots {
 
   // What lies in a slot, verified as it is on flash now. As verify(), and kOutOfRange for no slot.
   [[nodiscard]] Status inspect(Kind kind, uint8_t slot, Image& image);
-  // Likewise, but what was found since it was written, whole or not, is believed: for lists, which are asked for often, and not
-  // for anything that is then started or kept.
+  // Likewise, but what was found since it was written, whole or not, is believed: for lists, which are asked for often,
+  // and not for anything that is then started or kept.
   [[nodiscard]] Status look(Kind kind, uint8_t slot, Image& image);
   // Whether firmware in this slot would lie where it says that it runs; kOutOfRange if not. A model may lie anywhere.
   [[nodiscard]] Status places(Kind kind, uint8_t slot, const Image& image) const;
   // Whether a verified image may start: as places(), and kDowngrade if its counter is below the floor.
   [[nodiscard]] Status admit(Kind kind, uint8_t slot, const Image& image) const;
 
-  // What a start goes to where nothing else was asked for, first things first: what is active, what was before, then the
-  // higher version. What failed its trial is not among them. Versions are those of headers as they are: whoever takes one
-  // verifies it.
+  // What a start goes to where nothing else was asked for, first things first: what is active, what was before, then
+  // the higher version. What failed its trial is not among them. Versions are those of headers as they are: whoever
+  // takes one verifies it.
   struct Candidates {
     uint8_t slot[kSlots] = {kNoSlot, kNoSlot};
   };

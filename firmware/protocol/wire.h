@@ -43,7 +43,7 @@ class Wire {
   [[nodiscard]] uint32_t overruns() const { return serial_.overruns(); }
 
  private:
-  static constexpr size_t kChunk = 64;      // bytes taken from the port at a time
+  static constexpr size_t kChunk = 64;     // bytes taken from the port at a time
   static constexpr size_t kMaxFed = 8192;  // in one receive(): more than a packet of the largest request
 
   Status frame(ReportType type, Bytes body);
