@@ -46,8 +46,10 @@ class App final : private boot::Judge, private Upkeep {
  private:
   [[nodiscard]] Status may_confirm() override;
   void keep_up() override;
+  [[nodiscard]] uint32_t now_ms() override { return parts_.system.millis(); }
   void start();
   void step();
+  void settle();
   [[nodiscard]] bool answer();
   void follow_up();
   void sample();

@@ -218,6 +218,16 @@ TEST_F(AppTest, AHostThatNeverStopsAskingDoesNotStopTheLoop) {
   EXPECT_GE(testing::reports(serial_.sent, ReportType::kHealth).size(), kTrialWindowMs / kHealthPeriodMs - 1);
 }
 
+TEST_F(AppTest, NeitherDoesALineThatIsNeverSilent) {
+  try_model(adding());
+  serial_.on_silence = [this] {
+    serial_.come.assign(64, 'x');
+    system_.pass(1);
+  };
+  EXPECT_EQ(run(kLong), End::kReset);
+  EXPECT_EQ(last_words(), static_cast<int>(protocol::ByeReason::kNotConfirmed));
+}
+
 TEST_F(AppTest, ASensorHasItsTurnAmongRequests) {
   try_model(adding());
   ask_edged(Command::kSample, [](CborWriter& body) { body.key("period_ms").put_uint(50); });
@@ -229,6 +239,20 @@ TEST_F(AppTest, ASensorHasItsTurnAmongRequests) {
   EXPECT_GE(results().size(), 15u);
 }
 
+TEST_F(AppTest, ASlowInferenceOfAHostAndOneOfTheSensorAreTwoSteps) {
+  try_model(package({}));
+  ask_edged(Command::kSample, [](CborWriter& body) { body.key("period_ms").put_uint(50); });
+  testing::on_invoke = [] { clock_of_test->pass(kWatchdogMs - 1000); };
+  ask_edged(Command::kInput, [](CborWriter& body) {
+    const uint8_t seven[] = {7, 0, 0, 0};
+    body.key("off").put_uint(0);
+    body.key("data").put_bytes(seven);
+  });
+  for (int i = 0; i < 3; ++i) ask_edged(Command::kInvoke);
+  EXPECT_EQ(run(kTrialWindowMs / 2), End::kTime);
+  EXPECT_GE(results().size(), 3u);
+}
+
 TEST_F(AppTest, ManySlowVectorsNeitherStarveTheWatchdogNorOutliveTheTrial) {
   try_model(package({}, std::vector<Vector>(25, {1, 1})));
   testing::on_invoke = [] { clock_of_test->pass(kWatchdogMs - 1000); };
@@ -236,6 +260,27 @@ TEST_F(AppTest, ManySlowVectorsNeitherStarveTheWatchdogNorOutliveTheTrial) {
   EXPECT_EQ(last_words(), static_cast<int>(protocol::ByeReason::kNotConfirmed));
   EXPECT_LT(system_.now_ms(), kTrialWindowMs + kWatchdogMs);
   EXPECT_GE(testing::reports(serial_.sent, ReportType::kHealth).size(), 10u);
+}
+
+TEST_F(AppTest, WhatWasConfirmedIsTestedNoLongerThanATrial) {
+  try_model(package({}, std::vector<Vector>(40, {1, 1})));
+  ASSERT_EQ(board_.slots().confirm(), Status::kOk);
+  testing::on_invoke = [] { clock_of_test->pass(kWatchdogMs - 1000); };
+  ask_edged(Command::kInfo);
+  EXPECT_EQ(run(kTrialWindowMs + 2 * kWatchdogMs), End::kTime);
+  ASSERT_EQ(answers().size(), 1u);
+  EXPECT_EQ(testing::text_of(answers()[0], "self_test"), "failed");
+  EXPECT_EQ(testing::reports(serial_.sent, ReportType::kLog).size(), 1u);
+}
+
+TEST_F(AppTest, ASelfTestThatHangsLateIsACrashInARow) {
+  try_model(package({}, std::vector<Vector>(10, {1, 1})));
+  ASSERT_EQ(board_.slots().confirm(), Status::kOk);
+  board_.handoff().crashes = 1;
+  testing::on_invoke = [] { clock_of_test->pass(clock_of_test->now_ms() > kSettledMs + 5000 ? kWatchdogMs : 5000); };
+  EXPECT_EQ(run(kLong), End::kWatchdog);
+  EXPECT_GT(system_.now_ms(), kSettledMs);
+  EXPECT_EQ(board_.handoff().crashes, 1u);
 }
 
 TEST_F(AppTest, WhatHangsInOneStepMeetsTheWatchdog) {

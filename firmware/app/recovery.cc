@@ -52,7 +52,7 @@ void RecoveryServer::run(boot::Recovery why) {
     const Result<Bytes> request = wire_.receive();
     if (!request.ok()) {
       if (system_.millis() - health_ms_ >= kHealthPeriodMs) say_health();
-      system_.idle(kHealthPeriodMs);
+      if (!wire_.more()) system_.idle(kHealthPeriodMs);
       continue;
     }
     const Result<Bytes> response = server_.answer(request.value(), response_);

@@ -1,12 +1,16 @@
 #include "app/self_test.h"
 
+#include "app/window.h"
+
 namespace edged::app {
 namespace {
 
-// The first vector that comes out otherwise, or kNoVector.
+// The first vector that comes out otherwise or has no time left, or kNoVector.
 uint32_t find_wrong(Inference& inference, Upkeep& upkeep) {
+  const uint32_t since_ms = upkeep.now_ms();
   for (uint32_t index = 0; index < inference.vectors(); ++index) {
     upkeep.keep_up();
+    if (upkeep.now_ms() - since_ms >= kTrialWindowMs) return index;
     if (!ok(inference.test(index))) return index;
   }
   return Inference::kNoVector;

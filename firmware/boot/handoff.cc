@@ -41,7 +41,7 @@ Result<Running> what_runs(Handoff& handoff) {
     clear(handoff);
     return Status::kCorrupt;
   }
-  return Running{{handoff.of(Kind::kFirmware).slot, handoff.of(Kind::kModel).slot}};
+  return Running{{handoff.of(Kind::kFirmware).slot, handoff.of(Kind::kModel).slot}, handoff.journal_unread == 0};
 }
 
 }  // namespace edged::boot

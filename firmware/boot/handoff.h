@@ -44,7 +44,8 @@ struct Handoff {
   uint32_t boots;
   hal::ResetReason reset_reason;  // of the reset before the loader started
   uint8_t deciding;  // 1 while the loader chooses; found at a start, it was the loader that did not come to an end
-  uint8_t reserved[6];
+  uint8_t journal_unread;  // 1: what runs was chosen without the journal, which could not be read
+  uint8_t reserved[5];
   uint64_t model_address;  // of the model package in memory, verified; 0 if none
   uint32_t model_size;     // bytes of it
   uint32_t reserved_too;

@@ -141,10 +141,7 @@ Status ImageGroup::upload(const CborReader& body, CborWriter& out) {
 // next firmware would go to.
 Status ImageGroup::erase(const CborReader& body) {
   const Result<uint32_t> number = body.uint_of("slot");
-  if (number.status() == Status::kNotFound) {
-    const Result<uint8_t> slot = slots_.upload_slot(Kind::kFirmware);
-    return slot.ok() ? upload_.erase(Kind::kFirmware, slot.value()) : slot.status();
-  }
+  if (number.status() == Status::kNotFound) return upload_.erase_next(Kind::kFirmware);
   if (!number.ok()) return number.status();
   if (number.value() >= kKinds * kSlots) return Status::kOutOfRange;
   return upload_.erase(kAllKinds[number.value() / kSlots], static_cast<uint8_t>(number.value() % kSlots));

@@ -11,6 +11,9 @@ constexpr uint32_t kCrcOffset = kRecordSize - 4;
 constexpr uint32_t kImagesOffset = 12;
 constexpr uint32_t kImageStateSize = 12;
 constexpr uint8_t kErased = 0xFF;
+// Places of a sector that a record is tried at, of which one cut spoils one: where more are bad, the other sector is
+// better.
+constexpr uint32_t kMaxPlaces = 8;
 
 static_assert(kImagesOffset + kKinds * kImageStateSize <= kCrcOffset);
 
@@ -109,14 +112,17 @@ Status Journal::open(State& state) {
 // A place that took the record wrongly, perhaps because an earlier program was cut before it left a visible trace
 // there, is passed over. Every attempt has a number of its own: one that failed may still be found, and must not
 // outrank or equal the one that did not.
+// Flash that does not do what it is asked (a program takes it seconds to give up) is not asked at the next place as
+// well.
 Status Journal::write(const State& state) {
-  while (next_ + kRecordSize <= map_.journal[sector_].size) {
+  for (uint32_t place = 0; place < kMaxPlaces && next_ + kRecordSize <= map_.journal[sector_].size; ++place) {
     uint8_t record[kRecordSize];
     uint8_t written[kRecordSize];
     encode(state, ++sequence_, record);
     const uint32_t address = map_.journal[sector_].address + next_;
     next_ += kRecordSize;
-    if (!ok(flash_.program(address, record)) || !ok(flash_.read(address, written))) continue;
+    if (const Status status = flash_.program(address, record); !ok(status)) return status;
+    if (const Status status = flash_.read(address, written); !ok(status)) return status;
     if (equal(written, record)) return Status::kOk;
   }
   return Status::kFlashFailed;

@@ -1,7 +1,6 @@
 #include "boot/loader.h"
 
 #include <cstring>
-#include <utility>
 
 namespace edged::boot {
 namespace {
@@ -57,22 +56,11 @@ Status Loader::prepare(Kind kind, uint8_t slot, Choice& choice) {
   return slots_.admit(kind, slot, image);
 }
 
-// Nothing that may start is active, as on a new device or after its flash decayed: what was active before comes first,
-// then the highest version. What failed its trial does not come back by itself. The order is taken from headers as they
-// are, since whatever comes first is verified before it starts.
+// Nothing that may start is active, as on a new device or after its flash decayed.
 Loader::Choice Loader::fall_back(Kind kind, ImageState& state) {
-  uint8_t order[1 + kSlots] = {state.previous, 0, 1};
-  Image images[kSlots];
-  for (uint8_t slot = 0; slot < kSlots; ++slot) {
-    FlashSource source(slots_.flash(), slots_.region(kind, slot));
-    if (!ok(read_image(source, Extent::kSlot, images[slot]))) images[slot] = Image{};
-  }
-  if (images[0].version < images[1].version) std::swap(order[1], order[2]);
-  for (uint32_t i = 0; i < sizeof order; ++i) {
-    const uint8_t slot = order[i];
+  for (const uint8_t slot : slots_.candidates(kind, state).slot) {
     Choice choice;
-    if (slot == kNoSlot || slot == state.active || rejected(state, slot) || (i > 0 && slot == order[0])) continue;
-    if (!ok(prepare(kind, slot, choice))) continue;
+    if (slot == state.active || !ok(prepare(kind, slot, choice))) continue;
     state.active = slot;
     state.previous = kNoSlot;
     if (choice.image.counter > state.floor) state.floor = choice.image.counter;
@@ -126,8 +114,10 @@ void Loader::hand_over(Kind kind, const Choice& choice) {
 }
 
 // A start that the watchdog ends while it reads and verifies is counted as well: so this is sealed before it begins.
-void Loader::begin(hal::ResetReason reason, uint32_t crashes, uint32_t boots) {
+// What the application asked for it asked of a start that comes to its end.
+void Loader::begin(hal::ResetReason reason, uint32_t crashes, uint32_t boots, Request request) {
   clear(handoff_);
+  handoff_.request = request;
   handoff_.crashes = crashes;
   handoff_.boots = boots;
   handoff_.reset_reason = reason;
@@ -144,9 +134,10 @@ Decision Loader::start(hal::ResetReason reason) {
   State state = slots_.state();
   const bool other = take_back(state) && !(known && handoff_.deciding != 0);  // what crashed is not what starts now
   const uint32_t crashes = known && crashed(reason) && !other ? handoff_.crashes + 1 : 0;
+  const Request request = decision.recovery == Recovery::kAsked ? Request::kStayInLoader : Request::kNone;
   if (crashes >= kMaxCrashes) decision.recovery = Recovery::kCrashes;
   ++state.boots;
-  begin(reason, crashes, state.boots);
+  begin(reason, crashes, state.boots, request);
 
   Choices choices;
   if (decision.recovery == Recovery::kNone) {
@@ -167,6 +158,8 @@ Decision Loader::start(hal::ResetReason reason) {
   hand_over(Kind::kModel, choices.model);
   handoff_.model_address = reinterpret_cast<uintptr_t>(choices.model.payload.data());
   handoff_.model_size = static_cast<uint32_t>(choices.model.payload.size());
+  handoff_.journal_unread = slots_.writable() ? 0 : 1;
+  handoff_.request = Request::kNone;
   handoff_.deciding = 0;
   seal(handoff_);
   decision.slot = choices.firmware.slot;

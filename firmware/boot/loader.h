@@ -53,7 +53,7 @@ class Loader {
   [[nodiscard]] Choice choose(Kind kind, ImageState& state, bool trials);
   [[nodiscard]] Choice fall_back(Kind kind, ImageState& state);
   [[nodiscard]] Status prepare(Kind kind, uint8_t slot, Choice& choice);
-  void begin(hal::ResetReason reason, uint32_t crashes, uint32_t boots);
+  void begin(hal::ResetReason reason, uint32_t crashes, uint32_t boots, Request request);
   void hand_over(Kind kind, const Choice& choice);
 
   Slots& slots_;

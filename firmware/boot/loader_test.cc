@@ -153,6 +153,21 @@ TEST_F(LoaderTest, TheApplicationMayAskForTheLoader) {
   EXPECT_EQ(board_.start(ResetReason::kPowerOn).recovery, Recovery::kNone) << "RAM says nothing after power-on";
 }
 
+TEST_F(LoaderTest, AResetBeforeTheLoaderAnswersDoesNotForgetThatItWasAskedFor) {
+  fill(1, 2);
+  ASSERT_EQ(board_.start(ResetReason::kPowerOn).slot, 1);
+  stay_in_loader(board_.handoff());
+  Handoff then{};
+  board_.flash().on_cut([&] { then = board_.handoff(); });
+  board_.flash().cut_at(board_.flash().operations(), host::SimulatedFlash::Cut::kBefore, 0);
+  static_cast<void>(board_.start(ResetReason::kRequested));
+  ASSERT_TRUE(board_.flash().dead());
+  board_.flash().restore();
+  board_.handoff() = then;
+  EXPECT_EQ(board_.start(ResetReason::kRequested).recovery, Recovery::kAsked);
+  EXPECT_EQ(board_.start(ResetReason::kRequested).recovery, Recovery::kNone) << "once";
+}
+
 TEST_F(LoaderTest, ATrialThatCannotBeNotedDoesNotStart) {
   fill(1, 2);
   ASSERT_EQ(board_.start(ResetReason::kPowerOn).slot, 1);
@@ -235,6 +250,15 @@ TEST_F(SlowLoaderTest, AStartThatDoesNotEndIsCounted) {
   }
 }
 
+TEST_F(LoaderTest, AJournalThatFailsToBeReadOnceIsReadAgain) {
+  fill(1, 2);
+  ASSERT_EQ(board_.start(ResetReason::kPowerOn).slot, 1);
+  ASSERT_EQ(board_.slots().mark_for_test(Kind::kFirmware, 0), Status::kOk);
+  board_.flash().fail_next_read();
+  EXPECT_EQ(board_.start(ResetReason::kRequested).slot, 0) << "the trial that was asked for";
+  EXPECT_TRUE(board_.slots().on_trial(Kind::kFirmware));
+}
+
 TEST_F(LoaderTest, AJournalThatCannotBeReadIsNotWritten) {
   fill(1, 2);
   ASSERT_EQ(board_.start(ResetReason::kPowerOn).slot, 1);
@@ -252,6 +276,11 @@ TEST_F(LoaderTest, AJournalThatCannotBeReadIsNotWritten) {
   }
   EXPECT_EQ(board_.flash().operations(), before);
   board_.flash().make_unreadable(0, 0);
+  // It can be read again, and says that another slot is active than the one that runs; nobody writes by either.
+  Slots& slots = board_.open(what_runs(board_.handoff()).value());
+  EXPECT_EQ(slots.running().of(Kind::kFirmware), 1);
+  EXPECT_EQ(slots.upload_slot(Kind::kFirmware).status(), Status::kWrongState);
+  EXPECT_EQ(slots.confirm(), Status::kWrongState);
   EXPECT_EQ(board_.start(ResetReason::kRequested).slot, 0) << "the trial that was asked for";
 }
 

@@ -1,6 +1,7 @@
 #include "boot/slots.h"
 
 #include <cstring>
+#include <initializer_list>
 
 namespace edged::boot {
 namespace {
@@ -28,7 +29,9 @@ Status MemorySource::read(uint32_t offset, MutableBytes into) {
 
 Status Slots::open(const Running& running) {
   running_ = running;
-  const Status status = journal_.open(state_);
+  if (!running.by_journal) return Status::kWrongState;
+  Status status = journal_.open(state_);
+  if (status == Status::kFlashFailed) status = journal_.open(state_);
   return status == Status::kNotFound ? Status::kOk : status;
 }
 
@@ -41,15 +44,17 @@ Status Slots::inspect(Kind kind, uint8_t slot, Image& image) {
   if (slot >= kSlots) return Status::kOutOfRange;
   FlashSource source(flash_, region(kind, slot));
   const Status status = verify(source, Extent::kSlot, key_, {kind, board_}, image);
-  known(kind, slot).whole = ok(status);
-  if (ok(status)) known(kind, slot).image = image;
+  Known& found = known(kind, slot);
+  found.seen = status != Status::kFlashFailed;  // which says nothing of the image, and may pass
+  found.status = status;
+  if (ok(status)) found.image = image;
   return status;
 }
 
 Status Slots::look(Kind kind, uint8_t slot, Image& image) {
-  if (slot >= kSlots || !known(kind, slot).whole) return inspect(kind, slot, image);
-  image = known(kind, slot).image;
-  return Status::kOk;
+  if (slot >= kSlots || !known(kind, slot).seen) return inspect(kind, slot, image);
+  if (ok(known(kind, slot).status)) image = known(kind, slot).image;
+  return known(kind, slot).status;
 }
 
 Status Slots::admit(Kind kind, uint8_t slot, const Image& image) const {
@@ -109,15 +114,29 @@ Status Slots::confirm() {
   return changed ? record(next) : Status::kOk;
 }
 
-// What runs, or in a loader what a start would go back to; kNoSlot if there is nothing.
+Slots::Candidates Slots::candidates(Kind kind, const ImageState& state) {
+  Image images[kSlots];
+  for (uint8_t slot = 0; slot < kSlots; ++slot) {
+    FlashSource source(flash_, region(kind, slot));
+    if (!ok(read_image(source, Extent::kSlot, images[slot]))) images[slot] = Image{};
+  }
+  const uint8_t newer = images[0].version < images[1].version ? 1 : 0;
+  Candidates found;
+  uint32_t count = 0;
+  for (const uint8_t slot : {state.active, state.previous, newer, other(newer)}) {
+    if (slot == kNoSlot || rejected(state, slot) || slot == found.slot[0] || count == kSlots) continue;
+    found.slot[count++] = slot;
+  }
+  return found;
+}
+
+// What runs, or in a loader what a start would go back to; kNoSlot if there is nothing. It is verified as it is now:
+// the other one may be overwritten for it, and a list may have been asked for days ago.
 uint8_t Slots::kept(Kind kind) {
   if (running_.of(kind) != kNoSlot) return running_.of(kind);
-  const ImageState& state = state_.of(kind);
-  const uint8_t candidates[] = {state.active, state.previous, 0, 1};
-  for (const uint8_t keep : candidates) {
+  for (const uint8_t keep : candidates(kind, state_.of(kind)).slot) {
     Image image;
-    if (keep == kNoSlot || rejected(state, keep)) continue;
-    if (ok(look(kind, keep, image)) && ok(admit(kind, keep, image))) return keep;
+    if (ok(inspect(kind, keep, image)) && ok(admit(kind, keep, image))) return keep;
   }
   return kNoSlot;
 }
@@ -132,6 +151,10 @@ Status Slots::forget(Kind kind, uint8_t slot) {
   if (slot >= kSlots) return Status::kOutOfRange;
   if (!journal_.writable() || slot == kept(kind)) return Status::kWrongState;
   if (on_trial(kind) && slot == state_.of(kind).active) return Status::kWrongState;
+  return release(kind, slot);
+}
+
+Status Slots::release(Kind kind, uint8_t slot) {
   State next = state_;
   ImageState& state = next.of(kind);
   if (state.active != slot && state.previous != slot && state.trial != slot && !rejected(state, slot)) {
@@ -146,12 +169,12 @@ Status Slots::forget(Kind kind, uint8_t slot) {
 }
 
 Status Slots::erase(Kind kind, uint8_t slot, uint32_t offset) {
-  known(kind, slot).whole = false;
+  known(kind, slot).seen = false;
   return flash_.erase(region(kind, slot).address + offset);
 }
 
 Status Slots::program(Kind kind, uint8_t slot, uint32_t offset, Bytes from) {
-  known(kind, slot).whole = false;
+  known(kind, slot).seen = false;
   return flash_.program(region(kind, slot).address + offset, from);
 }
 

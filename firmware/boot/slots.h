@@ -42,6 +42,7 @@ class MemorySource final : public Source {
 // The slots that were started; kNoSlot for both in the loader.
 struct Running {
   uint8_t slot[kKinds] = {kNoSlot, kNoSlot};
+  bool by_journal = true;  // the journal said so: the loader had read it
 
   [[nodiscard]] uint8_t of(Kind kind) const { return slot[static_cast<uint32_t>(kind)]; }
 };
@@ -54,11 +55,13 @@ class Slots {
       : watchdog_(watchdog), flash_(flash, watchdog), map_(map), key_(key), board_(board), journal_(flash_, map) {}
 
   // Reads the journal; a device without one has the state of a new device. As Journal::open(). Before it, and after it
-  // failed, nothing that the journal or a slot holds is changed: whatever would is kWrongState.
+  // failed, nothing that the journal or a slot holds is changed: whatever would is kWrongState. So is this where the
+  // journal was not asked what to start: it may say something else of what runs. A read that fails is tried once more.
   [[nodiscard]] Status open(const Running& running = {});
 
   [[nodiscard]] const State& state() const { return state_; }
   [[nodiscard]] const Running& running() const { return running_; }
+  [[nodiscard]] bool writable() const { return journal_.writable(); }
   [[nodiscard]] const Region& region(Kind kind, uint8_t slot) const { return map_.slot(kind, slot); }
   [[nodiscard]] hal::Flash& flash() { return flash_; }
   [[nodiscard]] hal::Watchdog* watchdog() const { return watchdog_; }
@@ -68,13 +71,21 @@ class Slots {
 
   // What lies in a slot, verified as it is on flash now. As verify(), and kOutOfRange for no slot.
   [[nodiscard]] Status inspect(Kind kind, uint8_t slot, Image& image);
-  // Likewise, but what was found whole since it was written is believed: for lists, which are asked for often, and not
-  // for anything that is then started or kept.
+  // Likewise, but what was found since it was written, whole or not, is believed: for lists, which are asked for often,
+  // and not for anything that is then started or kept.
   [[nodiscard]] Status look(Kind kind, uint8_t slot, Image& image);
   // Whether firmware in this slot would lie where it says that it runs; kOutOfRange if not. A model may lie anywhere.
   [[nodiscard]] Status places(Kind kind, uint8_t slot, const Image& image) const;
   // Whether a verified image may start: as places(), and kDowngrade if its counter is below the floor.
   [[nodiscard]] Status admit(Kind kind, uint8_t slot, const Image& image) const;
+
+  // What a start goes to where nothing else was asked for, first things first: what is active, what was before, then
+  // the higher version. What failed its trial is not among them. Versions are those of headers as they are: whoever
+  // takes one verifies it.
+  struct Candidates {
+    uint8_t slot[kSlots] = {kNoSlot, kNoSlot};
+  };
+  [[nodiscard]] Candidates candidates(Kind kind, const ImageState& state);
 
   // What the application asks for. Each is one record, written after everything that it relies on was verified on
   // flash.
@@ -91,6 +102,8 @@ class Slots {
   // Before the first byte of a slot changes: no record refers to it any more. kWrongState for what runs or a start
   // would go back to.
   [[nodiscard]] Status forget(Kind kind, uint8_t slot);
+  // Likewise, of the slot that upload_slot() gave just now: what is kept for it is not verified a second time.
+  [[nodiscard]] Status release(Kind kind, uint8_t slot);
   // The bytes of a slot that was forgotten; `offset` is from its start.
   [[nodiscard]] Status erase(Kind kind, uint8_t slot, uint32_t offset);
   [[nodiscard]] Status program(Kind kind, uint8_t slot, uint32_t offset, Bytes from);
@@ -99,10 +112,11 @@ class Slots {
   [[nodiscard]] Status record(const State& state);
 
  private:
-  // What was found whole in a slot, until something is written there.
+  // What was found in a slot, until something is written there.
   struct Known {
-    bool whole = false;
-    Image image;
+    bool seen = false;
+    Status status = Status::kNotFound;
+    Image image;  // if it is whole
   };
 
   [[nodiscard]] Known& known(Kind kind, uint8_t slot) { return known_[static_cast<uint32_t>(kind)][slot]; }

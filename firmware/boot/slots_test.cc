@@ -105,6 +105,39 @@ TEST_F(SlotsTest, TheLoaderKeepsWhatWouldStart) {
   EXPECT_EQ(decayed.forget(Kind::kFirmware, 0), Status::kOk);
 }
 
+TEST_F(SlotsTest, WhatALoaderKeepsIsVerifiedWhenItIsKept) {
+  board_.place(Kind::kFirmware, 1, firmware(2));
+  Slots& slots = board_.open({});
+  Image image;
+  ASSERT_EQ(slots.look(Kind::kFirmware, 0, image), Status::kOk);
+  ASSERT_EQ(slots.upload_slot(Kind::kFirmware).value(), 1);
+  board_.memory()[testing::kMap.firmware[0].address + 600] ^= 1;  // days later
+  EXPECT_EQ(slots.upload_slot(Kind::kFirmware).value(), 0);
+  EXPECT_EQ(slots.forget(Kind::kFirmware, 1), Status::kWrongState);
+}
+
+TEST_F(SlotsTest, ALoaderKeepsWhatAStartWouldChoose) {
+  for (uint8_t higher = 0; higher < kSlots; ++higher) {
+    Board fresh(signer);
+    fresh.place(Kind::kFirmware, higher, firmware(2));
+    fresh.place(Kind::kFirmware, static_cast<uint8_t>(1 - higher), firmware(1));
+    EXPECT_EQ(fresh.open({}).upload_slot(Kind::kFirmware).value(), 1 - higher);
+    EXPECT_EQ(fresh.start(ResetReason::kPowerOn).slot, higher);
+  }
+}
+
+TEST_F(SlotsTest, AnUploadVerifiesWhatIsKeptOnce) {
+  board_.place(Kind::kFirmware, 1, firmware(2));
+  Slots& slots = board_.open({});
+  board_.flash().take({1, 0, 0});
+  Upload upload(slots);
+  const Blob image = firmware(3);
+  const uint64_t before = board_.flash().elapsed_ns();
+  const auto length = static_cast<uint32_t>(image.size());
+  ASSERT_EQ(upload.begin(Kind::kFirmware, length, {}, Bytes(image.data(), image.size()).first(97)), Status::kOk);
+  EXPECT_LT(board_.flash().elapsed_ns() - before, 2 * image.size());
+}
+
 // A trial of it that was not confirmed would reject the only one that works.
 TEST_F(SlotsTest, TheLoaderDoesNotTryWhatIsActive) {
   Slots& slots = board_.open({});
@@ -119,26 +152,45 @@ TEST_F(SlotsTest, WhatWasSeenWholeIsBelievedUntilSomethingIsWrittenThere) {
   board_.flash().take({1, 0, 0});
   Slots& slots = board_.slots();
   Image image;
+  uint8_t& byte = board_.memory()[testing::kMap.firmware[1].address + 600];
+  const uint8_t whole = byte;
   const auto look_ns = [&] {
     const uint64_t before = board_.flash().elapsed_ns();
     const Status status = slots.look(Kind::kFirmware, 1, image);
-    EXPECT_EQ(ok(status), image.version.major == 2);
+    EXPECT_EQ(ok(status), byte == whole);
     return board_.flash().elapsed_ns() - before;
   };
   EXPECT_EQ(look_ns(), 0U) << "the upload has verified it";
-  uint8_t& byte = board_.memory()[testing::kMap.firmware[1].address + 600];
-  byte ^= 1;
-  EXPECT_EQ(look_ns(), 0U);
-  EXPECT_EQ(slots.mark_for_test(Kind::kFirmware, 1), Status::kCorrupt) << "what starts is verified anew";
-  EXPECT_EQ(slots.look(Kind::kFirmware, 1, image), Status::kCorrupt) << "and that is believed from then on";
   byte ^= 1;
   ASSERT_EQ(slots.look(Kind::kFirmware, 1, image), Status::kOk);
+  EXPECT_EQ(slots.mark_for_test(Kind::kFirmware, 1), Status::kCorrupt) << "what starts is verified anew";
+  EXPECT_EQ(slots.look(Kind::kFirmware, 1, image), Status::kCorrupt) << "and that is believed from then on";
+  EXPECT_EQ(look_ns(), 0U) << "as a bad image is not read again for each list";
+  byte ^= 1;
+  ASSERT_EQ(slots.inspect(Kind::kFirmware, 1, image), Status::kOk);
+  EXPECT_EQ(look_ns(), 0U);
   const uint8_t zeros[4] = {};
   ASSERT_EQ(slots.program(Kind::kFirmware, 1, 600, zeros), Status::kOk);
   EXPECT_EQ(slots.look(Kind::kFirmware, 1, image), Status::kCorrupt);
   ASSERT_EQ(board_.upload(Kind::kFirmware, firmware(2)), Status::kOk);
   ASSERT_EQ(slots.erase(Kind::kFirmware, 1, 0), Status::kOk);
   EXPECT_FALSE(ok(slots.look(Kind::kFirmware, 1, image)));
+}
+
+// A record is tried at 1,024 places of a large sector otherwise, each failure fed to the watchdog as progress.
+TEST_F(SlotsTest, FlashThatTakesNothingAnyMoreIsNotAskedForLong) {
+  constexpr uint64_t kPatienceNs = 4000000000;
+  ASSERT_EQ(board_.upload(Kind::kFirmware, firmware(2)), Status::kOk);
+  board_.flash().fail_programs(kPatienceNs);
+  const uint64_t before = board_.flash().elapsed_ns();
+  EXPECT_EQ(board_.slots().mark_for_test(Kind::kFirmware, 1), Status::kFlashFailed);
+  EXPECT_LE(board_.flash().elapsed_ns() - before, 2 * kPatienceNs) << "once in each sector";
+  const uint32_t feeds = board_.watch().feeds();
+  EXPECT_EQ(board_.slots().program(Kind::kFirmware, 1, 0, Bytes(board_.memory().data(), 4)), Status::kFlashFailed);
+  EXPECT_EQ(board_.watch().feeds(), feeds) << "a failure is no progress";
+  board_.flash().fail_programs(0);
+  EXPECT_EQ(board_.start(ResetReason::kRequested).slot, 0);
+  EXPECT_EQ(state().active, 0);
 }
 
 TEST_F(SlotsTest, FirmwareRunsWhereItSays) {

@@ -24,7 +24,7 @@ Status Upload::begin(Kind kind, uint32_t length, Bytes sha, Bytes head) {
   Image image;
   if (const Status status = read_header(head, length, image); !ok(status)) return status;
   if (const Status status = slots_.places(kind, slot.value(), image); !ok(status)) return status;
-  if (const Status status = slots_.forget(kind, slot.value()); !ok(status)) return status;
+  if (const Status status = slots_.release(kind, slot.value()); !ok(status)) return status;
   whole_ = false;
   kind_ = kind;
   slot_ = slot.value();
@@ -99,7 +99,18 @@ Status Upload::finish() {
 }
 
 Status Upload::erase(Kind kind, uint8_t slot) {
-  if (const Status status = slots_.forget(kind, slot); !ok(status)) return status;
+  const Status status = slots_.forget(kind, slot);
+  return ok(status) ? empty(kind, slot) : status;
+}
+
+Status Upload::erase_next(Kind kind) {
+  const Result<uint8_t> slot = slots_.upload_slot(kind);
+  if (!slot.ok()) return slot.status();
+  const Status status = slots_.release(kind, slot.value());
+  return ok(status) ? empty(kind, slot.value()) : status;
+}
+
+Status Upload::empty(Kind kind, uint8_t slot) {
   if (under_way() && kind == kind_ && slot == slot_) slot_ = kNoSlot;
   whole_ = false;
   return slots_.erase(kind, slot, 0);

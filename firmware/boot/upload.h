@@ -18,7 +18,7 @@ class Upload {
   // Begins an upload of `length` bytes whose SHA-256 is `sha`, which may be empty, with its first bytes `head`; nothing
   // is written yet. If the same upload was under way, it goes on. kTruncated: `head` is less than an image's header;
   // kTooLarge: it does not fit the slot, or is longer than `length`; otherwise as read_header(), Slots::places(),
-  // upload_slot() and forget().
+  // upload_slot().
   [[nodiscard]] Status begin(Kind kind, uint32_t length, Bytes sha, Bytes head);
   // The next bytes, those at offset(). kWrongState before begin(), kTooLarge beyond the length; kFlashFailed ends the
   // upload. The last bytes end it too: kCorrupt if what came is not what `sha` said; the image is then verified as it
@@ -35,8 +35,11 @@ class Upload {
   // Makes a slot that may be overwritten hold no image, by an erase of its first sector: all of a large one takes
   // longer than a host waits, and an upload erases what it needs. As Slots::forget().
   [[nodiscard]] Status erase(Kind kind, uint8_t slot);
+  // Likewise, the slot that an upload would go to. As Slots::upload_slot().
+  [[nodiscard]] Status erase_next(Kind kind);
 
  private:
+  [[nodiscard]] Status empty(Kind kind, uint8_t slot);
   [[nodiscard]] Status store(Bytes data);
   [[nodiscard]] Status program(Bytes units);
   [[nodiscard]] Status finish();

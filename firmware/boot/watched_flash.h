@@ -1,7 +1,8 @@
-// Flash whose every operation tells the watchdog that it is done.
+// Flash whose every operation that went well tells the watchdog so.
 //
 // Verifying a slot reads megabytes, and erasing one takes a sector at a time; either lasts longer than a watchdog
 // waits, though each step of it is short. So it is fed by progress: behind a step of bounded length, never by the hour.
+// What failed is no progress: flash that does nothing any more meets the watchdog, however often it is asked.
 #pragma once
 
 #include "hal/flash.h"
@@ -25,7 +26,7 @@ class WatchedFlash final : public hal::Flash {
 
  private:
   [[nodiscard]] Status fed(Status status) {
-    if (watchdog_ != nullptr) watchdog_->feed_watchdog();
+    if (watchdog_ != nullptr && ok(status)) watchdog_->feed_watchdog();
     return status;
   }
 

@@ -18,7 +18,7 @@ inline constexpr uint32_t kModelAlignment = 16;  // bytes; of the .tflite in mem
 
 // What an invoke takes at most. Engine `native` refuses a model that might take longer on the core that it is built
 // for; with `tflm` it is the watchdog that ends it.
-inline constexpr uint32_t kMaxInvokeMs = 10000;
+inline constexpr uint32_t kMaxInvokeMs = 8000;
 
 // Numbers of TFLite's schema (TensorType).
 enum class Type : uint8_t { kFloat32 = 0, kInt32 = 2, kUint8 = 3, kInt64 = 4, kBool = 6, kInt16 = 7, kInt8 = 9 };

@@ -11,7 +11,8 @@ constexpr uint8_t kDelimiter[] = {0x00};
 }  // namespace
 
 Result<Bytes> Wire::receive() {
-  for (;;) {
+  more_ = false;
+  for (size_t fed = 0; fed < kMaxFed; ++fed) {
     if (taken_ == come_) {
       taken_ = 0;
       come_ = serial_.read(chunk_);
@@ -21,6 +22,8 @@ Result<Bytes> Wire::receive() {
     if (message.ok()) return message;
     if (message.status() != Status::kNotFound) ++bad_;
   }
+  more_ = true;
+  return Status::kNotFound;
 }
 
 Status Wire::answer(Bytes message) {

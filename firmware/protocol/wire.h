@@ -21,8 +21,11 @@ class Wire {
   // The memory is for one request: kMaxMessage bytes if the device is to take what OsGroup says that it takes.
   Wire(hal::Serial& serial, MutableBytes memory) : serial_(serial), receiver_(memory) {}
 
-  // The next request that has come, valid until the next call; kNotFound: none is complete.
+  // The next request that has come, valid until the next call; kNotFound: none is complete. It takes so
+  // many bytes and no more: rubbish may come for as long, and as fast, as it likes.
   Result<Bytes> receive();
+  // Whether the last receive() found none but did not see all that has come.
+  [[nodiscard]] bool more() const { return more_; }
   // Sends an answer. kWrongState: something is being sent.
   Status answer(Bytes message);
   // Sends a report; it is gone, and counted, if that fails. kWrongState: something is being sent; kTooLarge.
@@ -40,7 +43,8 @@ class Wire {
   [[nodiscard]] uint32_t overruns() const { return serial_.overruns(); }
 
  private:
-  static constexpr size_t kChunk = 64;  // bytes taken from the port at a time
+  static constexpr size_t kChunk = 64;     // bytes taken from the port at a time
+  static constexpr size_t kMaxFed = 8192;  // in one receive(): more than a packet of the largest request
 
   Status frame(ReportType type, Bytes body);
   Status drop(Status why) {
@@ -53,6 +57,7 @@ class Wire {
   SmpReceiver receiver_;
   CobsEncoder cobs_;
   bool sending_ = false;
+  bool more_ = false;
   uint32_t reports_ = 0;
   uint32_t dropped_ = 0;
   uint32_t bad_ = 0;

@@ -64,6 +64,18 @@ TEST_F(WireTest, GivesRequestsOneByOneAndCountsWhatIsLost) {
   EXPECT_EQ(wire_.overruns(), 7u);
 }
 
+TEST_F(WireTest, RubbishIsTakenByPieces) {
+  come(std::string(100'000, 'x') + "\n\x06\tAA9IZWxsbywgd29ybGQhet4=\n");
+  uint32_t pieces = 0;
+  Result<Bytes> request = wire_.receive();
+  for (; !request.ok() && wire_.more(); request = wire_.receive()) ++pieces;
+  EXPECT_GT(pieces, 10u);
+  ASSERT_TRUE(request.ok());
+  EXPECT_FALSE(wire_.more());
+  EXPECT_EQ(wire_.receive().status(), Status::kNotFound);
+  EXPECT_FALSE(wire_.more()) << "that was all";
+}
+
 TEST_F(WireTest, AReportThatDidNotLeaveIsDropped) {
   ASSERT_EQ(wire_.report(Log()), Status::kOk);
   EXPECT_EQ(wire_.dropped(), 0u);

@@ -14,8 +14,9 @@
 namespace edged::ml::native {
 
 // Steps of one invoke: an integer's multiply-accumulates, and what takes as long (op.h). A Cortex-M3 executes 3 of its
-// instructions for a step of a large convolution and 13 at worst (DESIGN.md); slow memory makes that 16 cycles.
-inline constexpr uint64_t kMaxWork = uint64_t{EDGED_CORE_HZ} / 16 * kMaxInvokeMs / 1000;
+// instructions for a step of a large convolution and 4 at worst (DESIGN.md); slow memory makes that 5 cycles.
+constexpr uint64_t max_work(uint64_t core_hz) { return core_hz / 5 * kMaxInvokeMs / 1000; }
+inline constexpr uint64_t kMaxWork = max_work(EDGED_CORE_HZ);
 
 class Interpreter {
  public:

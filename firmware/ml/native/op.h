@@ -25,8 +25,8 @@
 
 namespace edged::ml::native {
 
-// Of an element that is read or written, which may mean to scale and round it.
-inline constexpr uint32_t kStepsPerElement = 4;
+// Of an element that is read or written, which may mean to scale and round it: 50 instructions of a Cortex-M3 at worst.
+inline constexpr uint32_t kStepsPerElement = 12;
 // How much longer float32 takes than integers: without an FPU, each operation is a function.
 inline constexpr uint32_t kFloatCost = EDGED_FLOAT_COST;
 

@@ -35,6 +35,9 @@ using Vector = void (*)();
 // program that lost its stack pointer leaves such a frame.
 constexpr uint32_t kIgnoreBusFaults = 1u << 8;
 
+// MSTKERR: the core could not push a frame; STKOF: it stopped at the limit (Armv8-M).
+constexpr uint32_t kStackFaults = 1u << 20 | 1u << 4;
+
 struct Table {
   void* stack;
   Vector entries[kVectors - 1];
@@ -116,7 +119,7 @@ extern "C" [[gnu::naked]] void Reset_Handler() {
 extern "C" [[noreturn, gnu::used]] void report_fault(const uint32_t* frame) {
   const uint32_t exception = reg(core::kInterruptState) & 0x1FF;
   reg(core::kConfiguration) = reg(core::kConfiguration) | kIgnoreBusFaults;
-  if (overflowed(frame)) {
+  if (overflowed(frame) || (reg(core::kFaultStatus) & kStackFaults) != 0) {
     text("\r\nstack overflow");
   } else {
     text(exception == kNmi ? "\r\nwatchdog" : "\r\nfault");

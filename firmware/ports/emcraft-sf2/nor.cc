@@ -75,16 +75,28 @@ Status Nor::write(uint8_t opcode, uint32_t address, Bytes data, uint32_t patienc
   return status;
 }
 
+// What was under way at a reset may have failed, or fail while it is waited for. Neither is the matter of who asks now:
+// what it was to write is found by those who look at it. Only a chip that stays busy is a failure.
 Status Nor::settle() {
   if (settled_) return Status::kOk;
-  const Result<uint8_t> found = state();
-  if (!found.ok()) return found.status();
-  if ((found.value() & (kEraseFailed | kProgramFailed)) != 0) {
-    if (const Status status = command(kClearStatus); !ok(status)) return status;
+  Result<bool> cleared = clear_error();
+  if (!cleared.ok()) return cleared.status();
+  Status status = wait(kErasePatienceMs);
+  if (!ok(status)) {
+    cleared = clear_error();
+    if (!cleared.ok()) return cleared.status();
+    if (cleared.value()) status = wait(kErasePatienceMs);
   }
-  const Status status = wait(kErasePatienceMs);
   settled_ = ok(status);
   return status;
+}
+
+Result<bool> Nor::clear_error() {
+  const Result<uint8_t> found = state();
+  if (!found.ok()) return found.status();
+  if ((found.value() & (kEraseFailed | kProgramFailed)) == 0) return false;
+  if (const Status status = command(kClearStatus); !ok(status)) return status;
+  return true;
 }
 
 // An error is told while the chip still says that it is busy.

@@ -27,6 +27,7 @@ class Nor final : public hal::Flash {
 
  private:
   [[nodiscard]] Status settle();
+  [[nodiscard]] Result<bool> clear_error();  // whether there was one
   [[nodiscard]] Status command(uint8_t opcode);
   [[nodiscard]] Result<uint8_t> state();
   [[nodiscard]] Status wait(uint32_t patience_ms);

@@ -22,6 +22,10 @@ class Chip final : public SpiBus {
     ++now_ms;
     if (stuck) return Status::kFlashFailed;
     const uint8_t opcode = command[0];
+    if (fails_later && static_cast<int32_t>(until_ms - now_ms) <= 0) {
+      errors = kEraseFailed;
+      fails_later = false;
+    }
     if (opcode == 0x05) {
       answer[0] = static_cast<uint8_t>(errors | (busy() ? kBusy : 0));
       return Status::kOk;
@@ -41,6 +45,10 @@ class Chip final : public SpiBus {
   }
 
   void busy_for(uint32_t ms) { until_ms = now_ms + ms; }
+  void fail_in(uint32_t ms) {
+    busy_for(ms);
+    fails_later = true;
+  }
 
   std::vector<uint8_t> memory = std::vector<uint8_t>(2 * kSector, 0xFF);
   uint8_t errors = 0;
@@ -49,6 +57,7 @@ class Chip final : public SpiBus {
   uint32_t until_ms = 0;
   uint32_t cleared = 0;
   uint32_t ignored = 0;
+  bool fails_later = false;
   bool stuck = false;
 
  private:
@@ -93,6 +102,15 @@ TEST_F(NorTest, WaitsForAnEraseThatAResetLeftUnderWay) {
   chip_.busy_for(2000);
   ASSERT_EQ(nor_.read(0, found_), Status::kOk);
   EXPECT_EQ(found_[0], 7);
+  EXPECT_EQ(chip_.ignored, 0U);
+}
+
+TEST_F(NorTest, AnEraseThatFailsAfterAResetIsNotTheReadersFault) {
+  chip_.memory[0] = 7;
+  chip_.fail_in(1000);
+  ASSERT_EQ(nor_.read(0, found_), Status::kOk);
+  EXPECT_EQ(found_[0], 7);
+  EXPECT_EQ(chip_.cleared, 1U);
   EXPECT_EQ(chip_.ignored, 0U);
 }
 

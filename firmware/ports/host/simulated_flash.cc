@@ -49,7 +49,10 @@ Status SimulatedFlash::read(uint32_t address, MutableBytes into) {
   if (dead_) return Status::kFlashFailed;
   if (!in_range(address, into.size())) return Status::kOutOfRange;
   pass(into.size() * times_.byte_ns);
-  if (dead_) return Status::kFlashFailed;
+  if (dead_ || next_read_fails_) {
+    next_read_fails_ = false;
+    return Status::kFlashFailed;
+  }
   const bool met = address < unreadable_.address + unreadable_.size && unreadable_.address < address + into.size();
   if (met) return Status::kFlashFailed;
   std::memcpy(into.data(), memory_.data() + address, into.size());
@@ -58,6 +61,10 @@ Status SimulatedFlash::read(uint32_t address, MutableBytes into) {
 
 Status SimulatedFlash::program_page(uint32_t address, Bytes from) {
   if (dead_) return Status::kFlashFailed;
+  if (program_fails_ns_ != 0) {
+    pass(program_fails_ns_);
+    return Status::kFlashFailed;
+  }
   const MutableBytes page = memory_.part(address, from.size());
   for (size_t i = 0; i < from.size(); ++i) {
     if ((from[i] & ~page[i]) != 0) return violation();

@@ -44,6 +44,10 @@ class SimulatedFlash final : public hal::Flash {
   [[nodiscard]] uint64_t elapsed_ns() const { return elapsed_ns_; }
   // The power goes when so much time has passed since the device was made, as in cut_at(), but between two operations.
   void cut_after(uint64_t elapsed_ns) { cut_after_ns_ = elapsed_ns; }
+  // Every program fails, and takes so long to; 0: none does. Nothing is changed on flash.
+  void fail_programs(uint64_t after_ns) { program_fails_ns_ = after_ns; }
+  // The next read fails, and those after it do not.
+  void fail_next_read() { next_read_fails_ = true; }
   // Reading anything of these bytes fails.
   void make_unreadable(uint32_t address, uint32_t size) { unreadable_ = {address, size}; }
 
@@ -71,11 +75,13 @@ class SimulatedFlash final : public hal::Flash {
   Times times_;
   uint64_t elapsed_ns_ = 0;
   uint64_t cut_after_ns_ = UINT64_MAX;
+  uint64_t program_fails_ns_ = 0;
   uint64_t operations_ = 0;
   uint64_t violations_ = 0;
   uint64_t cut_at_ = UINT64_MAX;
   Cut cut_ = Cut::kBefore;
   uint32_t random_ = 1;
+  bool next_read_fails_ = false;
   bool dead_ = false;
 };
 

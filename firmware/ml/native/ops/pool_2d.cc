@@ -100,7 +100,7 @@ Status prepare(Prepare& prepare) {
       int64_t{std::min(window.height.filter, window.height.in)} * std::min(window.width.filter, window.width.in);
   if (pooled > kMaxPooled) return prepare.refuse("the window is too large", Status::kTooLarge);
   const bool average = prepare.code() == OpCode::kAveragePool2d;
-  prepare.work(uint64_t{output.elements} * static_cast<uint64_t>(pooled) * 2);  // addresses cost as much as values
+  prepare.work(uint64_t{output.elements} * static_cast<uint64_t>(pooled) * 4);  // addresses cost as much as values
   Params params = {window, input.dims[0], static_cast<uint32_t>(input.dims[3]), {}, {}};
   const auto activation = prepare.options().scalar<Activation>(option::kActivation, Activation::kNone);
   if (input.type == Type::kFloat32) {

@@ -185,7 +185,7 @@ Status prepare_bilinear(Prepare& prepare) {
   const auto place = [](int32_t i, int32_t from, int32_t to, Options how, auto& into) {
     return place_bilinear(i, from, to, how, into);
   };
-  prepare.work(uint64_t{prepare.output(0).elements} * 8);
+  prepare.work(uint64_t{prepare.output(0).elements} * 16);
   switch (prepare.input(0).type) {
     case Type::kInt8:
       return prepare_places<int32_t>(prepare, options, bilinear<int8_t, int32_t>, place);

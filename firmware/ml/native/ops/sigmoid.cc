@@ -97,7 +97,7 @@ Status prepare(Prepare& prepare, const Curve& curve, Evaluate float_evaluate) {
   auto* params = prepare.persistent<Params>();
   prepare.in_place(0, 0);
   if (from.type == Type::kFloat32) {
-    constexpr uint64_t kStepsOfOne = 16;  // of the C library's function
+    constexpr uint64_t kStepsOfOne = 32;  // of the C library's function
     prepare.work(to.elements * kStepsOfOne);
     if (params == nullptr) return prepare.no_memory();
     *params = {to.elements, nullptr};

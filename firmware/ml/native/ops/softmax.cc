@@ -120,7 +120,7 @@ Status prepare(Prepare& prepare) {
   if (input.rank == 0 || !input.same_shape(output) || !std::isfinite(beta)) {
     return prepare.refuse("input and output do not have the same shape", Status::kMalformed);
   }
-  constexpr uint64_t kStepsOfOne = 40;  // multiplications of two exponentials
+  constexpr uint64_t kStepsOfOne = 80;  // multiplications of two exponentials
   prepare.work(input.elements * kStepsOfOne);
   const auto depth = static_cast<uint32_t>(input.last(0));
   const uint32_t rows = input.elements / depth;
