@@ -109,12 +109,12 @@ class McuBench:
             raise
 
     async def confirm(self, path: str) -> None:
-        """On every board; raises UpdateFailed where one does not take it. Those that did keep it until it is tried again."""
+        """On every board; raises UpdateFailed where one does not take it. Those that may have keep it until it is tried again."""
         trials = self._trials[path]
         try:
             await trials.confirm()
         except (*AWAY, BoardRefused) as error:
-            if trials.kept:
+            if trials.kept or trials.unsure:
                 self._duties.leave_open(path, trials.package.hash)
             await self._call_off(path)
             raise UpdateFailed("mcu_away" if isinstance(error, AWAY) else "interrupted", error.message, hint=error.hint) from error
@@ -150,6 +150,10 @@ class McuBench:
                 self._look(keeper, path)
             elif not self._duties.has_failed(keeper.name, path):
                 await self._tend(keeper, path)
+
+    async def abandon(self, path: str) -> None:
+        """Those that kept what some did not are not to."""
+        await self._close_badly(path)
 
     def usual(self, path: str) -> tuple[Seen, ...]:
         """Nothing to compare with."""

@@ -40,6 +40,8 @@ class Trials:
         self.boards = tuple(BoardTrial(keeper, package, back_s) for keeper in keepers)
         self.kept: list[str] = []
         """The boards that were told to keep it, and do."""
+        self.unsure = False
+        """Whether any was told to keep it, and its answer is lost: it may."""
         self.began = False
         """Whether any was told to start it."""
         self._claim = claim
@@ -75,6 +77,7 @@ class Trials:
                 await board.confirm()
             except (*AWAY, BoardRefused) as error:
                 errors.append(error)
+                self.unsure = self.unsure or isinstance(error, AWAY)
             else:
                 self.kept.append(board.keeper.name)
         _raise_worst(errors)

@@ -31,6 +31,7 @@ from edged.ota.target import Chunks, SignedTarget, Target
 from edged.testing.mcu import FakeMcu
 from edged.testing.mcu_board import FakeBoard
 from edged.testing.mcu_image import Key, make_image
+from edged.testing.mcu_slots import Slots
 
 PATH = "mcu-model/person"
 KEY = Key()
@@ -173,6 +174,54 @@ async def test_one_that_kept_what_is_refused_then_goes_back(scene: Scene) -> Non
     with pytest.raises(UpdateRefused):
         await scene.bench.swap(PATH, scene.bundle)
     await until(lambda: scene.models == ["1.0.0 confirmed"] * 2)
+
+
+async def test_one_that_may_have_kept_it_is_not_taken_back(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    await scene.bench.swap(PATH, scene.bundle)
+    await verdict_on(scene.bench)
+    confirm = Slots.confirm
+
+    def confirm_and_go(slots: Slots) -> None:
+        confirm(slots)
+        for mcu in scene.boards:
+            if mcu.board.model is slots:
+                mcu.faults.drop = 1
+                asyncio.get_running_loop().call_soon(mcu.vanish)
+
+    monkeypatch.setattr(Slots, "confirm", confirm_and_go)
+    with pytest.raises(UpdateFailed) as caught:
+        await scene.bench.confirm(PATH)
+    assert caught.value.code == "mcu_away"
+    monkeypatch.undo()
+    await until(lambda: not any(keeper.present for keeper in scene.mcus.keepers.values()))
+    for mcu in scene.boards:
+        mcu.plug_in()
+    await scene.all_there()
+    assert scene.mcus.duties.next() is None
+    resets = [mcu.board.resets for mcu in scene.boards]
+    await scene.bench.swap(PATH, scene.bundle)
+    await verdict_on(scene.bench)
+    await scene.bench.confirm(PATH)
+    assert scene.models == ["2.0.0 confirmed"] * 2
+    assert [mcu.board.resets for mcu in scene.boards] == resets, "they had it already"
+
+
+@pytest.mark.parametrize("before", [True, False])
+async def test_what_some_kept_and_nobody_wants_any_more_is_left(scene: Scene, tmp_path: Path, before: bool) -> None:
+    if before:  # else they run what nobody installed
+        first = tmp_path / "first"
+        first.mkdir()
+        (first / "image.bin").write_bytes(model(1))
+        scene.mcus.duties.want(PATH, first)
+    await scene.bench.swap(PATH, scene.bundle)
+    await verdict_on(scene.bench)
+    scene.boards[1].board.reset()  # unheard
+    with pytest.raises(UpdateFailed):
+        await scene.bench.confirm(PATH)
+    assert scene.models == ["2.0.0 confirmed", "1.0.0 confirmed"]
+    await scene.bench.abandon(PATH)
+    await until(lambda: scene.models == ["1.0.0 confirmed"] * 2)
+    assert scene.troubles == []
 
 
 async def test_one_that_is_pulled_out_withdraws_the_trial(scene: Scene) -> None:
