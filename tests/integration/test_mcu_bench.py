@@ -13,13 +13,14 @@ from typing import Any
 import pytest
 from broker import running, until
 
-from edged.core.errors import UpdateFailed, UpdateRefused
+from edged.core.errors import BoardSilent, UpdateFailed, UpdateRefused
 from edged.core.event import Occurrence
 from edged.core.mcu import POWER_ON
 from edged.daemon.given_up import GivenUp
 from edged.daemon.mcu_bench import McuBench
 from edged.daemon.mcu_trial import SILENT_S, BoardTrial
 from edged.daemon.mcu_trials import CONFIRM_WITHIN_S, Trials
+from edged.daemon.mcu_tries import TOLD_AFTER
 from edged.daemon.mcus import Mcus
 from edged.daemon.publishing import Publishing
 from edged.mcu.bundle import read_package
@@ -110,7 +111,7 @@ async def set_up(directory: Path, away_s: float | None = None, back_s: float = B
         boards = [await stack.enter_async_context(fake) for fake in fakes]
         settings = {name: McuSettings(port=str(directory / name), follow_model="person") for name in names}
         mcus = Mcus(settings, put, Publishing(None), lambda: None)
-        bench = McuBench(mcus, 0.1, lambda path: None, GivenUp(directory / "given-up"), back_s=back_s)
+        bench = McuBench(mcus, 0.1, lambda path: None, GivenUp(directory / "given-up"), back_s=back_s, again_s=0.01)
         await stack.enter_async_context(running(mcus.run()))
         await stack.enter_async_context(running(bench.run()))
         await until(lambda: len(mcus.keepers) == 2 and all(keeper.present for keeper in mcus.keepers.values()))
@@ -250,6 +251,24 @@ async def test_going_back_to_what_nobody_installed_is_the_other_slot(scene: Scen
     assert scene.models == ["1.0.0 confirmed"] * 2
 
 
+async def test_what_is_revoked_is_left_also_when_nothing_is_wanted_instead_later(scene: Scene, tmp_path: Path) -> None:
+    first = tmp_path / "first"
+    first.mkdir()
+    (first / "image.bin").write_bytes(model(1))
+    scene.mcus.duties.want(PATH, first)
+    await scene.bench.swap(PATH, scene.bundle)
+    await verdict_on(scene.bench)
+    await scene.bench.confirm(PATH)
+    away = scene.boards[1]
+    away.vanish()
+    await until(lambda: not scene.mcus.keepers["yard"].present)
+    await scene.bench.go_back(PATH, first)
+    assert dict(GivenUp(tmp_path / "given-up").read()) == {PATH: parse(model(2)).hash}
+    scene.mcus.duties.want(PATH, None)
+    away.plug_in()
+    await until(lambda: scene.models[1] == "1.0.0 confirmed")
+
+
 async def test_one_that_is_away_goes_back_when_it_is_there(scene: Scene, tmp_path: Path) -> None:
     await scene.bench.swap(PATH, scene.bundle)
     await verdict_on(scene.bench)
@@ -304,6 +323,27 @@ async def test_what_fails_on_one_board_is_not_tried_there_for_ever(scene: Scene)
     await until(lambda: not scene.mcus.keepers["yard"].present)
     bad.plug_in()
     await until(lambda: scene.models == ["2.0.0 confirmed"] * 2 and not scene.troubles)
+
+
+async def test_one_that_is_there_and_does_not_answer_is_tried_again_and_told_of_once(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    bring, silent, told = BoardTrial.bring, [True], list[list[str]]()
+
+    async def bring_or_not(trial: BoardTrial) -> None:
+        told.append(scene.troubles)
+        if silent[0] and trial.keeper.name == "yard":
+            raise BoardSilent("it does not answer")
+        await bring(trial)
+
+    monkeypatch.setattr(BoardTrial, "bring", bring_or_not)
+    scene.bench.settle({PATH: scene.bundle})
+    await until(lambda: len(told) > 2 + TOLD_AFTER)
+    assert (told[TOLD_AFTER - 1], told[-1]) == ([], ["yard"])
+    silent.clear()
+    silent.append(False)
+    await until(lambda: scene.models == ["2.0.0 confirmed"] * 2 and not scene.troubles)
+    assert len([it for it in caplog.records if "does not run what it is to yet" in it.message]) == 1
 
 
 async def test_what_is_put_onto_a_board_keeps_an_update_off_it(scene: Scene) -> None:
