@@ -54,8 +54,8 @@ class Listener(Protocol):
     def on_known(self, keeper: Keeper) -> None:
         """It said who it is: it was plugged in, or has started anew."""
 
-    def on_unplugged(self, keeper: Keeper) -> None:
-        """Its port is not there: the next board at it may be another."""
+    def on_plugged_in(self, keeper: Keeper) -> None:
+        """It got its power, or is another than before; told before ``on_known``."""
 
     def in_hand(self, keeper: Keeper) -> bool:
         """Whether an update has it in hand."""
@@ -80,6 +80,7 @@ class Keeper:
         self._turn = asyncio.Lock()
         self._ask = asyncio.Event()
         self._changed = asyncio.Event()
+        self._plugs = 0
         self._heard_s = 0.0
         self._patient_until_s = 0.0
         self._log = BoardLog(name)
@@ -214,6 +215,9 @@ class Keeper:
                 log.info("mcu %s: %s, firmware %s, model %s", self.name, info.board, info.version, _model(info))
             self.introductions += 1
             await self._tell(found)
+            if self.gateway.plugs != self._plugs:
+                self._plugs = self.gateway.plugs
+                self._listener.on_plugged_in(self)
             self._listener.on_known(self)
             if self.settings.sample_ms is not None and info.mode == "app":
                 await self._set_sampling(board, self.settings.sample_ms)
@@ -261,8 +265,6 @@ class Keeper:
         """A port that is not there is looked for often; one that is there and does not work is tried ever more rarely."""
         if not self._is_plugged_in():
             backoff.reset()
-            if not self.is_starting:
-                self._listener.on_unplugged(self)
             await asyncio.sleep(LOOK_S)
         elif self.is_starting:
             await asyncio.sleep(RETRY_MIN_S)

@@ -138,10 +138,9 @@ class Mcus:
         """See ``Listener``."""
         self.came(keeper)
 
-    def on_unplugged(self, keeper: Keeper) -> None:
+    def on_plugged_in(self, keeper: Keeper) -> None:
         """See ``Listener``."""
-        if not self.in_hand(keeper):
-            self.duties.forget(keeper.name)
+        self.duties.plugged_in(keeper.name)
 
     def in_hand(self, keeper: Keeper) -> bool:
         """See ``Listener``."""

@@ -318,7 +318,13 @@ async def test_what_fails_on_one_board_is_not_tried_there_for_ever(scene: Scene)
     reports = scene.mcus.keepers["yard"].gateway.state.counters.reports
     await until(lambda: scene.mcus.keepers["yard"].gateway.state.counters.reports > reports + 10)
     assert bad.board.resets == resets + 1, "it was tried again"
-    bad.board.self_test = "passed"
+    bad.board.self_test, bad.board.reset_reason = "passed", WATCHDOG
+    bad.vanish()  # as one with USB of its own does in each crash
+    await until(lambda: not scene.mcus.keepers["yard"].present)
+    bad.plug_in()
+    await scene.all_there()
+    assert scene.mcus.duties.has_failed("yard", PATH)
+    bad.board.reset_reason = POWER_ON
     bad.vanish()
     await until(lambda: not scene.mcus.keepers["yard"].present)
     bad.plug_in()
