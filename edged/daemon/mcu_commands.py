@@ -117,7 +117,10 @@ class Commander:
         except CommandRefused as error:
             answer.code, answer.detail = error.code, error.detail
         except (PortLost, BoardSilent, BoardRefused, TimeoutError) as error:
-            answer.code, answer.detail = _code(error), str(error) or f"something else had it in turn for {TURN_S:.0f} s"
+            answer.code, answer.detail = (
+                _code(error),
+                commands.brief(str(error)) or f"something else had it in turn for {TURN_S:.0f} s",
+            )
         finally:
             desk.under_way -= 1
 
