@@ -145,6 +145,7 @@ async def test_one_that_fails_its_self_test_takes_the_other_back(scene: Scene) -
 
 async def test_one_that_goes_back_by_itself_takes_the_other_back(scene: Scene) -> None:
     await scene.bench.swap(PATH, scene.bundle)
+    scene.boards[0].board.reset_reason = WATCHDOG
     scene.boards[0].reset()
     assert (await verdict_on(scene.bench)).code == "crashed"
     await scene.bench.go_back(PATH, None)
@@ -378,8 +379,11 @@ async def test_boards_that_take_their_ports_with_them(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("reason", "code"), [(WATCHDOG, "crashed"), (POWER_ON, "mcu_away")])
-async def test_one_that_takes_its_port_with_it_when_it_crashes(tmp_path: Path, reason: int, code: str) -> None:
-    async with set_up(tmp_path, away_s=0.3) as scene:
+@pytest.mark.parametrize("away_s", [None, 0.3])  # at a UART, or taking its port with it
+async def test_one_that_starts_anew_crashed_unless_it_lost_its_power(
+    tmp_path: Path, away_s: float | None, reason: int, code: str
+) -> None:
+    async with set_up(tmp_path, away_s=away_s) as scene:
         await scene.bench.swap(PATH, scene.bundle)
         scene.boards[0].board.reset_reason = reason
         scene.boards[0].reset()
