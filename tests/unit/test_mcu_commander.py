@@ -72,6 +72,17 @@ async def test_what_was_begun_is_not_cut_by_the_deadline_of_its_turn(monkeypatch
         assert (await answers.get()).detail == "it says nothing"
 
 
+async def test_only_what_takes_no_time_is_done_during_an_update() -> None:
+    keeper, answers = FakeKeeper(BoardSilent("it says nothing"), on_trial=True), asyncio.Queue[AnswerPayload]()
+    keeper.go.set()
+    commander, codes = commander_of(keeper), []
+    for command in (b'"run", "values": [1]', b'"selftest"', b'"reset"', b'"info"'):
+        commander.take("porch", Message("t", b'{"command": ' + command + b"}"), answers.put_nowait)
+        async with asyncio.timeout(10):
+            codes.append((await answers.get()).code)
+    assert codes == ["busy", "busy", "busy", "no_answer"]
+
+
 async def test_what_is_under_way_is_bounded_and_waited_for() -> None:
     keeper, answers = FakeKeeper(ValueError()), list[AnswerPayload]()
     commander = commander_of(keeper)
