@@ -143,7 +143,7 @@ class Keeper:
 
         Raises BoardRefused if its loader finds nothing to run, BoardSilent if nobody speaks, and what ``board`` does.
         """
-        before = self.info.boots if self.info else None
+        before = await self._boots()
         self.gateway.expect_restart()
         self._patient_until_s = time.monotonic() + BACK_S
         try:
@@ -158,6 +158,14 @@ class Keeper:
             self.gateway.expect_restart(expected=False)
         assert self._board, "who said who it is is there"
         return self._board
+
+    async def _boots(self) -> int:
+        """How often it has started, once it said so: what it says first must not pass for what it says after a reset."""
+        with contextlib.suppress(TimeoutError):
+            await self.until(lambda: self.info is not None, BACK_S)
+        if self.info is None:
+            raise BoardSilent(f"microcontroller {self.name} did not say who it is within {BACK_S:.0f} s")
+        return self.info.boots
 
     def _is_up(self, to_loader: bool) -> bool:
         return self.info is not None and (self.info.mode == "loader") == to_loader
@@ -247,6 +255,10 @@ class Keeper:
         except BoardRefused as error:
             log.warning("mcu %s: sample_ms = %d: %s", self.name, period_ms, error)
             self.gateway.samples(None)
+        except BoardSilent:
+            if not self._turn.locked():
+                raise
+            self._ask.set()  # and told again
 
     async def _lose(self, error: PortLost | BoardSilent | BoardRefused) -> None:
         if self.is_starting:

@@ -120,6 +120,11 @@ class Duties:
         for key in [key for key in self._away if key[0] == board]:
             del self._away[key]
 
+    def follows(self, board: str, paths: Collection[str]) -> None:
+        """It follows these from now on, and nothing else."""
+        self._due = {task: None for task in self._due if task[0] != board or task[1] in paths}
+        self._failed = {task: failed for task, failed in self._failed.items() if task[0] != board or task[1] in paths}
+
     def plugged_in(self, board: str) -> None:
         """It may be another. What each time ended with the board gone is not tried again: it may be what takes its power."""
         self._failed = {task: it for task, it in self._failed.items() if task[0] != board or (it and self._is_away(board, it))}

@@ -287,7 +287,7 @@ async def test_one_that_is_away_goes_back_when_it_is_there(scene: Scene, tmp_pat
 
 
 async def test_what_was_given_up_before_edged_started_is_left(tmp_path: Path) -> None:
-    GivenUp(tmp_path / "given-up").write({PATH: [b"no image", parse(model(2)).hash]})
+    GivenUp(tmp_path / "given-up").write({PATH: [bytes(32), parse(model(2)).hash]})
     async with set_up(tmp_path, runs=2) as scene:
         await until(lambda: scene.models == ["1.0.0 confirmed"] * 2)
 
@@ -295,8 +295,8 @@ async def test_what_was_given_up_before_edged_started_is_left(tmp_path: Path) ->
 def test_a_damaged_line_takes_no_other_with_it(tmp_path: Path) -> None:
     file = tmp_path / "given-up"
     assert list(GivenUp(file).read()) == []
-    file.write_text(f"{PATH} 0102\n{PATH} zz\n\n{PATH} 03\n")
-    assert list(GivenUp(file).read()) == [(PATH, b"\1\2"), (PATH, b"\3")]
+    file.write_text(f"{PATH} {'01' * 32}\n{PATH} zz\n\n{PATH}\n{PATH} 03\n{PATH} {'02' * 32}\n")
+    assert list(GivenUp(file).read()) == [(PATH, b"\1" * 32), (PATH, b"\2" * 32)]
 
 
 async def test_one_that_has_nothing_to_go_back_to_is_told_of(scene: Scene) -> None:

@@ -122,6 +122,19 @@ def test_going_away_counts_until_it_stayed() -> None:
     assert [*once, *again] == [False] * (2 * MAX_AWAY - 2) + [True]
 
 
+def test_what_it_follows_no_more_is_forgotten() -> None:
+    duties = Duties()
+    for path in PATHS:
+        duties.look("porch", path)
+        duties.failed("yard", path, None)
+    duties.want(PATHS[0], None)
+    for board in ("porch", "yard"):
+        duties.follows(board, PATHS[1:])
+    assert duties.next() == ("porch", PATHS[1])
+    assert duties.next() is None
+    assert [duties.has_failed("yard", path) for path in PATHS] == [False, True]
+
+
 def test_what_ended_each_time_with_the_board_gone_is_not_tried_again_when_it_is_plugged_in() -> None:
     duties, bundle = Duties(), Path("1")
     duties.want(PATHS[0], bundle)
