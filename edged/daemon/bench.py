@@ -178,6 +178,9 @@ class DeviceBench:
     async def confirm(self, path: str) -> None:
         """Its slot is all there is."""
 
+    async def abandon(self, path: str) -> None:
+        """What failed left nothing."""
+
     def usual(self, path: str) -> tuple[Seen, ...]:
         """Of what serves now."""
         return self._performance(path).usual

@@ -44,6 +44,10 @@ class Benches:
         """It was good."""
         await self._of(path).confirm(path)
 
+    async def abandon(self, path: str) -> None:
+        """It does not come again."""
+        await self._of(path).abandon(path)
+
     def wants_shadow(self, path: str) -> bool:
         """Whether it is to look on first."""
         return self._of(path).wants_shadow(path)

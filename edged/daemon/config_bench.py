@@ -86,6 +86,9 @@ class ConfigBench:
     async def confirm(self, path: str) -> None:
         """Its slot is all there is."""
 
+    async def abandon(self, path: str) -> None:
+        """What failed left nothing."""
+
     def usual(self, path: str) -> tuple[Seen, ...]:
         """Nothing to compare with."""
         return ()

@@ -13,6 +13,9 @@ from edged.core.durable import replace_file
 
 log = logging.getLogger(__name__)
 
+HASH_BYTES = 32
+"""Of SHA-256. What is shorter might be that of a slot which says none."""
+
 
 class GivenUp:
     """In one file, which need not be there."""
@@ -31,9 +34,9 @@ class GivenUp:
             return
         for line in filter(None, lines):
             path, _, text = line.partition(" ")
-            try:
-                yield path, bytes.fromhex(text)
-            except ValueError:
+            if image_hash := _hash(text):
+                yield path, image_hash
+            else:
                 log.error("%s: a line that is damaged: %s", self._path, line[:100])
 
     def write(self, images: Mapping[str, Sequence[bytes]]) -> None:
@@ -43,3 +46,11 @@ class GivenUp:
             replace_file(self._path, text.encode())
         except OSError as error:
             log.error("%s: it cannot be written down what microcontrollers are not to run: %s", self._path, error.strerror)
+
+
+def _hash(text: str) -> bytes | None:
+    try:
+        image_hash = bytes.fromhex(text)
+    except ValueError:
+        return None
+    return image_hash if len(image_hash) == HASH_BYTES else None

@@ -20,6 +20,7 @@ from edged.daemon.given_up import GivenUp
 from edged.daemon.mcu_images import CODES, FIRMWARE, paths_of, read, translated
 from edged.daemon.mcu_trial import BoardTrial, until_tested
 from edged.daemon.mcu_trials import AWAY, Trials
+from edged.daemon.mcu_tries import TOLD_AFTER, Tries
 from edged.daemon.mcus import Mcus
 from edged.ota.attempt import undisturbed
 from edged.ota.judgement import Seen, Verdict
@@ -37,10 +38,19 @@ class McuBench:
     """What is wanted of the boards, who has them in hand and what failed on them is in ``mcus.duties``. Belongs to the event loop.
 
     ``came`` is told of each path whose board appears, ``given_up`` keeps what is left for good. A board on trial that goes may take
-    ``back_s`` to come back. Being made blocks.
+    ``back_s`` to come back; one that is there and does not answer has ``again_s`` of peace at first. Being made blocks.
     """
 
-    def __init__(self, mcus: Mcus, span_s: float, came: Callable[[str], None], given_up: GivenUp, *, back_s: float = 60.0) -> None:
+    def __init__(
+        self,
+        mcus: Mcus,
+        span_s: float,
+        came: Callable[[str], None],
+        given_up: GivenUp,
+        *,
+        back_s: float = 60.0,
+        again_s: float = 10.0,
+    ) -> None:
         self._mcus = mcus
         self._duties = mcus.duties
         self._span_s = span_s
@@ -50,6 +60,8 @@ class McuBench:
         for path, image_hash in given_up.read():
             self._duties.give_up(path, image_hash)
         self._trials: dict[str, Trials] = {}
+        self._again_s = again_s
+        self._tries: dict[tuple[str, str], Tries] = {}
         self._wake = asyncio.Event()
         mcus.came = self._on_known
 
@@ -109,12 +121,12 @@ class McuBench:
             raise
 
     async def confirm(self, path: str) -> None:
-        """On every board; raises UpdateFailed where one does not take it. Those that did keep it until it is tried again."""
+        """On every board; raises UpdateFailed where one does not take it. Those that may have keep it until it is tried again."""
         trials = self._trials[path]
         try:
             await trials.confirm()
         except (*AWAY, BoardRefused) as error:
-            if trials.kept:
+            if trials.kept or trials.unsure:
                 self._duties.leave_open(path, trials.package.hash)
             await self._call_off(path)
             raise UpdateFailed("mcu_away" if isinstance(error, AWAY) else "interrupted", error.message, hint=error.hint) from error
@@ -139,7 +151,7 @@ class McuBench:
             return
         given_up = self._duties.wanted.get(path)
         self._duties.want(path, bundle)
-        if bundle is None and given_up is not None:
+        if given_up is not None:
             try:
                 self._duties.give_up(path, (await read(given_up, path)).hash)
                 await self._keep()
@@ -150,6 +162,10 @@ class McuBench:
                 self._look(keeper, path)
             elif not self._duties.has_failed(keeper.name, path):
                 await self._tend(keeper, path)
+
+    async def abandon(self, path: str) -> None:
+        """Those that kept what some did not are not to."""
+        await self._close_badly(path)
 
     def usual(self, path: str) -> tuple[Seen, ...]:
         """Nothing to compare with."""
@@ -188,14 +204,26 @@ class McuBench:
                     await self._leave(keeper, path)
         except AWAY as error:
             log.debug("mcu %s: %s: %s", keeper.name, path, error)
+            if keeper.present:
+                self._try_again(keeper, path, error)
         except EdgedError as error:
             log.error("mcu %s: %s: it does not run what it is to: %s", keeper.name, path, error)
             self._duties.failed(keeper.name, path, wanted)
             self._mcus.note_mended(keeper, path, f"{path}: {error.message}")
+            self._tries.pop((keeper.name, path), None)
         else:
             self._mcus.note_mended(keeper, path, "")
+            self._tries.pop((keeper.name, path), None)
         finally:
             self._wake.set()
+
+    def _try_again(self, keeper: Keeper, path: str, error: EdgedError) -> None:
+        """A board that is there and does not answer this: after a growing pause, since nothing else would come of itself."""
+        tries = self._tries.setdefault((keeper.name, path), Tries(self._again_s))
+        if tries.failed() == TOLD_AFTER:
+            log.warning("mcu %s: %s: it does not run what it is to yet: %s", keeper.name, path, error)
+            self._mcus.note_mended(keeper, path, f"{path}: {error.message}")
+        asyncio.get_running_loop().call_later(tries.pause_s, self._look, keeper, path)
 
     async def _mend(self, keeper: Keeper, path: str, wanted: Path) -> None:
         package = await read(wanted, path)

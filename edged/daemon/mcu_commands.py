@@ -42,8 +42,8 @@ LINES_HZ, LINES = 1 / 60, 5
 MAX_WAITING = 4
 """Behind the one that is being done; each may take half a minute."""
 
-WITHIN_S = 60.0
-"""From a command to its answer, its wait included: who asked has gone by then."""
+TURN_S = 60.0
+"""From a command to its turn: who asked has gone by then. What was begun has a deadline for each step, and none for all."""
 
 Result = dict[str, Any]
 
@@ -111,12 +111,16 @@ class Commander:
     async def _work(self, keeper: Keeper, desk: _Desk, command: AnyCommand, answer: AnswerPayload) -> None:
         """Do it, and note in ``answer`` what became of it."""
         try:
-            async with asyncio.timeout(WITHIN_S), keeper.board() as board:
+            async with asyncio.timeout(TURN_S) as turn, keeper.board() as board:
+                turn.reschedule(None)
                 answer.result = await _do(keeper, board, command)
         except CommandRefused as error:
             answer.code, answer.detail = error.code, error.detail
         except (PortLost, BoardSilent, BoardRefused, TimeoutError) as error:
-            answer.code, answer.detail = _code(error), str(error) or f"not done within {WITHIN_S:.0f} s"
+            answer.code, answer.detail = (
+                _code(error),
+                commands.brief(str(error)) or f"something else had it in turn for {TURN_S:.0f} s",
+            )
         finally:
             desk.under_way -= 1
 
@@ -145,7 +149,7 @@ class Commander:
 
 
 async def _do(keeper: Keeper, board: Board, command: AnyCommand) -> Result:  # noqa: PLR0911 - one for each
-    if keeper.on_trial and isinstance(command, commands.Confirm | commands.Revert | commands.Reset):
+    if keeper.on_trial and not isinstance(command, commands.Info | commands.Sample):
         raise CommandRefused("busy", "an update is on trial on it", command.id)
     match command:
         case commands.Info():

@@ -54,8 +54,8 @@ class Listener(Protocol):
     def on_known(self, keeper: Keeper) -> None:
         """It said who it is: it was plugged in, or has started anew."""
 
-    def on_unplugged(self, keeper: Keeper) -> None:
-        """Its port is not there: the next board at it may be another."""
+    def on_plugged_in(self, keeper: Keeper) -> None:
+        """It got its power, or is another than before; told before ``on_known``."""
 
     def in_hand(self, keeper: Keeper) -> bool:
         """Whether an update has it in hand."""
@@ -80,6 +80,7 @@ class Keeper:
         self._turn = asyncio.Lock()
         self._ask = asyncio.Event()
         self._changed = asyncio.Event()
+        self._plugs = 0
         self._heard_s = 0.0
         self._patient_until_s = 0.0
         self._log = BoardLog(name)
@@ -142,7 +143,7 @@ class Keeper:
 
         Raises BoardRefused if its loader finds nothing to run, BoardSilent if nobody speaks, and what ``board`` does.
         """
-        before = self.info.boots if self.info else None
+        before = await self._boots()
         self.gateway.expect_restart()
         self._patient_until_s = time.monotonic() + BACK_S
         try:
@@ -157,6 +158,14 @@ class Keeper:
             self.gateway.expect_restart(expected=False)
         assert self._board, "who said who it is is there"
         return self._board
+
+    async def _boots(self) -> int:
+        """How often it has started, once it said so: what it says first must not pass for what it says after a reset."""
+        with contextlib.suppress(TimeoutError):
+            await self.until(lambda: self.info is not None, BACK_S)
+        if self.info is None:
+            raise BoardSilent(f"microcontroller {self.name} did not say who it is within {BACK_S:.0f} s")
+        return self.info.boots
 
     def _is_up(self, to_loader: bool) -> bool:
         return self.info is not None and (self.info.mode == "loader") == to_loader
@@ -214,6 +223,9 @@ class Keeper:
                 log.info("mcu %s: %s, firmware %s, model %s", self.name, info.board, info.version, _model(info))
             self.introductions += 1
             await self._tell(found)
+            if self.gateway.plugs != self._plugs:
+                self._plugs = self.gateway.plugs
+                self._listener.on_plugged_in(self)
             self._listener.on_known(self)
             if self.settings.sample_ms is not None and info.mode == "app":
                 await self._set_sampling(board, self.settings.sample_ms)
@@ -243,6 +255,10 @@ class Keeper:
         except BoardRefused as error:
             log.warning("mcu %s: sample_ms = %d: %s", self.name, period_ms, error)
             self.gateway.samples(None)
+        except BoardSilent:
+            if not self._turn.locked():
+                raise
+            self._ask.set()  # and told again
 
     async def _lose(self, error: PortLost | BoardSilent | BoardRefused) -> None:
         if self.is_starting:
@@ -261,8 +277,6 @@ class Keeper:
         """A port that is not there is looked for often; one that is there and does not work is tried ever more rarely."""
         if not self._is_plugged_in():
             backoff.reset()
-            if not self.is_starting:
-                self._listener.on_unplugged(self)
             await asyncio.sleep(LOOK_S)
         elif self.is_starting:
             await asyncio.sleep(RETRY_MIN_S)

@@ -39,7 +39,7 @@ class BoardTrial:
         self._back_s = back_s
         self._heard_s = 0.0
         self._gone_s: float | None = None
-        self._reports = self._restarts = self._openings = self._boots = 0
+        self._reports = self._restarts = self._boots = 0
 
     @property
     def runs(self) -> bool:
@@ -86,7 +86,7 @@ class BoardTrial:
             raise UpdateRefused("model_refused", f"microcontroller {self.keeper.name}: {state.diagnosis}")
         self.since_s = self._heard_s = time.monotonic()
         self._reports, self._restarts = state.counters.reports, state.counters.restarts
-        self._openings, self._boots = self.keeper.openings, state.boots
+        self._boots = state.boots
 
     def verdict(self, now_s: float, window_s: float) -> Verdict | None:
         """``None`` to go on; raises UpdateFailed where the board is away, of which nothing follows."""
@@ -97,7 +97,7 @@ class BoardTrial:
             return None
         self._gone_s = None
         state = self.keeper.gateway.state
-        if self.keeper.openings != self._openings and state.boots != self._boots and state.reset_reason == POWER_ON:
+        if state.boots != self._boots and state.reset_reason == POWER_ON:
             raise UpdateFailed("mcu_away", f"microcontroller {self.keeper.name} lost its power during the trial")
         if fault := self._fault(now_s):
             return fault

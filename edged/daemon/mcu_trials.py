@@ -40,6 +40,8 @@ class Trials:
         self.boards = tuple(BoardTrial(keeper, package, back_s) for keeper in keepers)
         self.kept: list[str] = []
         """The boards that were told to keep it, and do."""
+        self.unsure = False
+        """Whether any was told to keep it, and its answer is lost: it may."""
         self.began = False
         """Whether any was told to start it."""
         self._claim = claim
@@ -68,16 +70,13 @@ class Trials:
         return None
 
     async def confirm(self) -> None:
-        """On every board, those after one that does not take it included; raises the worst of what ``BoardTrial`` does."""
-        errors: list[BaseException | None] = []
-        for board in self.boards:
-            try:
-                await board.confirm()
-            except (*AWAY, BoardRefused) as error:
-                errors.append(error)
-            else:
+        """On every board at once, before the trial of any is over; raises the worst of what ``BoardTrial`` does."""
+        outcomes = await asyncio.gather(*(board.confirm() for board in self.boards), return_exceptions=True)
+        for board, outcome in zip(self.boards, outcomes, strict=True):
+            if outcome is None:
                 self.kept.append(board.keeper.name)
-        _raise_worst(errors)
+            self.unsure = self.unsure or isinstance(outcome, AWAY)
+        _raise_worst(outcomes)
 
     async def call_off(self) -> None:
         """Each board that runs it and does not keep it starts anew; one that is away goes back by itself."""

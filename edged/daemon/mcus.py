@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from edged.core.event import Occurrence
 from edged.core.mcu import McuCounters, McuState
 from edged.core.problem import ProblemCode
+from edged.daemon.mcu_images import paths_of
 from edged.daemon.publishing import Publishing
 from edged.mcu.duties import Duties
 from edged.mcu.settings import McuSettings
@@ -138,10 +139,9 @@ class Mcus:
         """See ``Listener``."""
         self.came(keeper)
 
-    def on_unplugged(self, keeper: Keeper) -> None:
+    def on_plugged_in(self, keeper: Keeper) -> None:
         """See ``Listener``."""
-        if not self.in_hand(keeper):
-            self.duties.forget(keeper.name)
+        self.duties.plugged_in(keeper.name)
 
     def in_hand(self, keeper: Keeper) -> bool:
         """See ``Listener``."""
@@ -177,6 +177,8 @@ class Mcus:
                 self._publishing.mcu(keeper.gateway.state)
             elif keeper.settings != settings:
                 keeper.configure(settings, settings.labels)
+                self.duties.follows(name, follows := tuple(paths_of(settings)))
+                self._mended = {key: why for key, why in self._mended.items() if key[0] != name or key[1] in follows}
                 if keeper.present:
                     self.came(keeper)  # it may follow something else now
 

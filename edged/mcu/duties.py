@@ -5,7 +5,7 @@ Rules that hold after every event:
 - a board is in one hand at a time, and only who took it lets go of it;
 - what is due is never a board in hand, nor a thing that an update is still to settle, nor what failed on this board before;
 - what is due is due once, however often it is asked for, and what waits is done in the order in which it came;
-- a failure is forgotten only once something else is wanted of the board, or another board may be at its port.
+- a failure is forgotten only once something else is wanted of the board, or the board was plugged in, and may be another.
 """
 
 from __future__ import annotations
@@ -114,9 +114,20 @@ class Duties:
         self._due[board, path] = None
 
     def forget(self, board: str) -> None:
-        """Another board may be at its port, or none is any more."""
+        """There is none of this name any more."""
         self._due = {task: None for task in self._due if task[0] != board}
         self._failed = {task: failed for task, failed in self._failed.items() if task[0] != board}
+        for key in [key for key in self._away if key[0] == board]:
+            del self._away[key]
+
+    def follows(self, board: str, paths: Collection[str]) -> None:
+        """It follows these from now on, and nothing else."""
+        self._due = {task: None for task in self._due if task[0] != board or task[1] in paths}
+        self._failed = {task: failed for task, failed in self._failed.items() if task[0] != board or task[1] in paths}
+
+    def plugged_in(self, board: str) -> None:
+        """It may be another. What each time ended with the board gone is not tried again: it may be what takes its power."""
+        self._failed = {task: it for task, it in self._failed.items() if task[0] != board or (it and self._is_away(board, it))}
 
     def next(self) -> tuple[str, str] | None:
         """A board and a path to see to; ``None`` for nothing yet. What failed on that board is dropped, the rest waits its turn."""
@@ -139,6 +150,9 @@ class Duties:
     def went_away(self, who: str, bundle: Path) -> bool:
         """A board (``who``: its name, or the path of an update on several) was gone while it started this; whether too often."""
         self._away[who, bundle] += 1
+        return self._is_away(who, bundle)
+
+    def _is_away(self, who: str, bundle: Path) -> bool:
         return self._away[who, bundle] >= MAX_AWAY
 
     def stayed(self, who: str, bundle: Path) -> None:

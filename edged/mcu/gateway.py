@@ -47,6 +47,8 @@ class Gateway:
     def __init__(self, name: str, policy: Policy, now_ns: int) -> None:
         self._policy = policy
         self.state = McuState(name, "starting", now_ns)
+        self.plugs = 0
+        """How often a board was plugged in: got its power, or is of another kind than before."""
         self._boots: int | None = None
         self._expected = self._reopened = False
         self._inference: int | None = None
@@ -181,6 +183,7 @@ class Gateway:
         reopened, self._reopened = self._reopened, False
         plugged_in = reopened and not self._expected and (reason == POWER_ON or board != self.state.board)
         if plugged_in:
+            self.plugs += 1
             self.samples(None)
         elif before is not None and before != boots:
             self._restarted(now_ns)

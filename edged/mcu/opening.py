@@ -63,14 +63,16 @@ def explained(path: Path, error: PortLost) -> PortLost:
         case "no permission":
             hint = permission_hint(path)
         case "busy":
-            hint = f"{', '.join(holders(path)) or 'Another program'} has it open; end that first."
+            who = holders(path)
+            hint = f"{', '.join(who) or 'Another program'} {'have' if len(who) > 1 else 'has'} it open; end that first."
         case _:
             return error
     return PortLost(error.message, hint=hint, fault=error.fault)
 
 
 def _reason(path: Path, baud: int, error: OSError | termios.error) -> PortLost:
-    number = error.args[0] if error.args and isinstance(error.args[0], int) else None
+    cause = error.__context__ if isinstance(error.__context__, termios.error) else error  # of which pyserial keeps the text alone
+    number = cause.args[0] if cause.args and isinstance(cause.args[0], int) else None
     why = os.strerror(number) if number else str(error)
     match number:
         case errno.ENOENT | errno.ENXIO | errno.ENODEV:
@@ -81,7 +83,7 @@ def _reason(path: Path, baud: int, error: OSError | termios.error) -> PortLost:
         case errno.EBUSY | errno.EAGAIN:
             return PortLost(f"{path} is in use", fault="busy")
         case errno.EIO:
-            return _gone(path, error)
+            return _gone(path, cause)
     if "Could not configure port" in str(error):
         return PortLost(f"{path} is no serial port", hint="`edged mcu list` shows those that there are.", fault="not serial")
     return PortLost(f"{path} cannot be opened at {baud} baud: {why}")

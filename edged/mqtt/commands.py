@@ -23,6 +23,8 @@ MAX_BASE64 = 4 * MAX_INPUT_BYTES // 3
 MAX_VALUES = 4096
 MAX_PERIOD_MS = 3_600_000
 MAX_ID = 64
+MAX_DETAIL = 200
+"""Characters of a reason: a sentence, with a name or two in it."""
 
 Code = Literal[
     "ok",
@@ -113,8 +115,13 @@ class CommandRefused(Exception):
     def __init__(self, code: Code, detail: str, id: str = "") -> None:
         super().__init__(detail)
         self.code: Code = code
-        self.detail = detail
+        self.detail = brief(detail)
         self.id = id
+
+
+def brief(detail: str) -> str:
+    """For an answer and a line of the log: what a stranger sent may be in it, as long and as strange as they like."""
+    return "".join(it if it.isprintable() else "?" for it in detail[:MAX_DETAIL])
 
 
 _DECODER = msgspec.json.Decoder(AnyCommand)

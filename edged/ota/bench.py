@@ -41,6 +41,9 @@ class Bench(Protocol):
     async def confirm(self, path: str) -> None:
         """Keep what is on trial, where something besides a slot has to; raises UpdateFailed, upon which what served before does."""
 
+    async def abandon(self, path: str) -> None:
+        """What failed last does not come again: nothing newer than what serves is wanted any more."""
+
     def wants_shadow(self, path: str) -> bool:
         """Whether ``shadow`` is wanted."""
 

@@ -159,10 +159,12 @@ class Updater:
         if signed is None:
             serves = self._kit.inventory.slot(path).current
             self._kit.say(as_signed(path, serves), "rejected", "unknown_id", "the channel has nothing of this name")
+            await self._kit.bench.abandon(path)
             return None
         await self._heed_revoked(signed)
         await self._kit.note(path, Follow(trusted.numbering, signed.target.sequence))
         if not await self._is_wanted(signed):
+            await self._kit.bench.abandon(path)
             return None
         if (wait_s := self._hindered(signed)) is not None:
             return wait_s or None

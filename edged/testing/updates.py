@@ -113,6 +113,7 @@ class ScriptedBench:
     done: list[tuple[str, str | None]] = field(default_factory=list)
     """Every step with the content of its bundle, ``None`` for that of the factory."""
     serves: dict[str, str | None] = field(default_factory=dict)
+    abandoned: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.hold.set()
@@ -141,6 +142,10 @@ class ScriptedBench:
 
     async def confirm(self, path: str) -> None:
         """Its slot is all there is."""
+
+    async def abandon(self, path: str) -> None:
+        """Notes it."""
+        self.abandoned.append(path)
 
     def usual(self, path: str) -> tuple[Seen, ...]:
         """As scripted."""

@@ -119,6 +119,8 @@ def test_one_that_starts_anew_by_itself_during_its_trial(tmp_path: Path, broker:
             heard.wait_for(state="online")
             bad = images.push("mcu-firmware")
             heard.wait_for(firmware_state="trial", self_test="passed")
+            board.do(lambda: setattr(board.board, "reset_reason", 2))  # its watchdog
+            heard.wait_for(reset_reason=2)  # with its next report, and so the trial goes on by then
             board.do(board.mcu.reset)  # upon which its loader goes back
             watcher.wait_for("reverted", "crashed", bad)
             assert board.firmware() == before

@@ -13,13 +13,14 @@ from typing import Any
 import pytest
 from broker import running, until
 
-from edged.core.errors import UpdateFailed, UpdateRefused
+from edged.core.errors import BoardSilent, UpdateFailed, UpdateRefused
 from edged.core.event import Occurrence
 from edged.core.mcu import POWER_ON
 from edged.daemon.given_up import GivenUp
 from edged.daemon.mcu_bench import McuBench
 from edged.daemon.mcu_trial import SILENT_S, BoardTrial
 from edged.daemon.mcu_trials import CONFIRM_WITHIN_S, Trials
+from edged.daemon.mcu_tries import TOLD_AFTER
 from edged.daemon.mcus import Mcus
 from edged.daemon.publishing import Publishing
 from edged.mcu.bundle import read_package
@@ -31,6 +32,7 @@ from edged.ota.target import Chunks, SignedTarget, Target
 from edged.testing.mcu import FakeMcu
 from edged.testing.mcu_board import FakeBoard
 from edged.testing.mcu_image import Key, make_image
+from edged.testing.mcu_slots import Slots
 
 PATH = "mcu-model/person"
 KEY = Key()
@@ -109,7 +111,7 @@ async def set_up(directory: Path, away_s: float | None = None, back_s: float = B
         boards = [await stack.enter_async_context(fake) for fake in fakes]
         settings = {name: McuSettings(port=str(directory / name), follow_model="person") for name in names}
         mcus = Mcus(settings, put, Publishing(None), lambda: None)
-        bench = McuBench(mcus, 0.1, lambda path: None, GivenUp(directory / "given-up"), back_s=back_s)
+        bench = McuBench(mcus, 0.1, lambda path: None, GivenUp(directory / "given-up"), back_s=back_s, again_s=0.01)
         await stack.enter_async_context(running(mcus.run()))
         await stack.enter_async_context(running(bench.run()))
         await until(lambda: len(mcus.keepers) == 2 and all(keeper.present for keeper in mcus.keepers.values()))
@@ -143,6 +145,7 @@ async def test_one_that_fails_its_self_test_takes_the_other_back(scene: Scene) -
 
 async def test_one_that_goes_back_by_itself_takes_the_other_back(scene: Scene) -> None:
     await scene.bench.swap(PATH, scene.bundle)
+    scene.boards[0].board.reset_reason = WATCHDOG
     scene.boards[0].reset()
     assert (await verdict_on(scene.bench)).code == "crashed"
     await scene.bench.go_back(PATH, None)
@@ -175,6 +178,54 @@ async def test_one_that_kept_what_is_refused_then_goes_back(scene: Scene) -> Non
     await until(lambda: scene.models == ["1.0.0 confirmed"] * 2)
 
 
+async def test_one_that_may_have_kept_it_is_not_taken_back(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    await scene.bench.swap(PATH, scene.bundle)
+    await verdict_on(scene.bench)
+    confirm = Slots.confirm
+
+    def confirm_and_go(slots: Slots) -> None:
+        confirm(slots)
+        for mcu in scene.boards:
+            if mcu.board.model is slots:
+                mcu.faults.drop = 1
+                asyncio.get_running_loop().call_soon(mcu.vanish)
+
+    monkeypatch.setattr(Slots, "confirm", confirm_and_go)
+    with pytest.raises(UpdateFailed) as caught:
+        await scene.bench.confirm(PATH)
+    assert caught.value.code == "mcu_away"
+    monkeypatch.undo()
+    await until(lambda: not any(keeper.present for keeper in scene.mcus.keepers.values()))
+    for mcu in scene.boards:
+        mcu.plug_in()
+    await scene.all_there()
+    assert scene.mcus.duties.next() is None
+    resets = [mcu.board.resets for mcu in scene.boards]
+    await scene.bench.swap(PATH, scene.bundle)
+    await verdict_on(scene.bench)
+    await scene.bench.confirm(PATH)
+    assert scene.models == ["2.0.0 confirmed"] * 2
+    assert [mcu.board.resets for mcu in scene.boards] == resets, "they had it already"
+
+
+@pytest.mark.parametrize("before", [True, False])
+async def test_what_some_kept_and_nobody_wants_any_more_is_left(scene: Scene, tmp_path: Path, before: bool) -> None:
+    if before:  # else they run what nobody installed
+        first = tmp_path / "first"
+        first.mkdir()
+        (first / "image.bin").write_bytes(model(1))
+        scene.mcus.duties.want(PATH, first)
+    await scene.bench.swap(PATH, scene.bundle)
+    await verdict_on(scene.bench)
+    scene.boards[1].board.reset()  # unheard
+    with pytest.raises(UpdateFailed):
+        await scene.bench.confirm(PATH)
+    assert scene.models == ["2.0.0 confirmed", "1.0.0 confirmed"]
+    await scene.bench.abandon(PATH)
+    await until(lambda: scene.models == ["1.0.0 confirmed"] * 2)
+    assert scene.troubles == []
+
+
 async def test_one_that_is_pulled_out_withdraws_the_trial(scene: Scene) -> None:
     await scene.bench.swap(PATH, scene.bundle)
     scene.boards[0].vanish()
@@ -201,6 +252,24 @@ async def test_going_back_to_what_nobody_installed_is_the_other_slot(scene: Scen
     assert scene.models == ["1.0.0 confirmed"] * 2
 
 
+async def test_what_is_revoked_is_left_also_when_nothing_is_wanted_instead_later(scene: Scene, tmp_path: Path) -> None:
+    first = tmp_path / "first"
+    first.mkdir()
+    (first / "image.bin").write_bytes(model(1))
+    scene.mcus.duties.want(PATH, first)
+    await scene.bench.swap(PATH, scene.bundle)
+    await verdict_on(scene.bench)
+    await scene.bench.confirm(PATH)
+    away = scene.boards[1]
+    away.vanish()
+    await until(lambda: not scene.mcus.keepers["yard"].present)
+    await scene.bench.go_back(PATH, first)
+    assert dict(GivenUp(tmp_path / "given-up").read()) == {PATH: parse(model(2)).hash}
+    scene.mcus.duties.want(PATH, None)
+    away.plug_in()
+    await until(lambda: scene.models[1] == "1.0.0 confirmed")
+
+
 async def test_one_that_is_away_goes_back_when_it_is_there(scene: Scene, tmp_path: Path) -> None:
     await scene.bench.swap(PATH, scene.bundle)
     await verdict_on(scene.bench)
@@ -218,7 +287,7 @@ async def test_one_that_is_away_goes_back_when_it_is_there(scene: Scene, tmp_pat
 
 
 async def test_what_was_given_up_before_edged_started_is_left(tmp_path: Path) -> None:
-    GivenUp(tmp_path / "given-up").write({PATH: [b"no image", parse(model(2)).hash]})
+    GivenUp(tmp_path / "given-up").write({PATH: [bytes(32), parse(model(2)).hash]})
     async with set_up(tmp_path, runs=2) as scene:
         await until(lambda: scene.models == ["1.0.0 confirmed"] * 2)
 
@@ -226,8 +295,8 @@ async def test_what_was_given_up_before_edged_started_is_left(tmp_path: Path) ->
 def test_a_damaged_line_takes_no_other_with_it(tmp_path: Path) -> None:
     file = tmp_path / "given-up"
     assert list(GivenUp(file).read()) == []
-    file.write_text(f"{PATH} 0102\n{PATH} zz\n\n{PATH} 03\n")
-    assert list(GivenUp(file).read()) == [(PATH, b"\1\2"), (PATH, b"\3")]
+    file.write_text(f"{PATH} {'01' * 32}\n{PATH} zz\n\n{PATH}\n{PATH} 03\n{PATH} {'02' * 32}\n")
+    assert list(GivenUp(file).read()) == [(PATH, b"\1" * 32), (PATH, b"\2" * 32)]
 
 
 async def test_one_that_has_nothing_to_go_back_to_is_told_of(scene: Scene) -> None:
@@ -250,11 +319,38 @@ async def test_what_fails_on_one_board_is_not_tried_there_for_ever(scene: Scene)
     reports = scene.mcus.keepers["yard"].gateway.state.counters.reports
     await until(lambda: scene.mcus.keepers["yard"].gateway.state.counters.reports > reports + 10)
     assert bad.board.resets == resets + 1, "it was tried again"
-    bad.board.self_test = "passed"
+    bad.board.self_test, bad.board.reset_reason = "passed", WATCHDOG
+    bad.vanish()  # as one with USB of its own does in each crash
+    await until(lambda: not scene.mcus.keepers["yard"].present)
+    bad.plug_in()
+    await scene.all_there()
+    assert scene.mcus.duties.has_failed("yard", PATH)
+    bad.board.reset_reason = POWER_ON
     bad.vanish()
     await until(lambda: not scene.mcus.keepers["yard"].present)
     bad.plug_in()
     await until(lambda: scene.models == ["2.0.0 confirmed"] * 2 and not scene.troubles)
+
+
+async def test_one_that_is_there_and_does_not_answer_is_tried_again_and_told_of_once(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    bring, silent, told = BoardTrial.bring, [True], list[list[str]]()
+
+    async def bring_or_not(trial: BoardTrial) -> None:
+        told.append(scene.troubles)
+        if silent[0] and trial.keeper.name == "yard":
+            raise BoardSilent("it does not answer")
+        await bring(trial)
+
+    monkeypatch.setattr(BoardTrial, "bring", bring_or_not)
+    scene.bench.settle({PATH: scene.bundle})
+    await until(lambda: len(told) > 2 + TOLD_AFTER)
+    assert (told[TOLD_AFTER - 1], told[-1]) == ([], ["yard"])
+    silent.clear()
+    silent.append(False)
+    await until(lambda: scene.models == ["2.0.0 confirmed"] * 2 and not scene.troubles)
+    assert len([it for it in caplog.records if "does not run what it is to yet" in it.message]) == 1
 
 
 async def test_what_is_put_onto_a_board_keeps_an_update_off_it(scene: Scene) -> None:
@@ -283,8 +379,11 @@ async def test_boards_that_take_their_ports_with_them(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("reason", "code"), [(WATCHDOG, "crashed"), (POWER_ON, "mcu_away")])
-async def test_one_that_takes_its_port_with_it_when_it_crashes(tmp_path: Path, reason: int, code: str) -> None:
-    async with set_up(tmp_path, away_s=0.3) as scene:
+@pytest.mark.parametrize("away_s", [None, 0.3])  # at a UART, or taking its port with it
+async def test_one_that_starts_anew_crashed_unless_it_lost_its_power(
+    tmp_path: Path, away_s: float | None, reason: int, code: str
+) -> None:
+    async with set_up(tmp_path, away_s=away_s) as scene:
         await scene.bench.swap(PATH, scene.bundle)
         scene.boards[0].board.reset_reason = reason
         scene.boards[0].reset()

@@ -262,12 +262,15 @@ async def test_who_has_a_port_is_not_looked_up_on_the_event_loop(mcu: FakeMcu, m
     assert threading.get_ident() not in threads
 
 
+@pytest.mark.parametrize("function", ["tcsetattr", "tcgetattr"])
 @pytest.mark.parametrize("error", [termios.error(errno.EIO, "Input/output error"), OSError(errno.EIO, "Input/output error")])
-async def test_a_plug_that_is_pulled_while_the_port_opens(mcu: FakeMcu, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+async def test_a_plug_that_is_pulled_while_the_port_opens(
+    mcu: FakeMcu, monkeypatch: pytest.MonkeyPatch, error: Exception, function: str
+) -> None:
     def gone(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(termios, "tcsetattr", gone)
+    monkeypatch.setattr(termios, function, gone)
     with pytest.raises(PortLost, match="is gone: Input/output error") as lost:
         async with Link(mcu.path):
             pass

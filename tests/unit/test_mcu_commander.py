@@ -10,6 +10,8 @@ from typing import Any, cast
 
 import pytest
 
+from edged.core.errors import BoardSilent
+from edged.daemon import mcu_commands
 from edged.daemon.mcu_commands import BURST, MAX_WAITING, REFUSALS, Commander
 from edged.daemon.mcu_keeper import Keeper
 from edged.mcu.gateway import Gateway, Policy
@@ -56,6 +58,29 @@ async def test_a_fault_of_ours_is_answered_and_logged(caplog: pytest.LogCaptureF
     assert (answer.id, answer.command, answer.code, answer.detail) == ("7", "info", "failed", "a fault of edged: ValueError")
     assert "ValueError: labels.txt: No such file" in caplog.text
     assert keeper.gateway.state.counters.commands_refused == 1
+
+
+async def test_what_was_begun_is_not_cut_by_the_deadline_of_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mcu_commands, "TURN_S", 0.0)
+    keeper, answers = FakeKeeper(BoardSilent("it says nothing")), asyncio.Queue[AnswerPayload]()
+    commander_of(keeper).take("porch", Message("t", b'{"command": "info"}'), answers.put_nowait)
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert answers.empty(), "its deadline is over, and it is under way"
+    keeper.go.set()
+    async with asyncio.timeout(10):
+        assert (await answers.get()).detail == "it says nothing"
+
+
+async def test_only_what_takes_no_time_is_done_during_an_update() -> None:
+    keeper, answers = FakeKeeper(BoardSilent("it says nothing"), on_trial=True), asyncio.Queue[AnswerPayload]()
+    keeper.go.set()
+    commander, codes = commander_of(keeper), []
+    for command in (b'"run", "values": [1]', b'"selftest"', b'"reset"', b'"info"'):
+        commander.take("porch", Message("t", b'{"command": ' + command + b"}"), answers.put_nowait)
+        async with asyncio.timeout(10):
+            codes.append((await answers.get()).code)
+    assert codes == ["busy", "busy", "busy", "no_answer"]
 
 
 async def test_what_is_under_way_is_bounded_and_waited_for() -> None:

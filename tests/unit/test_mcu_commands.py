@@ -14,6 +14,7 @@ from edged.core.bucket import Bucket
 from edged.mqtt.commands import (
     COMMAND_PAYLOADS,
     MAX_COMMAND_BYTES,
+    MAX_DETAIL,
     CommandRefused,
     Reset,
     Revert,
@@ -71,6 +72,13 @@ def test_anything_else_is_malformed(payload: bytes) -> None:
 def test_what_is_too_long_is_not_read() -> None:
     assert refusal(b" " * (MAX_COMMAND_BYTES + 1)).code == "too_long"
     assert id_of(b" " * (MAX_COMMAND_BYTES + 1)) == ""
+
+
+def test_what_a_stranger_sent_is_cut_and_cleaned_in_the_reason() -> None:
+    payload = json.dumps({"command": "info", "\n\x1b[31m" + 60_000 * "x": 1}).encode()
+    detail = refusal(payload).detail
+    assert len(detail) <= MAX_DETAIL
+    assert detail.isprintable()
 
 
 def test_a_refusal_carries_the_id_where_there_is_one() -> None:

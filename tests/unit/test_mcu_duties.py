@@ -56,9 +56,12 @@ class Life(RuleBasedStateMachine):
         self.duties.failed(board, path, wanted)
         self.failed[board, path] = wanted
 
-    @rule(board=boards)
-    def is_unplugged(self, board: str) -> None:
-        self.duties.forget(board)
+    @rule(board=boards, goes=st.booleans())
+    def is_plugged_in_or_goes(self, board: str, goes: bool) -> None:
+        if goes:
+            self.duties.forget(board)
+        else:
+            self.duties.plugged_in(board)
         self.failed = {task: it for task, it in self.failed.items() if task[0] != board}
 
     @rule(path=paths)
@@ -117,6 +120,31 @@ def test_going_away_counts_until_it_stayed() -> None:
     duties.stayed("porch", Path("1"))
     again = [duties.went_away("porch", Path("1")) for _ in range(MAX_AWAY)]
     assert [*once, *again] == [False] * (2 * MAX_AWAY - 2) + [True]
+
+
+def test_what_it_follows_no_more_is_forgotten() -> None:
+    duties = Duties()
+    for path in PATHS:
+        duties.look("porch", path)
+        duties.failed("yard", path, None)
+    duties.want(PATHS[0], None)
+    for board in ("porch", "yard"):
+        duties.follows(board, PATHS[1:])
+    assert duties.next() == ("porch", PATHS[1])
+    assert duties.next() is None
+    assert [duties.has_failed("yard", path) for path in PATHS] == [False, True]
+
+
+def test_what_ended_each_time_with_the_board_gone_is_not_tried_again_when_it_is_plugged_in() -> None:
+    duties, bundle = Duties(), Path("1")
+    duties.want(PATHS[0], bundle)
+    for times in range(1, MAX_AWAY + 1):
+        duties.went_away("porch", bundle)
+        duties.failed("porch", PATHS[0], bundle)
+        duties.plugged_in("porch")
+        assert duties.has_failed("porch", PATHS[0]) == (times == MAX_AWAY)
+    duties.forget("porch")
+    assert not duties.has_failed("porch", PATHS[0])
 
 
 def test_the_newest_that_were_given_up_are_remembered() -> None:

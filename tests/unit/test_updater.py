@@ -208,6 +208,7 @@ async def test_an_old_blob_signed_again_needs_no_trial_where_it_serves(scene: Sc
         steps = len(scene.bench.done)
         await scene.confirmed(("a", signed_target("a", 3)))
         assert len(scene.bench.done) == steps
+        assert "model/m" in scene.bench.abandoned, "what came between and failed does not come again"
         scene.ways.publish(B2)
         await scene.time.run_until(lambda: scene.told.says("rejected", "rolled_back"))
 

@@ -125,6 +125,7 @@ async def test_an_id_that_the_channel_does_not_have(scene: Scene) -> None:
     async with scene.running():
         scene.ways.publish(("x", signed_target("x", 1, id="other")))
         await scene.time.run_until(lambda: scene.told.says("rejected", "unknown_id"))
+        assert scene.bench.abandoned == ["model/m"], "of what failed nothing is to be left"
         await scene.confirmed(A1)
 
 
