@@ -20,7 +20,7 @@ from edged.testing.candidates import sound, write_candidate
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[Mosquitto]:
     (tmp_path / "broker").mkdir()
-    with Mosquitto(tmp_path / "broker") as mosquitto:
+    with Mosquitto(tmp_path / "broker", persistence=True) as mosquitto:  # which forgets no subscriber
         yield mosquitto
 
 
