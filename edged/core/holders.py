@@ -14,11 +14,18 @@ def holders(device: Path, proc: Path = Path("/proc")) -> tuple[str, ...]:
     found = []
     for process in proc.glob("[0-9]*"):
         try:
-            if any(str(fd.readlink()) == target for fd in (process / "fd").iterdir()):
+            if any(_leads_to(fd, target) for fd in (process / "fd").iterdir()):
                 found.append(f"{_process_name(process)} (pid {process.name})")
         except OSError:  # ended meanwhile, or another user's
             continue
     return tuple(found)
+
+
+def _leads_to(fd: Path, target: str) -> bool:
+    try:
+        return str(fd.readlink()) == target
+    except OSError:  # closed meanwhile: the process may hold the device by another
+        return False
 
 
 def _process_name(process: Path) -> str:
