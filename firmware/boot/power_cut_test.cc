@@ -13,169 +13,23 @@
 #include <string>
 #include <vector>
 
-#include "boot/testing/board.h"
+#include "boot/testing/device.h"
 
 namespace edged::boot {
 namespace {
 
 using testing::Blob;
 using testing::Board;
-using testing::ImageSpec;
-using testing::signed_image;
-using testing::Signer;
+using testing::Device;
+using testing::kNew;
+using testing::kNext;
+using testing::kOld;
+using testing::Steps;
 using Cut = host::SimulatedFlash::Cut;
 using hal::ResetReason;
 
-constexpr uint8_t kOld = 1, kNew = 2, kNext = 3;  // major versions; of firmware and model alike
-constexpr uint32_t kTornSeeds = 6;                // tears of an operation
-constexpr uint32_t kTornSeedsAgain = 1;           // likewise, of a second one
-
-const Signer& signer() {
-  static const Signer one;
-  return one;
-}
-
-const Blob& image(Kind kind, uint8_t version) {
-  static Blob made[kKinds][kNext + 1];
-  Blob& one = made[static_cast<uint32_t>(kind)][version];
-  if (one.empty()) {
-    ImageSpec spec;
-    spec.kind = kind;
-    spec.version = {version, 0, 0, 0};
-    spec.payload = Blob(300 + version * 7U, version);
-    one = signed_image(spec, signer());
-  }
-  return one;
-}
-
-// What a host knows of a device, and so what it may expect of it. The first thing that was otherwise is kept.
-struct Expectation {
-  uint8_t kept[kKinds] = {kOld, kOld};  // version that was confirmed last
-  uint8_t maybe[kKinds] = {0, 0};       // version whose confirmation was cut: it or `kept`
-  uint8_t asked[kKinds] = {0, 0};       // version whose trial was asked for
-  bool tried[kKinds] = {false, false};  // and was started
-  std::string broken;
-
-  void fail(const std::string& what) {
-    if (broken.empty()) broken = what;
-  }
-};
-
-// The steps, which the last tests replace by wrong ones.
-struct Steps {
-  // Nothing if the power went before the jump.
-  std::function<std::optional<Decision>(Board&, ResetReason)> start = [](Board& board, ResetReason reason) {
-    const Decision decision = board.start(reason);
-    return board.flash().dead() ? std::nullopt : std::optional<Decision>(decision);
-  };
-  std::function<Status(Board&, Kind, const Blob&)> upload = [](Board& board, Kind kind, const Blob& whole) {
-    return board.upload(kind, whole);
-  };
-  std::function<Status(Board&, Kind, uint8_t)> mark = [](Board& board, Kind kind, uint8_t slot) {
-    return board.slots().mark_for_test(kind, slot);
-  };
-};
-
-class Device {
- public:
-  Device(const Board& board, const Steps& steps) : board_(board), steps_(steps) {}
-  Device(const Device&) = default;
-
-  Board& board() { return board_; }
-  const std::string& broken() const { return expected_.broken; }
-
-  void start(ResetReason reason) {
-    const std::optional<Decision> decision = steps_.start(board_, reason);
-    if (!decision) return;
-    if (decision->recovery != Recovery::kNone) return expected_.fail("no firmware started");
-    for (const Kind kind : kAllKinds) judge(kind);
-  }
-
-  // Firmware and model of this version, on trial from the next start.
-  void install(uint8_t version) {
-    for (const Kind kind : kAllKinds) {
-      upload(kind, version);
-      if (dead()) return;
-    }
-    for (const Kind kind : kAllKinds) {
-      if (!dead()) ask(kind, version);
-    }
-  }
-
-  void ask(uint8_t version) {
-    for (const Kind kind : kAllKinds) {
-      if (!dead()) ask(kind, version);
-    }
-  }
-
-  void upload(Kind kind, uint8_t version) {
-    const Status status = steps_.upload(board_, kind, image(kind, version));
-    if (dead()) return;  // perhaps before the trial of what lay there was forgotten
-    if (!ok(status)) expected_.fail("an upload failed");
-    expected_.asked[static_cast<uint32_t>(kind)] = 0;
-  }
-
-  void ask(Kind kind, uint8_t version) {
-    const auto index = static_cast<uint32_t>(kind);
-    expected_.asked[index] = version;
-    expected_.tried[index] = false;
-    const Status status = steps_.mark(board_, kind, other_slot(kind));
-    if (!dead() && !ok(status)) expected_.fail("a trial was refused");
-  }
-
-  bool on_trial(Kind kind) { return board_.slots().on_trial(kind); }
-  uint8_t other_slot(Kind kind) { return static_cast<uint8_t>(1 - board_.slots().running().of(kind)); }
-  // Of the image beside what runs; 0 if there is none.
-  uint8_t other_version(Kind kind) {
-    Image found;
-    return ok(board_.slots().inspect(kind, other_slot(kind), found)) ? found.version.major : 0;
-  }
-
-  void confirm() {
-    for (const Kind kind : kAllKinds) {
-      if (on_trial(kind)) {
-        expected_.maybe[static_cast<uint32_t>(kind)] = board_.handoff().of(kind).version.major;
-      }
-    }
-    const Status status = board_.slots().confirm();
-    if (dead()) return;
-    if (!ok(status)) expected_.fail("a confirmation was refused");
-    for (uint32_t i = 0; i < kKinds; ++i) {
-      if (expected_.maybe[i] == 0) continue;
-      expected_.kept[i] = expected_.maybe[i];
-      expected_.maybe[i] = expected_.asked[i] = 0;
-    }
-  }
-
-  bool dead() { return board_.flash().dead(); }
-
- private:
-  void judge(Kind kind) {
-    const auto index = static_cast<uint32_t>(kind);
-    const Handoff::Running& running = board_.handoff().of(kind);
-    if (running.slot == kNoSlot) return expected_.fail("no model started");
-    const Blob& whole = image(kind, running.version.major);
-    const auto at = board_.memory().begin() + testing::kMap.slot(kind, running.slot).address;
-    if (!std::equal(whole.begin(), whole.end(), at)) expected_.fail("what started is not whole");
-    const uint8_t version = running.version.major;
-    if (running.standing == Standing::kTrial) {
-      if (version != expected_.asked[index]) expected_.fail("a trial that nobody asked for");
-      if (expected_.tried[index]) expected_.fail("a trial for the second time");
-      expected_.tried[index] = true;
-      return;
-    }
-    if (version == expected_.maybe[index]) {  // from now on it was confirmed
-      expected_.kept[index] = version;
-      expected_.maybe[index] = 0;
-    }
-    if (version != expected_.kept[index]) expected_.fail("something else than what was confirmed");
-    expected_.maybe[index] = 0;
-  }
-
-  Board board_;
-  Steps steps_;
-  Expectation expected_;
-};
+constexpr uint32_t kTornSeeds = 6;       // tears of an operation
+constexpr uint32_t kTornSeedsAgain = 1;  // likewise, of a second one
 
 using Life = std::vector<std::function<void(Device&)>>;
 
@@ -219,11 +73,6 @@ const Life& next_life() {
   return life;
 }
 
-void power_on(Device& device) {
-  device.board().flash().restore();
-  device.board().power_off();
-}
-
 struct Count {
   uint64_t cuts = 0;
   uint64_t pairs = 0;
@@ -251,10 +100,10 @@ void cut_again(Count& count, const Device& before, uint64_t last, const std::str
   for (uint64_t number = counted.board().flash().operations(); number < last; ++number) {
     for (const Way& way : ways(kTornSeedsAgain)) {
       Device device(before);
-      power_on(device);
+      device.power_on();
       device.board().flash().cut_at(number, way.cut, static_cast<uint32_t>(count.pairs));
       live(device, next_life());
-      power_on(device);
+      device.power_on();
       live(device, next_life());
       ++count.pairs;
       keep(count, device, where + ", then at " + std::to_string(number));
@@ -262,14 +111,8 @@ void cut_again(Count& count, const Device& before, uint64_t last, const std::str
   }
 }
 
-Board new_board() {
-  Board board(signer());
-  for (const Kind kind : kAllKinds) board.place(kind, 0, image(kind, kOld));
-  return board;
-}
-
 uint64_t operations_of_first_life() {
-  Device device(new_board(), Steps());
+  Device device{Steps()};
   live(device, first_life());
   EXPECT_EQ(device.broken(), "");
   return device.board().flash().operations();
@@ -281,11 +124,11 @@ Count cut_everywhere(const Steps& steps, uint64_t operations, bool again) {
     for (const Way& way : ways(kTornSeeds)) {
       const std::string where = "cut at " + std::to_string(number) + " in way " +
                                 std::to_string(static_cast<int>(way.cut)) + "/" + std::to_string(way.seed);
-      Device device(new_board(), steps);
+      Device device(steps);
       device.board().flash().cut_at(number, way.cut, way.seed);
       live(device, first_life());
       const Device before = device;
-      power_on(device);
+      device.power_on();
       live(device, next_life());
       ++count.cuts;
       keep(count, device, where);
@@ -311,7 +154,7 @@ TEST(PowerCut, InAnyLife) {
   std::mt19937 random(1);
   uint32_t cuts = 0, trials = 0;
   for (uint32_t life = 0; life < kLives; ++life) {
-    Device device(new_board(), Steps());
+    Device device{Steps()};
     device.start(ResetReason::kPowerOn);
     for (uint32_t step = 0; step < kSteps && device.broken().empty(); ++step) {
       const Kind kind = kAllKinds[random() % kKinds];
@@ -338,7 +181,7 @@ TEST(PowerCut, InAnyLife) {
       }
       while (device.dead()) {
         ++cuts;
-        power_on(device);
+        device.power_on();
         device.start(ResetReason::kPowerOn);
       }
     }
