@@ -29,6 +29,17 @@ async def test_all_boards_confirm(scene: Scene) -> None:
     assert scene.models == ["2.0.0 confirmed"] * 2
 
 
+async def test_a_board_that_is_slow_to_confirm_holds_up_no_other(scene: Scene) -> None:
+    await scene.bench.swap(PATH, scene.bundle)
+    await verdict_on(scene.bench)
+    scene.boards[0].faults.hanging = True
+    confirming = asyncio.create_task(scene.bench.confirm(PATH))
+    await until(lambda: scene.models == ["2.0.0 trial", "2.0.0 confirmed"])
+    scene.boards[0].faults.hanging = False
+    await confirming
+    assert scene.models == ["2.0.0 confirmed"] * 2
+
+
 async def test_one_that_loses_its_power_before_it_confirms(scene: Scene) -> None:
     await scene.bench.swap(PATH, scene.bundle)
     assert (await verdict_on(scene.bench)).code == "ok"
