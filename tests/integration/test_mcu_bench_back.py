@@ -9,6 +9,7 @@ import pytest
 from broker import until
 from mcu_scene import PATH, Scene, model, set_up, verdict_on
 
+from edged.daemon import mcu_keeper
 from edged.daemon.given_up import GivenUp
 from edged.mcu.bundle import read_package
 from edged.mcu.image import parse
@@ -78,9 +79,30 @@ def test_a_damaged_line_takes_no_other_with_it(tmp_path: Path) -> None:
 async def test_one_that_has_nothing_to_go_back_to_is_told_of(scene: Scene) -> None:
     (scene.bundle / "image.bin").write_bytes(model(1))  # what they run from the factory
     scene.bench.settle({PATH: scene.bundle})
-    await scene.bench.go_back(PATH, None)
+    stays = await scene.bench.go_back(PATH, None)
+    assert stays == "; ".join(f"{name}: the board has nothing to go back to" for name in ("porch", "yard"))
     assert scene.troubles == ["porch", "yard"]
     assert scene.models == ["1.0.0 confirmed"] * 2
+
+
+async def test_one_that_does_not_come_back_is_told_of(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mcu_keeper, "BACK_S", 1.0)
+    await scene.bench.swap(PATH, scene.bundle)
+    await verdict_on(scene.bench)
+    await scene.bench.confirm(PATH)
+    scene.boards[1].away_s = 1e3
+    stays = await scene.bench.go_back(PATH, None)
+    assert stays == "yard: microcontroller yard did not come back within 1 s"
+    assert scene.models[0] == "1.0.0 confirmed"
+
+
+async def test_what_cannot_be_read_any_more_is_not_left(scene: Scene) -> None:
+    await scene.bench.swap(PATH, scene.bundle)
+    await verdict_on(scene.bench)
+    await scene.bench.confirm(PATH)
+    (scene.bundle / "image.bin").unlink()
+    assert "cannot be told" in await scene.bench.go_back(PATH, None)
+    assert scene.models == ["2.0.0 confirmed"] * 2
 
 
 async def test_boards_that_take_their_ports_with_them(tmp_path: Path) -> None:
@@ -90,7 +112,7 @@ async def test_boards_that_take_their_ports_with_them(tmp_path: Path) -> None:
         assert (await verdict_on(scene.bench)).code == "ok"
         await scene.bench.confirm(PATH)
         assert scene.models == ["2.0.0 confirmed"] * 2
-        await scene.bench.go_back(PATH, None)
+        assert await scene.bench.go_back(PATH, None) == ""
         assert scene.models == ["1.0.0 confirmed"] * 2
         assert scene.troubles == []
         assert [keeper.gateway.state.counters.losses for keeper in scene.mcus.keepers.values()] == [0, 0]

@@ -350,6 +350,20 @@ async def test_a_person_hears_that_it_was_reverted_and_that_edged_stops(scene: S
         await installing
 
 
+async def test_what_does_not_leave_everywhere_is_not_said_to_be_reverted(scene: Scene) -> None:
+    async with scene.running():
+        await scene.confirmed(A1, B2)
+        scene.bench.stays = "porch: it does not go back"
+        scene.ways.publish(("b", signed_target("b", 2, revoked=(B2[1].sha256,))))
+        await scene.time.run_until(lambda: scene.serves == "a")
+        await scene.time.run_for(600)
+        assert scene.told.says("failed", "not_gone_back", 2)
+        assert scene.slot.serves == scene.slot.current and scene.slot.serves.sequence == 1, "it is given up all the same"
+        with pytest.raises(UpdateFailed, match="porch"):
+            await scene.updater.go_back(PATH)
+        assert scene.told.says("failed", "not_gone_back", 1)
+
+
 async def test_a_person_goes_back(scene: Scene) -> None:
     async with scene.running():
         await scene.confirmed(A1, B2)
