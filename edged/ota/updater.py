@@ -167,6 +167,8 @@ class Updater:
             await self._kit.bench.abandon(path)
             return None
         if (wait_s := self._hindered(signed)) is not None:
+            if not self._pauses.is_of(signed):  # what failed before it is not signed any more
+                await self._kit.bench.abandon(path)
             return wait_s or None
         self._kit.say(signed, "queued")
 

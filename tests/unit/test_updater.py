@@ -202,6 +202,22 @@ async def test_revoked_in_its_trial_and_afterwards(scene: Scene) -> None:
         assert scene.told.says("queued", "not_in_rollout", 4), "it is not to have what comes instead"
 
 
+async def test_what_failed_is_abandoned_when_what_is_signed_instead_has_to_wait(scene: Scene) -> None:
+    scene.bench.refuses = {("swap", "b"): UpdateFailed("mcu_away", "some keep it")}
+    async with scene.running():
+        await scene.confirmed(A1)
+        scene.ways.publish(B2)
+        await scene.time.run_until(lambda: scene.told.says("failed", "mcu_away"))
+        scene.bench.abandoned.clear()
+        scene.ways.publish(B2)  # and so it is looked at in its pause
+        await scene.time.run_for(60)
+        assert scene.bench.abandoned == [], "it comes again"
+        scene.ways.publish(("c", signed_target("c", 3, rollout=Rollout(percent=0))))
+        await scene.time.run_until(lambda: scene.told.says("queued", "not_in_rollout", 3))
+        await scene.time.settle()
+        assert scene.bench.abandoned == [PATH]
+
+
 async def test_an_old_blob_signed_again_needs_no_trial_where_it_serves(scene: Scene) -> None:
     async with scene.running():
         await scene.confirmed(A1)
