@@ -89,11 +89,12 @@ UpdateCode = Literal[
     # trial
     "crashed", "hung", "slow", "memory_grew", "output_not_finite", "sees_less", "sees_more", "config_refused",
     # afterwards
-    "known_bad", "revoked", "interrupted", "by_operator",
+    "known_bad", "revoked", "interrupted", "by_operator", "not_gone_back",
 ]  # fmt: skip
 """Why an update is not in use, in the words of its status. ``torn``: the parts of its metadata do not belong together;
 ``interrupted``: the device could not do it now, and nothing says that the update is to blame; ``mcu_away``: the
-microcontroller that it is for is not there."""
+microcontroller that it is for is not there; ``not_gone_back``: it is given up, and a microcontroller that had it did not leave
+it."""
 
 StoreFault = Literal["unusable", "damaged", "newer", "foreign", "busy"]
 """Why the event store cannot be used. ``newer``: of a later edged; ``foreign``: of another program; ``busy``: held by one."""

@@ -168,12 +168,13 @@ class DeviceBench:
             self.turned.set()
             raise translated(error, "model_refused") from error
 
-    async def go_back(self, path: str, bundle: Path | None) -> None:
+    async def go_back(self, path: str, bundle: Path | None) -> str:
         """Between two frames, or by a new process if this one is not able to."""
         self.serving[path] = bundle
         self._performance(path).went_back()
         await self._exchange.exchange_surely()
         self.turned.set()
+        return ""
 
     async def confirm(self, path: str) -> None:
         """Its slot is all there is."""

@@ -28,9 +28,9 @@ class Benches:
         """On trial."""
         await self._of(path).swap(path, bundle)
 
-    async def go_back(self, path: str, bundle: Path | None) -> None:
+    async def go_back(self, path: str, bundle: Path | None) -> str:
         """To what served before."""
-        await self._of(path).go_back(path, bundle)
+        return await self._of(path).go_back(path, bundle)
 
     def usual(self, path: str) -> tuple[Seen, ...]:
         """Of what serves."""

@@ -74,7 +74,7 @@ class ConfigBench:
         self._since_s = time.monotonic()
         self._expected = frozenset(name for name in settings.cameras if name in delivered or name not in before)
 
-    async def go_back(self, path: str, bundle: Path | None) -> None:
+    async def go_back(self, path: str, bundle: Path | None) -> str:
         """As a reload, or by a new process if this one is not able to."""
         try:
             await self._layers.take_off(path, bundle)
@@ -82,6 +82,7 @@ class ConfigBench:
             raise UpdateFailed("interrupted", error.message, hint=error.hint) from error
         finally:
             self._turned.set()
+        return ""
 
     async def confirm(self, path: str) -> None:
         """Its slot is all there is."""

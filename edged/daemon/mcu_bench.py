@@ -140,15 +140,16 @@ class McuBench:
         for keeper in self._following(path):
             self._look(keeper, path)  # who was away meanwhile
 
-    async def go_back(self, path: str, bundle: Path | None) -> None:
+    async def go_back(self, path: str, bundle: Path | None) -> str:
         """A trial is over, and each board starts anew and so runs what it ran before; or what was confirmed is given up.
 
-        A board that cannot go back is told of in health; one that is away goes back when it is there.
+        A board that is there and does not leave that is told of, here and in health; one that is away goes back when it is there.
         """
         if path in self._trials:
             await self._call_off(path)
             await self._close_badly(path)
-            return
+            return ""
+        stay: list[str] = []
         given_up = self._duties.wanted.get(path)
         self._duties.want(path, bundle)
         if given_up is not None:
@@ -157,11 +158,13 @@ class McuBench:
                 await self._keep()
             except EdgedError as error:
                 log.error("%s: boards that run it cannot be told: %s", path, error)
+                stay += [f"boards that run it cannot be told: {error.message}"] if bundle is None else []
         for keeper in self._following(path):
             if not keeper.present or self._duties.in_hand(keeper.name):
                 self._look(keeper, path)
             elif not self._duties.has_failed(keeper.name, path):
-                await self._tend(keeper, path)
+                stay += await self._tend(keeper, path)
+        return "; ".join(stay)
 
     async def abandon(self, path: str) -> None:
         """Those that kept what some did not are not to."""
@@ -193,8 +196,8 @@ class McuBench:
                     await self._tend(keeper, path)
             await self._wake.wait()
 
-    async def _tend(self, keeper: Keeper, path: str) -> None:
-        """Have a board that nobody has in hand run what it is to; what comes of that is told in health."""
+    async def _tend(self, keeper: Keeper, path: str) -> tuple[str, ...]:
+        """Have a board that nobody has in hand run what it is to; what keeps it from that, of which health tells as well."""
         wanted = self._duties.wanted.get(path)
         try:
             with self._duties.claim([keeper.name]):
@@ -206,14 +209,17 @@ class McuBench:
             log.debug("mcu %s: %s: %s", keeper.name, path, error)
             if keeper.present:
                 self._try_again(keeper, path, error)
+            return (f"{keeper.name}: {error.message}",)
         except EdgedError as error:
             log.error("mcu %s: %s: it does not run what it is to: %s", keeper.name, path, error)
             self._duties.failed(keeper.name, path, wanted)
             self._mcus.note_mended(keeper, path, f"{path}: {error.message}")
             self._tries.pop((keeper.name, path), None)
+            return (f"{keeper.name}: {error.message}",)
         else:
             self._mcus.note_mended(keeper, path, "")
             self._tries.pop((keeper.name, path), None)
+            return ()
         finally:
             self._wake.set()
 

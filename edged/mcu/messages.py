@@ -45,6 +45,24 @@ class _Errors:
     _ErrorV2 = ErrorV2
 
 
+class _ReadRequest(message.ReadRequest, _Errors):
+    _GROUP_ID = GROUP
+
+
+class _WriteRequest(message.WriteRequest, _Errors):
+    _GROUP_ID = GROUP
+
+
+class _ReadAnswer(message.ReadResponse):
+    model_config = _TOLERANT
+    _GROUP_ID = GROUP
+
+
+class _WriteAnswer(message.WriteResponse):
+    model_config = _TOLERANT
+    _GROUP_ID = GROUP
+
+
 class ModelAnswer(BaseModel):
     """The model part of ``InfoAnswer``."""
 
@@ -77,11 +95,9 @@ class TensorAnswer(BaseModel):
     bytes: int
 
 
-class InfoAnswer(message.ReadResponse):
+class InfoAnswer(_ReadAnswer):
     """What a board is and runs."""
 
-    model_config = _TOLERANT
-    _GROUP_ID = GROUP
     _COMMAND_ID = Command.INFO
 
     mode: Literal["loader", "app"]
@@ -115,28 +131,24 @@ class InfoAnswer(message.ReadResponse):
         return cls.load(header.Header.loads(data[: header.Header.SIZE]), {**fields, "smp_data": data})
 
 
-class InfoRead(message.ReadRequest, _Errors):
+class InfoRead(_ReadRequest):
     """Ask what it is."""
 
-    _GROUP_ID = GROUP
     _COMMAND_ID = Command.INFO
     _Response = InfoAnswer
 
 
-class InputAnswer(message.WriteResponse):
+class InputAnswer(_WriteAnswer):
     """How much of the input is there now."""
 
-    model_config = _TOLERANT
-    _GROUP_ID = GROUP
     _COMMAND_ID = Command.INPUT
 
     off: int
 
 
-class InputWrite(message.WriteRequest, _Errors):
+class InputWrite(_WriteRequest):
     """Stage bytes of an input; offset 0 begins anew."""
 
-    _GROUP_ID = GROUP
     _COMMAND_ID = Command.INPUT
     _Response = InputAnswer
 
@@ -145,11 +157,9 @@ class InputWrite(message.WriteRequest, _Errors):
     data: bytes
 
 
-class InvokeAnswer(message.WriteResponse):
+class InvokeAnswer(_WriteAnswer):
     """How it went."""
 
-    model_config = _TOLERANT
-    _GROUP_ID = GROUP
     _COMMAND_ID = Command.INVOKE
 
     us: int
@@ -158,19 +168,16 @@ class InvokeAnswer(message.WriteResponse):
     rc: int = 0
 
 
-class InvokeWrite(message.WriteRequest, _Errors):
+class InvokeWrite(_WriteRequest):
     """Run the model on what is staged."""
 
-    _GROUP_ID = GROUP
     _COMMAND_ID = Command.INVOKE
     _Response = InvokeAnswer
 
 
-class OutputAnswer(message.ReadResponse):
+class OutputAnswer(_ReadAnswer):
     """Bytes of an output, and what they are."""
 
-    model_config = _TOLERANT
-    _GROUP_ID = GROUP
     _COMMAND_ID = Command.OUTPUT
 
     off: int
@@ -182,10 +189,9 @@ class OutputAnswer(message.ReadResponse):
     shape: tuple[int, ...] = ()
 
 
-class OutputRead(message.ReadRequest, _Errors):
+class OutputRead(_ReadRequest):
     """Ask for bytes of an output."""
 
-    _GROUP_ID = GROUP
     _COMMAND_ID = Command.OUTPUT
     _Response = OutputAnswer
 
@@ -193,39 +199,33 @@ class OutputRead(message.ReadRequest, _Errors):
     off: int
 
 
-class SelftestAnswer(message.WriteResponse):
+class SelftestAnswer(_WriteAnswer):
     """How many golden vectors there are, and which failed first."""
 
-    model_config = _TOLERANT
-    _GROUP_ID = GROUP
     _COMMAND_ID = Command.SELFTEST
 
     vectors: int
     failed: int | None = None
 
 
-class SelftestWrite(message.WriteRequest, _Errors):
+class SelftestWrite(_WriteRequest):
     """Compare with the golden vectors again."""
 
-    _GROUP_ID = GROUP
     _COMMAND_ID = Command.SELFTEST
     _Response = SelftestAnswer
 
 
-class SampleAnswer(message.WriteResponse):
+class SampleAnswer(_WriteAnswer):
     """The period that holds now."""
 
-    model_config = _TOLERANT
-    _GROUP_ID = GROUP
     _COMMAND_ID = Command.SAMPLE
 
     period_ms: int
 
 
-class SampleWrite(message.WriteRequest, _Errors):
+class SampleWrite(_WriteRequest):
     """Have the sensor read every so often; 0 stops it."""
 
-    _GROUP_ID = GROUP
     _COMMAND_ID = Command.SAMPLE
     _Response = SampleAnswer
 

@@ -59,7 +59,7 @@ class Publisher:
         self._retained = Retained()
         self._retained.set(self._topics.availability, ONLINE)
         self._meter = Meter(clock().monotonic_ns)
-        self._requests = Requests(self._topics)
+        self._requests = Requests(self._topics, clock)
         self._session: Session | None = None
         self._settled = asyncio.Event()
         self._suspicion = Suspicion()

@@ -2,8 +2,8 @@
 
 Rules: a retained command is refused, since every connection would bring it again; a command is for now, and nobody keeps it while
 the device is away. What is done for it is not this connection's: one that is lost costs at most the answer. Answers wait in a queue
-of their own, go out one at a time beside the events, and only below ``mcu/<mcu>/answer``, where the request may ask for it
-(MQTT 5.0, section 4.10).
+of their own, for a minute, go out one at a time beside the events, and only below ``mcu/<mcu>/answer``, where the request may ask
+for it (MQTT 5.0, section 4.10).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from functools import partial
 
+from edged.core.clock import ClockReading
 from edged.core.errors import BrokerRefused
 from edged.core.tasks import run_together
 from edged.mqtt.commands import AnswerPayload, encode_answer
@@ -28,6 +29,9 @@ log = logging.getLogger(__name__)
 
 MAX_ANSWERS = 64
 """That wait for the broker; then the oldest goes, whose asker has waited longest. Each may be 100 KB, few are more than one."""
+
+KEPT_S = 60.0
+"""From an answer until the broker takes it: who asked has gone by then, and whoever listens next did not ask."""
 
 MAX_CORRELATION_BYTES = 128
 """Of a request's mark that comes back with its answer; clients use 16 or so, and MQTT would allow 64 KiB."""
@@ -50,14 +54,16 @@ class _Outgoing:
     topic: str
     correlation: bytes | None
     answer: AnswerPayload
+    since_ns: int
     shortened: bool = False
 
 
 class Requests:
     """``listen`` says for whom; ``serve`` listens on a connection, and answers, also what an earlier one was asked."""
 
-    def __init__(self, topics: Topics) -> None:
+    def __init__(self, topics: Topics, clock: Callable[[], ClockReading]) -> None:
         self._topics = topics
+        self._clock = clock
         self._names: frozenset[str] = frozenset()
         self._handle: Handle | None = None
         self._changed = asyncio.Event()
@@ -66,7 +72,7 @@ class Requests:
         self._under_way: _Outgoing | None = None
         self._deaf = self._mute = False
         self.dropped = 0
-        """Answers for which there was no room."""
+        """Answers for which there was no room, or that nobody waited for any more."""
 
     def listen(self, names: Collection[str], handle: Handle) -> None:
         """From now on these microcontrollers take commands."""
@@ -105,25 +111,22 @@ class Requests:
 
     def _reply(self, name: str, reply_to: str | None, correlation: bytes | None, answer: AnswerPayload) -> None:
         """Have this said, by the connection that there is or the next one."""
-        outgoing = _Outgoing(self._topics.answer(name), None, answer)
+        outgoing = _Outgoing(self._topics.answer(name), None, answer, self._clock().monotonic_ns)
         if reply_to is not None and len(correlation or b"") <= MAX_CORRELATION_BYTES and self._topics.may_answer(name, reply_to):
             outgoing = replace(outgoing, topic=reply_to, correlation=correlation)
         if len(self._answers) == MAX_ANSWERS:
             self._answers.popleft()
-            self.dropped += 1
-            if not self._mute:
-                self._mute = True
-                log.warning("the broker takes no answers to commands: the oldest are dropped")
+            self._drop()
         self._answers.append(outgoing)
         self._answered.set()
 
     async def _say(self, session: Session) -> None:
         """One at a time, so that events have the window of the connection for themselves."""
         while True:
-            while not (self._under_way or self._answers):
+            while (outgoing := self._next()) is None:
                 self._answered.clear()
                 await self._answered.wait()
-            outgoing = self._under_way = self._under_way or self._answers.popleft()
+            self._under_way = outgoing
             sent = await session.publish(outgoing.topic, encode_answer(outgoing.answer), correlation=outgoing.correlation)
             # Some brokers hang up on what they find too large: what a connection was lost over never goes out again as it was.
             self._under_way = None if outgoing.shortened else _shortened(outgoing, "the connection ended before the broker had it")
@@ -135,6 +138,22 @@ class Requests:
             elif not self._mute:
                 self._mute = True
                 log.warning("the broker does not take answers to commands: %s", describe(reason))
+
+    def _next(self) -> _Outgoing | None:
+        """What is to be said now; what waited for too long is dropped."""
+        oldest_ns = self._clock().monotonic_ns - round(KEPT_S * 1e9)
+        while outgoing := self._under_way or (self._answers.popleft() if self._answers else None):
+            if outgoing.since_ns >= oldest_ns:
+                return outgoing
+            self._under_way = None
+            self._drop()
+        return None
+
+    def _drop(self) -> None:
+        self.dropped += 1
+        if not self._mute:
+            self._mute = True
+            log.warning("the broker takes no answers to commands: the oldest are dropped")
 
     async def _until_changed(self) -> None:
         await self._changed.wait()

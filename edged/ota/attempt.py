@@ -32,6 +32,9 @@ T = TypeVar("T")
 CHECK_S = 1.0
 """Between looks at a trial: reports of what it does come as often."""
 
+ENDS: tuple[State, ...] = ("rejected", "reverted")
+"""Of what does not come again, whatever the channel says of it."""
+
 WRITE_AGAIN_S = 5.0
 """To a disk that is full or fails, where there is nothing to be done without it."""
 
@@ -52,12 +55,11 @@ class Kit:
     clock: Callable[[], ClockReading]
     sleep: Callable[[float], Awaitable[None]]
     window_s: float
-    _said: dict[str, tuple[str, int, State]] = field(default_factory=dict)
+    _said: dict[str, tuple[str, int, bool]] = field(default_factory=dict)
 
     def has_ended(self, signed: SignedTarget) -> bool:
-        """Whether the last that was reported of a thing is that this one was rejected or reverted, and why."""
-        ends: tuple[State, ...] = ("rejected", "reverted")
-        return self._said.get(signed.path) in [(signed.sha256, signed.target.sequence, end) for end in ends]
+        """Whether the last that was reported of a thing is that this one was rejected or given up, and why."""
+        return self._said.get(signed.path) == (signed.sha256, signed.target.sequence, True)
 
     def say(
         self, signed: SignedTarget, state: State, code: Code = "ok", detail: str = "", chunks: tuple[int, int] | None = None
@@ -65,7 +67,7 @@ class Kit:
         """Report how a thing stands."""
         target = signed.target
         held, total = chunks or (0, target.chunks.count)
-        self._said[signed.path] = (signed.sha256, target.sequence, state)
+        self._said[signed.path] = (signed.sha256, target.sequence, state in ENDS or code == "not_gone_back")
         self.reporter.report(
             UpdateStatus(
                 kind=target.kind,

@@ -26,8 +26,11 @@ class Bench(Protocol):
     async def swap(self, path: str, bundle: Path) -> None:
         """Let it serve; raises UpdateRefused or UpdateFailed, upon which what served before does."""
 
-    async def go_back(self, path: str, bundle: Path | None) -> None:
-        """Let it serve, whatever that takes: a trial is over, or what served is revoked."""
+    async def go_back(self, path: str, bundle: Path | None) -> str:
+        """Let it serve, whatever that takes: a trial is over, or what served is revoked.
+
+        Returns where what served is left for good and did not go, in words; empty if it went everywhere, or will.
+        """
 
     def usual(self, path: str) -> tuple[Seen, ...]:
         """What that which serves now did in spans of about a trial's length, the newest last."""

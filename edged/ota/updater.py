@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from edged.core.errors import BrokerRefused, BrokerUnreachable, UpdateFailed, UpdateRefused
+from edged.core.errors import BrokerRefused, BrokerUnreachable, UpdateCode, UpdateFailed, UpdateRefused
 from edged.core.tasks import first_of, run_together
 from edged.ota import rollout
 from edged.ota.attempt import Attempt, Kit, Progress, failed, undisturbed
@@ -167,6 +167,8 @@ class Updater:
             await self._kit.bench.abandon(path)
             return None
         if (wait_s := self._hindered(signed)) is not None:
+            if not self._pauses.is_of(signed):  # what failed before it is not signed any more
+                await self._kit.bench.abandon(path)
             return wait_s or None
         self._kit.say(signed, "queued")
 
@@ -189,11 +191,23 @@ class Updater:
         if after == slot:
             return
         if after.serves != slot.serves:
-            assert slot.current
-            await self._kit.bench.go_back(signed.path, self._kit.bundle(after.serves))
-            self._kit.say(as_signed(signed.path, slot.current), "reverted", "revoked", "its publisher revoked it")
-        await self._kit.note(signed.path, event)
+            await self._leave(signed.path, event, "revoked", "its publisher revoked it")
+        else:
+            await self._kit.note(signed.path, event)
+            await self._kit.tidy()
+
+    async def _leave(self, path: str, event: GoBack | Revoke, code: UpdateCode, detail: str) -> str:
+        """What is confirmed is given up; where it did not go, in words, which its status says then."""
+        slot = self._kit.inventory.slot(path)
+        stays = await self._kit.bench.go_back(path, self._kit.bundle(advance(slot, event).serves))
+        await self._kit.note(path, event)
+        given_up = as_signed(path, slot.current)
+        if stays:
+            self._kit.say(given_up, "failed", "not_gone_back", f"{detail}; {stays}")
+        else:
+            self._kit.say(given_up, "reverted", code, detail)
         await self._kit.tidy()
+        return stays
 
     async def _is_wanted(self, signed: SignedTarget) -> bool:
         slot = self._kit.inventory.slot(signed.path)
@@ -285,8 +299,5 @@ class Updater:
         slot = self._kit.inventory.slot(path)
         if slot.current is None:
             raise UpdateRefused("unknown_id", f"{path}: it is at the bundle of the configuration")
-        event = GoBack("by_operator")
-        await self._kit.bench.go_back(path, self._kit.bundle(advance(slot, event).serves))
-        await self._kit.note(path, event)
-        self._kit.say(as_signed(path, slot.current), "reverted", "by_operator", "an operator went back")
-        await self._kit.tidy()
+        if stays := await self._leave(path, GoBack("by_operator"), "by_operator", "an operator went back"):
+            raise UpdateFailed("not_gone_back", stays)

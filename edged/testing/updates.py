@@ -114,6 +114,8 @@ class ScriptedBench:
     """Every step with the content of its bundle, ``None`` for that of the factory."""
     serves: dict[str, str | None] = field(default_factory=dict)
     abandoned: list[str] = field(default_factory=list)
+    stays: str = ""
+    """Where nothing goes back to."""
 
     def __post_init__(self) -> None:
         self.hold.set()
@@ -132,9 +134,10 @@ class ScriptedBench:
         """Notes it."""
         self.serves[path] = self._step("swap", bundle)
 
-    async def go_back(self, path: str, bundle: Path | None) -> None:
+    async def go_back(self, path: str, bundle: Path | None) -> str:
         """Notes it."""
         self.serves[path] = self._step("go_back", bundle)
+        return self.stays
 
     def wants_shadow(self, path: str) -> bool:
         """As scripted."""

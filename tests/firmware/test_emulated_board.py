@@ -8,7 +8,7 @@ import struct
 from pathlib import Path
 
 import pytest
-from emulated import EMCRAFT, Rig
+from emulated import EMCRAFT, Rig, program
 from smpclient.requests.os_management import EchoWrite
 from stock import NO_PERSON, PERSON, Stock, vector
 
@@ -192,6 +192,18 @@ async def test_a_trial_that_hangs_goes_back(stock: Stock, rig: Rig) -> None:
         health = await rig.started()
         assert health.reset_reason == 2
         assert await running(rig) == ("1.0.0", "1.0.0")
+
+
+async def test_a_trial_that_hangs_in_its_set_up_goes_back(stock: Stock, tmp_path: Path) -> None:
+    """No loader's watchdog lives that long, and the loop, which feeds one, is not reached."""
+    hanging = program(EMCRAFT, "app_hangs.elf").with_suffix(".bin").read_bytes()
+    async with Rig(EMCRAFT, stock.loader, flash=stock.flash(tmp_path / "flash", stock.firmware("1.0.0"))) as rig:
+        await rig.started()
+        await bring(rig, 0, stock.firmware("1.1.0", hanging))
+        await rig.board.reset()
+        await rig.said(report.Bye)
+        assert (await rig.started()).reset_reason == 2
+        assert await running(rig) == ("1.0.0", "")
 
 
 async def test_firmware_that_crashes_again_and_again_ends_in_the_loader_which_takes_another(stock: Stock, tmp_path: Path) -> None:

@@ -6,16 +6,18 @@ import json
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import aiomqtt
 import pytest
 from broker import FAST, Listener, StandIn, clock, open_store, running, settings_for, until
 
+from edged.core.clock import ClockReading
 from edged.mqtt.commands import AnswerPayload
 from edged.mqtt.incoming import Message
 from edged.mqtt.publisher import Publisher
-from edged.mqtt.requests import MAX_ANSWERS, Reply
+from edged.mqtt.requests import KEPT_S, MAX_ANSWERS, Reply
 from edged.testing.broker import Mosquitto
 
 ANSWER = "/mcu/porch/answer"
@@ -81,6 +83,30 @@ async def test_answers_wait_for_a_connection_and_the_oldest_go(tmp_path: Path, c
             ids = [int(json.loads(payload)["id"]) for payload in heard.payloads(ANSWER)]
             assert ids == [*range(5, MAX_ANSWERS + 5)]
     assert ["dropped" in record.message for record in caplog.records if "answers" in record.message] == [True], "said once"
+
+
+async def test_what_waited_for_a_minute_is_not_answered_any_more(tmp_path: Path) -> None:
+    replies: list[Reply] = []
+    later_s = 0.0
+
+    def time() -> ClockReading:
+        now = clock()
+        return replace(now, monotonic_ns=now.monotonic_ns + round(later_s * 1e9))
+
+    with Mosquitto(tmp_path) as mosquitto:
+        async with open_store(tmp_path) as store:
+            publisher = Publisher(settings_for(mosquitto.port, protocol="5"), "home", "pi", store, time, timing=FAST)
+            publisher.listen(["porch"], lambda mcu, message, reply: replies.append(reply))
+            async with running(publisher.run()):
+                await until(lambda: publisher.connected)
+                reply = await asked(mosquitto, replies)
+            reply(answer("old"))
+            later_s = KEPT_S / 2
+            reply(answer("new"))
+            later_s = KEPT_S + 1
+            async with Listener().listening(mosquitto.port) as heard, running(publisher.run()):
+                await until(lambda: bool(heard.payloads(ANSWER)))
+    assert [json.loads(payload)["id"] for payload in heard.payloads(ANSWER)] == ["new"]
 
 
 @pytest.mark.parametrize("options", ["max_packet_size 8192", "message_size_limit 8192"])

@@ -40,11 +40,18 @@ class Images:
         model = "person" if kind == "mcu-model" else None
         version = (self._sequence, 0, 0)
         image = data or make_image(bytes(20_000) + bytes([self._sequence]), key, board=board, version=version, model=model)
-        blob = Blob(pack({"image.bin": image}))
-        id = "person" if kind == "mcu-model" else "fw"
-        self.publisher.repository.add(blob.data, kind=kind, id=id, sequence=self._sequence, **more)
-        self.publisher.publish(blob)
+        self._blob, self._kind = Blob(pack({"image.bin": image})), kind
+        self._publish(**more)
         return self._sequence
+
+    def revoke(self) -> None:
+        """What was pushed last, with nothing instead."""
+        self._publish(revoked=(self._blob.sha256,))
+
+    def _publish(self, **more: Any) -> None:
+        id = "person" if self._kind == "mcu-model" else "fw"
+        self.publisher.repository.add(self._blob.data, kind=self._kind, id=id, sequence=self._sequence, **more)
+        self.publisher.publish(self._blob)
 
 
 @pytest.fixture
@@ -194,6 +201,23 @@ def test_what_is_revoked_goes_from_the_board(tmp_path: Path, broker: Mosquitto, 
             subscriber.wait_until(lambda: f"{pushed} reverted revoked" in watcher.states(), "it is not gone back from")
             wait_until(lambda: board.model() == "1.0.0 confirmed", "it runs on")
             heard.wait_for(model_version="1.0.0", model_state="confirmed")
+
+
+def test_a_board_that_does_not_leave_what_is_revoked_is_told_of(tmp_path: Path, broker: Mosquitto, images: Images) -> None:
+    port = tmp_path / "port"
+    with subscribed(broker.port) as subscriber, attached(port) as board:
+        heard, watcher = Heard(subscriber), Watcher(subscriber, "mcu-model")
+        with running(config_for(tmp_path, broker, images, port)):
+            heard.wait_for(state="online")
+            pushed = images.push()
+            watcher.wait_for("confirmed", sequence=pushed)
+            board.do(board.board.model.erase)  # the slot that it would go back to
+            images.revoke()
+            status = watcher.wait_for("failed", "not_gone_back", sequence=pushed)
+            assert status["detail"] == "its publisher revoked it; porch: the board has nothing to go back to"
+            heard.wait_for_problem("mcu_update_failed")
+            assert board.model() == "2.0.0 confirmed"
+            assert watcher.states()[-2:] == [f"{pushed} confirmed ok", f"{pushed} failed not_gone_back"]
 
 
 def test_another_board_at_the_port_gets_what_is_confirmed(tmp_path: Path, broker: Mosquitto, images: Images) -> None:

@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import sys
+import threading
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from importlib.abc import MetaPathFinder
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from broker import running, until
 
+import edged.daemon
 from edged.core.event import InferenceMade, Occurrence
+from edged.daemon import mcu_commands, mcu_keeper
+from edged.daemon.mcu_commands import Commander
 from edged.daemon.mcu_keeper import Keeper
 from edged.daemon.mcus import Mcus
 from edged.daemon.publishing import Publishing
+from edged.mcu.messages import GROUP, Command
 from edged.mcu.settings import McuSettings
+from edged.mcu.transport import REPEATED
+from edged.mqtt.commands import AnswerPayload
+from edged.mqtt.incoming import Message
 from edged.testing.mcu import FakeMcu
-from edged.testing.mcu_board import FakeBoard
+from edged.testing.mcu_board import HEADER, FakeBoard
 from edged.testing.mcu_image import Key, make_image
 
 KEY = Key()
@@ -51,9 +62,23 @@ class Scene:
         await until(lambda: self.keeper.gateway.state.counters.results > before)
 
 
+class NoTimeToSample(FakeBoard):
+    """While it is ``busy``, what tells it how often to sample goes unheard, and is counted."""
+
+    busy = False
+    unheard = 0
+
+    def handle(self, message: bytes) -> bytes | None:
+        *_, group, _, command = HEADER.unpack_from(message)
+        if self.busy and (group, command) == (GROUP, Command.SAMPLE):
+            self.unheard += 1
+            return None
+        return super().handle(message)
+
+
 @asynccontextmanager
-async def kept(directory: Path, away_s: float | None = None) -> AsyncIterator[Scene]:
-    board = FakeBoard(key=KEY, period_ms=1000)
+async def kept(directory: Path, away_s: float | None = None, kind: type[FakeBoard] = FakeBoard) -> AsyncIterator[Scene]:
+    board = kind(key=KEY, period_ms=1000)
     board.firmware.put(make_image(b"firmware", KEY, board="host"))
     board.model.put(make_image(b"model", KEY, board="host", model="person"))
     events: list[Occurrence] = []
@@ -98,6 +123,87 @@ async def test_it_may_be_silent_for_long_for_who_has_the_turn(tmp_path: Path) ->
             assert (await board.info()).boots == asked + 1, "the port was closed under it"
         await until(lambda: scene.keeper.info is not None and scene.keeper.info.boots == asked + 1)
         assert scene.keeper.openings == 1
+
+
+async def test_it_is_told_again_what_it_did_not_hear_while_another_had_the_turn(tmp_path: Path) -> None:
+    async with kept(tmp_path, kind=NoTimeToSample) as scene:
+        board = scene.mcu.board
+        assert isinstance(board, NoTimeToSample)
+        async with scene.keeper.board():
+            board.busy = True
+            await configure(scene, replace(scene.settings, sample_ms=500))
+            await until(lambda: board.unheard > REPEATED.attempts)  # it was given up, and begun again
+            board.busy = False
+        await until(lambda: scene.keeper.gateway.state.sample_ms == board.period_ms == 500)
+        assert (scene.keeper.openings, scene.keeper.gateway.state.counters.losses) == (1, 0)
+
+
+async def test_a_command_gives_up_its_turn_and_the_next_one_has_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = asyncio.Queue[AnswerPayload]()
+    command = Message("t", b'{"command": "sample", "period_ms": 250}')
+    async with kept(tmp_path) as scene, asyncio.timeout(30):
+        await configure(scene, replace(scene.settings, commands=True))
+        commander = Commander(lambda: scene.mcus.keepers)
+        async with scene.keeper.board():
+            with monkeypatch.context() as patch:
+                patch.setattr(mcu_commands, "TURN_S", 0.05)
+                commander.take("porch", command, answers.put_nowait)
+                answer = await answers.get()
+            assert (answer.code, answer.detail.split(" for ")[0]) == ("no_answer", "something else had it in turn")
+            commander.take("porch", command, answers.put_nowait)
+        assert (await answers.get()).code == "ok"
+        assert (scene.mcu.board.period_ms, scene.keeper.openings) == (250, 1)
+        await commander.close()
+
+
+async def test_a_restart_waits_for_who_has_not_said_yet_how_often_it_started(tmp_path: Path) -> None:
+    async with kept(tmp_path) as scene:
+        scene.mcu.vanish()
+        await until(lambda: not scene.keeper.present)
+        scene.mcu.faults.deaf = 2  # to who asks first who it is, and to who asks next
+        scene.mcu.plug_in()
+        await until(lambda: scene.keeper.openings == 2)
+        async with scene.keeper.board() as board:
+            assert not scene.keeper.present
+            await scene.keeper.restart(board)
+            assert scene.keeper.info and scene.keeper.info.boots == scene.mcu.board.resets == 1
+
+
+class Loading(MetaPathFinder):
+    """Lets who imports ``name`` wait until ``go`` is set."""
+
+    def __init__(self, name: str) -> None:
+        self.begun = False
+        self.went: bool | None = None
+        self.go = threading.Event()
+        self._name = name
+
+    def find_spec(self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None) -> None:
+        """Finds nothing, which others then do."""
+        if fullname == self._name:
+            self.begun = True
+            self.went = self.go.wait(10)
+
+
+async def test_the_first_board_of_a_reload_is_loaded_while_all_else_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def put(occurrence: Occurrence) -> None:
+        """Nobody looks."""
+
+    settled: list[None] = []
+    mcus = Mcus({}, put, Publishing(None), lambda: settled.append(None))
+    loading = Loading(mcu_keeper.__name__)
+    monkeypatch.setattr(edged.daemon, "mcu_keeper", mcu_keeper)  # to be as before in the end
+    monkeypatch.delitem(sys.modules, mcu_keeper.__name__)
+    monkeypatch.setattr(sys, "meta_path", [loading, *sys.meta_path])
+    async with FakeMcu(path=tmp_path / "port"), running(mcus.run()):
+        await until(lambda: bool(settled))
+        mcus.replace({"porch": McuSettings(port=str(tmp_path / "port"))})
+        await until(lambda: loading.begun)
+        loading.go.set()
+        await until(lambda: "porch" in mcus.keepers and mcus.keepers["porch"].present)
+        assert loading.went, "nothing else went on meanwhile"
 
 
 @pytest.mark.parametrize("away_s", [None, 0.2])

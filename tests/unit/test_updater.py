@@ -202,6 +202,22 @@ async def test_revoked_in_its_trial_and_afterwards(scene: Scene) -> None:
         assert scene.told.says("queued", "not_in_rollout", 4), "it is not to have what comes instead"
 
 
+async def test_what_failed_is_abandoned_when_what_is_signed_instead_has_to_wait(scene: Scene) -> None:
+    scene.bench.refuses = {("swap", "b"): UpdateFailed("mcu_away", "some keep it")}
+    async with scene.running():
+        await scene.confirmed(A1)
+        scene.ways.publish(B2)
+        await scene.time.run_until(lambda: scene.told.says("failed", "mcu_away"))
+        scene.bench.abandoned.clear()
+        scene.ways.publish(B2)  # and so it is looked at in its pause
+        await scene.time.run_for(60)
+        assert scene.bench.abandoned == [], "it comes again"
+        scene.ways.publish(("c", signed_target("c", 3, rollout=Rollout(percent=0))))
+        await scene.time.run_until(lambda: scene.told.says("queued", "not_in_rollout", 3))
+        await scene.time.settle()
+        assert scene.bench.abandoned == [PATH]
+
+
 async def test_an_old_blob_signed_again_needs_no_trial_where_it_serves(scene: Scene) -> None:
     async with scene.running():
         await scene.confirmed(A1)
@@ -348,6 +364,20 @@ async def test_a_person_hears_that_it_was_reverted_and_that_edged_stops(scene: S
         await scene.time.run_until(lambda: scene.serves == "other")
     with pytest.raises(UpdateFailed, match="stopping"):
         await installing
+
+
+async def test_what_does_not_leave_everywhere_is_not_said_to_be_reverted(scene: Scene) -> None:
+    async with scene.running():
+        await scene.confirmed(A1, B2)
+        scene.bench.stays = "porch: it does not go back"
+        scene.ways.publish(("b", signed_target("b", 2, revoked=(B2[1].sha256,))))
+        await scene.time.run_until(lambda: scene.serves == "a")
+        await scene.time.run_for(600)
+        assert scene.told.says("failed", "not_gone_back", 2)
+        assert scene.slot.serves == scene.slot.current and scene.slot.serves.sequence == 1, "it is given up all the same"
+        with pytest.raises(UpdateFailed, match="porch"):
+            await scene.updater.go_back(PATH)
+        assert scene.told.says("failed", "not_gone_back", 1)
 
 
 async def test_a_person_goes_back(scene: Scene) -> None:
