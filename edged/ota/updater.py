@@ -161,7 +161,10 @@ class Updater:
             self._kit.say(as_signed(path, serves), "rejected", "unknown_id", "the channel has nothing of this name")
             await self._kit.bench.abandon(path)
             return None
-        await self._heed_revoked(signed)
+        try:
+            await self._heed_revoked(signed)
+        except UpdateFailed as error:  # what serves cannot be left now
+            return self._fail(as_signed(path, self._kit.inventory.slot(path).current), error)
         await self._kit.note(path, Follow(trusted.numbering, signed.target.sequence))
         if not await self._is_wanted(signed):
             await self._kit.bench.abandon(path)
@@ -170,6 +173,10 @@ class Updater:
             if not self._pauses.is_of(signed):  # what failed before it is not signed any more
                 await self._kit.bench.abandon(path)
             return wait_s or None
+        return await self._attempt(signed)
+
+    async def _attempt(self, signed: SignedTarget) -> float | None:
+        """Have it serve, and be judged; in how many seconds to try again, ``None`` if that is decided."""
         self._kit.say(signed, "queued")
 
         async def fetch(progress: Progress) -> Path:
@@ -181,7 +188,8 @@ class Updater:
         except UpdateRefused as error:
             await self._reject(signed, error)
         except UpdateFailed as error:
-            return self._fail(attempt, error)
+            # What goes away because of a trial would come back at once, for the next.
+            return self._fail(signed, error, may_hurry=error.code == "mcu_away" and not attempt.serving)
         return None
 
     async def _heed_revoked(self, signed: SignedTarget) -> None:
@@ -267,10 +275,7 @@ class Updater:
         self._kit.say(signed, "rejected", error.code, error.message)
         await self._kit.tidy()
 
-    def _fail(self, attempt: Attempt, error: UpdateFailed) -> float:
-        signed = attempt.signed
-        # What goes away because of a trial would come back at once, for the next.
-        may_hurry = error.code == "mcu_away" and not attempt.serving
+    def _fail(self, signed: SignedTarget, error: UpdateFailed, *, may_hurry: bool = False) -> float:
         delay_s = self._pauses.begin(signed, self._kit.clock().monotonic_ns, may_hurry=may_hurry)
         log.warning("%s %s: failed: %s; again in %.0f s", signed.path, signed.target.version, error, delay_s)
         self._kit.say(signed, "failed", error.code, error.message)

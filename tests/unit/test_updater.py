@@ -202,6 +202,21 @@ async def test_revoked_in_its_trial_and_afterwards(scene: Scene) -> None:
         assert scene.told.says("queued", "not_in_rollout", 4), "it is not to have what comes instead"
 
 
+async def test_what_is_revoked_and_cannot_be_left_now_is_left_later(scene: Scene) -> None:
+    async with scene.running():
+        await scene.confirmed(A1, B2)
+        scene.bench.refuses = {("go_back", "a"): UpdateFailed("interrupted", "no vision process lives for long")}
+        scene.ways.publish(("c", signed_target("c", 3, revoked=(B2[1].sha256,), rollout=Rollout(percent=0))))
+        await scene.time.run_until(lambda: scene.bench.done.count(("go_back", "a")) == 3)
+        assert scene.told.says("failed", "interrupted", 2)
+        assert scene.slot.current is not None
+        assert scene.slot.current.sha256 == B2[1].sha256, "what serves, whatever else is to"
+        scene.bench.refuses.clear()
+        await scene.time.run_until(lambda: scene.serves == "a")
+        await scene.time.run_until(lambda: scene.told.says("queued", "not_in_rollout", 3))
+        assert any((it.state, it.code, it.sequence) == ("reverted", "revoked", 2) for it in scene.told.statuses)
+
+
 async def test_what_failed_is_abandoned_when_what_is_signed_instead_has_to_wait(scene: Scene) -> None:
     scene.bench.refuses = {("swap", "b"): UpdateFailed("mcu_away", "some keep it")}
     async with scene.running():
