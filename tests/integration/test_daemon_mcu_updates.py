@@ -159,7 +159,7 @@ def test_pulled_out_in_the_middle_it_is_tried_again(tmp_path: Path, broker: Mosq
             heard.wait_for(state="lost")
             board.do(board.board.reset)  # without power it forgets the trial
             board.do(board.mcu.plug_in)
-            watcher.wait_for("failed", "mcu_away", pushed)
+            subscriber.wait_until(lambda: f"{pushed} failed mcu_away" in watcher.states(), "nobody missed the board")
             watcher.wait_for("confirmed", sequence=pushed)
             assert board.model() == "2.0.0 confirmed"
 

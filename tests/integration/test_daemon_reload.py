@@ -226,6 +226,8 @@ def test_broker_changes_and_nothing_is_lost(config: Config, brokers: list[Mosqui
         assert config.reload() == "models.other removed, cameras.door removed, mqtt changed"
         old.wait_until(lambda: old.messages[-1][1] == b"offline", "leave of the first broker")
         new.wait_until(lambda: len(new.events("object")) > 6, "events at the second broker")
+        wanted = {f"edged/v1/home/pi/{it}" for it in ("availability", "camera/gate", "model/ssd")}
+        new.wait_until(lambda: dict(new.messages).keys() >= wanted, "states at the second broker")
         states = {topic.removeprefix("edged/v1/home/pi/"): payload for topic, payload in new.messages}
         assert states["availability"] == b"online"
         assert json.loads(states["camera/gate"])["state"] == "online"

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from broker import running, until
+from broker import DEADLINE_S, running, until
 
 from edged.core.errors import BoardSilent, UpdateFailed, UpdateRefused
 from edged.core.event import Occurrence
@@ -119,7 +119,7 @@ async def set_up(directory: Path, away_s: float | None = None, back_s: float = B
 
 
 async def verdict_on(bench: McuBench) -> Verdict:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(DEADLINE_S):
         while not (verdict := bench.trial(PATH)):
             await asyncio.sleep(0.01)
     assert isinstance(verdict, Verdict)

@@ -9,11 +9,12 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 import pytest
-from support import wait_until
+from support import children_running, wait_until
 
 from edged.core.errors import ProcessNotStarted
 from edged.infer.bundle import identify, load_bundle
@@ -47,6 +48,15 @@ def children(pid: int) -> list[int]:
         return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     except OSError:
         return []
+
+
+def open_files(pid: int) -> dict[int, str]:
+    """By their numbers; other than those that are closed meanwhile."""
+    found = {}
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):
+            found[int(link.name)] = str(link.readlink())
+    return found
 
 
 def fault(verdict: Verdict) -> str:
@@ -167,12 +177,13 @@ async def test_the_probe_is_given_no_secrets_and_no_files(monkeypatch: pytest.Mo
             status = Path(f"/proc/{child}/status")
             await asyncio.to_thread(wait_until, lambda: "Seccomp:\t2" in status.read_text(), "shut in")
             assert b"hunter2" not in Path(f"/proc/{server}/environ").read_bytes()
-            held = {link.name: str(link.readlink()) for link in Path(f"/proc/{child}/fd").iterdir()}
+            # It reads the model once it is shut in, which may be now.
+            await asyncio.to_thread(wait_until, lambda: str(path) not in open_files(child).values(), "the model stays open")
+            held = {number: target.partition(":")[0] for number, target in open_files(child).items()}
             trying.cancel()
-    kinds = {number: target.partition(":")[0] for number, target in held.items() if target != str(path)}
-    assert kinds.pop("0") == "/dev/null"
-    assert (kinds.pop("1"), kinds.pop("2")) == ("pipe", "pipe")
-    assert list(kinds.values()) == ["socket"]
+    assert held.pop(0) == "/dev/null"
+    assert (held.pop(1), held.pop(2)) == ("pipe", "pipe")
+    assert list(held.values()) == ["socket"]
     wait_until(lambda: not Path(f"/proc/{child}").exists(), "the model's process to go with the probe")
 
 
@@ -180,7 +191,7 @@ async def test_a_probe_process_that_is_killed_is_said(prober: Prober, tmp_path: 
     path = tmp_path / "m.tflite"
     path.write_bytes(hostile.hanging())
     trying = asyncio.create_task(prober.probe(request(path)))
-    (server,) = [child for child in children(os.getpid()) if b"edged.infer.probe" in Path(f"/proc/{child}/cmdline").read_bytes()]
+    (server,) = children_running(os.getpid(), "edged.infer.probe")
     os.kill(server, 9)
     with pytest.raises(ProcessNotStarted, match="SIGKILL"):
         await trying

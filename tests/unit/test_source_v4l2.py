@@ -112,7 +112,7 @@ def test_closing_ends_a_wait_for_the_next_wanted_frame(node: Path) -> None:
     while driver.grabs < 10 and reader.is_alive():
         pass
     camera.close()
-    reader.join(timeout=30)
+    reader.join(timeout=60)
     assert not reader.is_alive()
     assert driver.released
 
