@@ -69,8 +69,10 @@ class Publisher:
         )
 
 
-def write_config(directory: Path, port: int, ota: str, colours: Sequence[tuple[int, int, int]] = PICTURES) -> Path:
-    """A model that follows, and a camera that uses it, which sees ``colours``."""
+def write_config(
+    directory: Path, port: int, ota: str, colours: Sequence[tuple[int, int, int]] = PICTURES, window_s: float = WINDOW_S
+) -> Path:
+    """A model that follows, and a camera that uses it, which sees ``colours``; ``window_s`` is what the test has time in."""
     bundle, pictures = write_candidate(directory / "factory", sound()), directory / "pictures"
     pictures.mkdir()
     for number, colour in enumerate(colours):
@@ -93,7 +95,7 @@ def write_config(directory: Path, port: int, ota: str, colours: Sequence[tuple[i
         host = "127.0.0.1"
         port = {port}
         [ota]
-        health_window_s = {WINDOW_S}
+        health_window_s = {window_s}
         {ota}
     """)
     return config
