@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import time
+import weakref
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -17,7 +18,9 @@ from typing import Self
 from edged.core.errors import BrokerUnreachable
 
 BINARY_DIRECTORIES = "/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin"
-READY_S = 10.0
+READY_S = 60.0
+"""How long a start may take on a busy machine; no measure of speed."""
+
 POLL_S = 0.01
 
 
@@ -50,7 +53,8 @@ class Mosquitto:
         options: str = "",
     ) -> None:
         self.host = "127.0.0.1"
-        self.port = _free_port()
+        self._reserved = ReservedPort()
+        self.port = self._reserved.number
         self._directory = directory
         self._log = directory / "mosquitto.log"
         self._process: subprocess.Popen[bytes] | None = None
@@ -73,6 +77,7 @@ class Mosquitto:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.stop()
+        self._reserved.release()
 
     def start(self) -> None:
         """Start it, on the same port as before; returns when it takes connections. Raises BrokerUnreachable with its log."""
@@ -136,9 +141,20 @@ class Mosquitto:
         return path
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
+class ReservedPort:
+    """A TCP port of the loopback interface that nobody else is given, though whoever is told of it may listen there.
+
+    A socket is bound to it that never listens: Linux then gives ``number`` to no other socket that asks for any port, be it to
+    listen or to connect, while a server that names it (with SO_REUSEADDR, as servers do) gets it, again and again. So it stays ours
+    also while its server is down. Kept until ``release``, or until it is forgotten.
+    """
+
+    def __init__(self) -> None:
+        with socket.socket() as holder:
+            holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            holder.bind(("127.0.0.1", 0))
+            self.number = int(holder.getsockname()[1])
+            self.release = weakref.finalize(self, os.close, holder.detach())
 
 
 def _find(program: str) -> str:

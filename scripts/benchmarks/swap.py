@@ -127,9 +127,9 @@ class Vision:
             raise SystemExit(f"refused: {report.problems}")
 
     def shadow(self, candidate: VisionSettings, results: int) -> ipc.Agreement:
-        """Show every frame of the next so many results to the other model as well."""
-        (name, model), seconds = next(iter(candidate.models.items())), results / FPS
-        order = ipc.Shadow(name, model, candidate.identities[name], share=1.0, frames=10**9, seconds=seconds + 1)
+        """Show every frame of the next so many results to the other model as well; it goes on until it is told to stop."""
+        name, model = next(iter(candidate.models.items()))
+        order = ipc.Shadow(name, model, candidate.identities[name], share=1.0, frames=10**9, seconds=600)
         self.channel.send(datagrams.encode(order))
         while not (isinstance(report := self.next(), ipc.Agreement) and report.digest):
             pass  # it is loaded

@@ -14,7 +14,7 @@ from edged.tooling.mcu_sign import FirmwareLabel, ModelLabel, sign_firmware, sig
 CUT_STATUS = 86
 """With which it ends when its power is cut."""
 
-END_S = 30.0
+END_S = 60.0
 """How long it may take to end on a busy machine."""
 
 

@@ -38,6 +38,9 @@ ORDER_S = 0.08
 START_S = 0.8
 """A start with both verifications and a self-test, likewise."""
 
+SEEN_S = 30.0
+"""Within this the last change is seen, unless two of them passed for one, as they may on a busy machine."""
+
 BALLAST_BYTES = 140_000
 """What firmware is filled up to, so that its upload erases three sectors."""
 
@@ -178,7 +181,8 @@ class Cut:
             await rig.board.confirm()
             self._confirmed = True
             await rig.restart()
-            await self._silence(rig)
+            await asyncio.wait([watching], timeout=SEEN_S)
+            rig.qemu.cut_power()
         finally:
             watching.cancel()
 

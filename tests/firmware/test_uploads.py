@@ -30,7 +30,7 @@ from edged.testing.mcu_image import Key, make_image
 from edged.testing.mcu_program import McuProgram
 from edged.testing.noisy import Fault, NoisyLine, no_more
 
-QUICK = Patience(answer_s=0.3, attempts=8)
+QUICK = Patience(answer_s=0.3, attempts=40)
 FAULTS: st.SearchStrategy[Fault] = st.sampled_from(["pass"] * 20 + ["drop", "flip", "repeat", "truncate"])
 PROGRAM = os.urandom(40_000)
 

@@ -22,7 +22,7 @@ from edged.store.settings import StoreSettings
 from edged.store.store import Store
 
 FAST = Timing(retry_min_s=0.01, retry_max_s=0.1, refused_min_s=0.01, refused_max_s=0.1)
-DEADLINE_S = 30.0
+DEADLINE_S = 60.0
 """For what must happen; reached only by a failing test."""
 
 CONNECT, PUBLISH, PUBACK, SUBSCRIBE, SUBACK, PINGREQ, DISCONNECT = 1, 3, 4, 8, 9, 12, 14
@@ -65,6 +65,13 @@ async def until(condition: Callable[[], bool]) -> None:
     """Wait for something that only shows when it is looked at."""
     async with asyncio.timeout(DEADLINE_S):
         while not condition():
+            await asyncio.sleep(0.005)
+
+
+async def until_queued(store: Store, count: int) -> None:
+    """Wait until so many events are owed to the broker; what it took is noted some at a time."""
+    async with asyncio.timeout(DEADLINE_S):
+        while (await store.counts()).queued != count:
             await asyncio.sleep(0.005)
 
 
@@ -207,19 +214,19 @@ class Gate:
             task.cancel()
         await asyncio.gather(*self._passing, return_exceptions=True)
 
+    async def deserted(self) -> None:
+        """Wait until nobody is connected through it: ``down_bytes`` are all that they got."""
+        await until(lambda: not self._passing)
+
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if (task := asyncio.current_task()) is not None:
             self._passing.add(task)
             task.add_done_callback(self._passing.discard)
-        if not self.open:
-            writer.close()
-            return
-        try:
-            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target)
-        except ConnectionRefusedError:
-            writer.close()
-            return
-        await asyncio.gather(self._copy(reader, far_writer), self._copy(far_reader, writer, down=True))
+        with contextlib.closing(writer), contextlib.suppress(ConnectionRefusedError):
+            if self.open:
+                far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target)
+                with contextlib.closing(far_writer):
+                    await asyncio.gather(self._copy(reader, far_writer), self._copy(far_reader, writer, down=True))
 
     async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, down: bool = False) -> None:
         try:

@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from broker import running, until
+from broker import DEADLINE_S, running, until
 
 from edged.core.event import Occurrence
 from edged.daemon.given_up import GivenUp
@@ -102,7 +102,7 @@ async def set_up(directory: Path, away_s: float | None = None, back_s: float = B
 
 
 async def verdict_on(bench: McuBench) -> Verdict:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(DEADLINE_S):
         while not (verdict := bench.trial(PATH)):
             await asyncio.sleep(0.01)
     assert isinstance(verdict, Verdict)

@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -76,13 +76,7 @@ class Daemon:
     @property
     def vision_pid(self) -> int | None:
         """Of its vision process, if there is one now; it has other children while it tries a model."""
-        try:
-            for child in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split():
-                if b"\0edged.vision\0" in Path(f"/proc/{child}/cmdline").read_bytes():
-                    return int(child)
-        except OSError:
-            pass
-        return None
+        return next(iter(children_running(self.pid, "edged.vision")), None)
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the main process."""
@@ -103,8 +97,9 @@ class Daemon:
         self.wait()
 
     def abandon(self) -> None:
-        """Kill it if it still runs."""
-        if self._process.poll() is None:
+        """Kill it if it still runs; what we had from it is closed."""
+        assert self._process.stdout is not None
+        if not self._process.stdout.closed:
             self.kill()
 
     def stop(self) -> int:
@@ -174,6 +169,7 @@ class Subscriber:
         """Hang up."""
         self._client.disconnect()
         self._client.loop_stop()
+        del self._client  # with it go the sockets by which its threads wake each other, and not when the ring is collected
 
 
 @contextmanager
@@ -216,10 +212,19 @@ def stored_ids(state: Path) -> set[str]:
         return {f"pi/{epoch}/{seq}" for (seq,) in db.execute("SELECT seq FROM event")}
 
 
-def free_port() -> int:
-    """A TCP port of loopback that nobody has just now."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
+def children_running(parent: int, module: str) -> list[int]:
+    """The children of a process that run ``python -m module``.
+
+    Found among all processes: what the kernel lists as a process's children misses some while others of them end.
+    """
+    found = []
+    for process in Path("/proc").iterdir():
+        with suppress(OSError):  # it has ended meanwhile, or is no process
+            if f"\0{module}\0".encode() in (process / "cmdline").read_bytes():
+                after_name = (process / "stat").read_text().rpartition(")")[2].split()
+                if int(after_name[1]) == parent:
+                    found.append(int(process.name))
+    return found
 
 
 def wait_until(condition: Callable[[], bool], what: str) -> None:

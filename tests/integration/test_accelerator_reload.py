@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from accelerated import BACK, FELL, Bench, benched, changes, count, model_state, wait_for_changes
-from support import Daemon, running, subscribed, wait_until
+from support import Daemon, children_running, running, subscribed, wait_until
 
 
 @pytest.fixture
@@ -33,10 +33,7 @@ def another(bench: Bench, delegate: str = "auto") -> str:
 
 def trial_of(daemon: Daemon) -> int | None:
     """The process in which an accelerator is tried now."""
-    for child in Path(f"/proc/{daemon.pid}/task/{daemon.pid}/children").read_text().split():
-        if b"\0edged.infer.trial\0" in Path(f"/proc/{child}/cmdline").read_bytes():
-            return int(child)
-    return None
+    return next(iter(children_running(daemon.pid, "edged.infer.trial")), None)
 
 
 def test_a_model_that_comes_to_a_dead_accelerator_serves_on_the_cpu_and_goes_back_with_the_others(bench: Bench) -> None:

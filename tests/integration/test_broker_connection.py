@@ -35,7 +35,7 @@ async def test_a_broker_of_3_1_1_gets_3_1_1_and_is_remembered(tmp_path: Path, an
     old = StandIn(answer=lambda level: answer_to_5 if level == 5 else ACCEPTED_3)
     async with old, open_store(tmp_path) as store:
         await store.append([lost(1)])
-        publisher = publisher_for(old, store, HURRIED)
+        publisher = publisher_for(old, store, dataclasses.replace(FAST, connect_s=1.0))
         async with running(publisher.run()):
             await publisher.drained()
             assert publisher.stats.version == "3.1.1"

@@ -11,7 +11,7 @@ from pathlib import Path
 import aiomqtt
 import jsonschema
 import pytest
-from broker import FAST, Gate, Listener, StandIn, clock, lost, open_store, running, settings_for, until
+from broker import DEADLINE_S, FAST, Gate, Listener, StandIn, clock, lost, open_store, running, settings_for, until
 
 from edged.mqtt.payload import json_schema
 from edged.mqtt.publisher import Publisher
@@ -247,7 +247,7 @@ async def retained(port: int, wanted: dict[str, str | None]) -> dict[str, object
     while True:
         found: dict[str, object] = {}
         try:
-            async with asyncio.timeout(10), aiomqtt.Client("127.0.0.1", port) as client:
+            async with asyncio.timeout(DEADLINE_S), aiomqtt.Client("127.0.0.1", port) as client:
                 for topic in wanted:
                     await client.subscribe(topic)
                 async for message in client.messages:

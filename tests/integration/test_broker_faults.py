@@ -9,9 +9,23 @@ from collections.abc import Collection
 from pathlib import Path
 
 import pytest
-from broker import CONNECT, DEADLINE_S, FAST, Listener, StandIn, clock, lost, open_store, running, settings_for, until
+from broker import (
+    CONNECT,
+    DEADLINE_S,
+    FAST,
+    Listener,
+    StandIn,
+    clock,
+    lost,
+    open_store,
+    running,
+    settings_for,
+    until,
+    until_queued,
+)
 
 from edged.core.event import Event
+from edged.mqtt.limits import WINDOW
 from edged.mqtt.publisher import Publisher
 from edged.mqtt.timing import Timing
 from edged.store.store import Store
@@ -92,7 +106,13 @@ async def test_a_broker_that_hangs_is_left_and_gets_everything_when_it_goes_on(t
                 mosquitto.thaw()
                 await publisher.drained()
             await until(lambda: len(set(listener.seqs())) == 100)
-        assert len(listener.seqs()) <= 100 + 20
+        check_repeats(listener, publisher)
+
+
+def check_repeats(listener: Listener, publisher: Publisher) -> None:
+    """Only what was on its way when a connection ended comes twice, and that is no more than a window."""
+    seqs = listener.seqs()
+    assert len(seqs) <= len(set(seqs)) + WINDOW * (publisher.stats.connections - 1)
 
 
 async def test_a_broker_that_hangs_while_nothing_happens_is_noticed_by_its_silence(tmp_path: Path) -> None:
@@ -116,7 +136,7 @@ async def test_an_acl_that_forgot_a_topic_holds_up_nothing_else(tmp_path: Path, 
                 await until(lambda: len(listener.seqs()) == 20)
                 await until(lambda: publisher.stats.refused >= 20)
                 assert "refuses event 2: Not authorized" in caplog.text
-                assert (await store.counts()).queued == 20
+                await until_queued(store, 20)
                 mosquitto.allow("topic readwrite #\n")
                 await publisher.drained()
                 await until(lambda: len(listener.seqs()) == 40)
@@ -194,7 +214,7 @@ async def test_another_client_of_the_same_name_loses_nothing(tmp_path: Path, cap
                 await publisher.drained()
                 await until(lambda: len(set(listener.seqs())) == 150)
     assert "another client may use the client_id 'edged-home-pi'" in caplog.text  # this broker hangs up without a word
-    assert len(listener.seqs()) <= 150 + 3 * 20
+    check_repeats(listener, publisher)
 
 
 async def _take_over(mosquitto: Mosquitto, publisher: Publisher) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import aiomqtt
 import msgspec
 import pytest
-from broker import running, until
+from broker import DEADLINE_S, running, until
 from paho.mqtt import publish
 
 from edged.cli import tail
@@ -110,7 +110,7 @@ async def test_an_outage_is_sat_out(tmp_path: Path, capsys: pytest.CaptureFixtur
         endpoint = read_endpoint(MqttSettings(host=broker.host, port=broker.port), "", "", b"")
         async with running(listen()):
             for news in (b"one", b"two"):
-                async with asyncio.timeout(30):
+                async with asyncio.timeout(DEADLINE_S):
                     async with aiomqtt.Client(broker.host, broker.port) as client:
                         await client.publish("news/today", news, qos=1, retain=True)
                     await until(lambda news=news: news in heard)

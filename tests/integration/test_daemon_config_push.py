@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from support import Subscriber, running, subscribed
-from updating import GREEN, ID, Publisher, Watcher, write_config
+from updating import GREEN, ID, WINDOW_S, Publisher, Watcher, write_config
 
 from edged.testing.broker import Mosquitto
 
@@ -34,9 +34,9 @@ def publisher(broker: Mosquitto, tmp_path: Path) -> Publisher:
     return Publisher(tmp_path, broker.port)
 
 
-def configured(tmp_path: Path, broker: Mosquitto, publisher: Publisher) -> Path:
+def configured(tmp_path: Path, broker: Mosquitto, publisher: Publisher, window_s: float = WINDOW_S) -> Path:
     ota = f'root = "{publisher.root}"\nfollow_config = "{ID}"'
-    config = write_config(tmp_path, broker.port, ota, COLOURS)
+    config = write_config(tmp_path, broker.port, ota, COLOURS, window_s)
     config.write_text(config.read_text().replace(f'follow = "{ID}"', ""))
     return config
 
@@ -122,7 +122,7 @@ def test_what_is_wrong_is_rejected_or_gone_back_from(tmp_path: Path, broker: Mos
 
 
 def test_killed_in_its_trial_the_next_start_has_the_file_alone(tmp_path: Path, broker: Mosquitto, publisher: Publisher) -> None:
-    config = configured(tmp_path, broker, publisher)
+    config = configured(tmp_path, broker, publisher, window_s=60)
     with subscribed(broker.port) as subscriber:
         watcher = Watcher(subscriber, "config")
         with running(config) as daemon:
@@ -131,6 +131,7 @@ def test_killed_in_its_trial_the_next_start_has_the_file_alone(tmp_path: Path, b
             watcher.wait_for("trial")
             daemon.wait_for("is laid over")
             daemon.kill()
+        config.write_text(config.read_text().replace("health_window_s = 60", f"health_window_s = {WINDOW_S}"))
         with running(config) as daemon:
             watcher.wait_for("confirmed", sequence=1)
             assert [state for state in watcher.states() if "interrupted" in state] == ["1 reverted interrupted"]

@@ -14,10 +14,10 @@ from typing import Any
 import jsonschema
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-from support import PATIENCE_S, Daemon, Subscriber, free_port, running, subscribed, wait_until
+from support import PATIENCE_S, Daemon, Subscriber, running, subscribed, wait_until
 
 from edged.mqtt.payload import json_schema
-from edged.testing.broker import Mosquitto
+from edged.testing.broker import Mosquitto, ReservedPort
 
 
 @pytest.fixture
@@ -32,7 +32,8 @@ class Asked:
     """A daemon's configuration with the port that it can be asked at."""
 
     def __init__(self, directory: Path, test_data: Path, broker: Mosquitto, more: str = "") -> None:
-        self.port = free_port()
+        self._reserved = ReservedPort()
+        self.port = self._reserved.number
         self.config = directory / "edged.toml"
         self.config.write_text(f"""
             [device]
@@ -93,8 +94,9 @@ def test_no_counter_goes_back_when_the_vision_process_dies(test_data: Path, tmp_
     with subscribed(broker.port) as subscriber, running(asked.config) as daemon:
         daemon.wait_for("ready")
         wait_until(lambda: asked.value("edged_camera_frames_inferred_total", camera="door") > 20, "frames")
+        ages = "edged_camera_frame_age_seconds_count"  # of those that have come all the way
+        wait_until(lambda: asked.value(ages, camera="door", stage="reported") > 20, "their ages")
         before = asked.samples()
-        assert before["edged_camera_frame_age_seconds_count", (("camera", "door"), ("stage", "reported"))][1] > 20
         assert before["edged_process_cpu_seconds_total", (("process", "vision"),)][1] > 0
         for life in (1, 2):
             kill_vision(daemon)

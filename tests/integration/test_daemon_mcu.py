@@ -132,15 +132,15 @@ def test_a_reload_opens_what_changed_and_leaves_the_others(tmp_path: Path, broke
             write_config(tmp_path, broker.port, one(one_port) + one(other_port, 'board = "mps2-an385"', "yard"))
             daemon.signal(signal.SIGHUP)
             daemon.wait_for("mcus.yard changed")
-            wait_until(lambda: heard.state("yard").get("state") == "lost", "another board is used")
-            assert "expected mps2-an385" in heard.state("yard")["reason"]
+            wait_until(lambda: "expected mps2-an385" in heard.state("yard").get("reason", ""), "another board is used")
+            assert heard.state("yard")["state"] == "lost"
             second.infers(PERSON)
             first.infers(PERSON)
             heard.wait_for_labels("person")
             assert heard.state()["counters"]["losses"] == 0
             write_config(tmp_path, broker.port, one(one_port))
             daemon.signal(signal.SIGHUP)
-            subscriber.wait_until(lambda: subscriber.messages[-1] == ("edged/v1/home/pi/mcu/yard", b""), "its state stays")
+            subscriber.wait_until(lambda: dict(subscriber.messages)["edged/v1/home/pi/mcu/yard"] == b"", "its state stays")
 
 
 def test_a_camera_may_come_later(tmp_path: Path, broker: Mosquitto) -> None:

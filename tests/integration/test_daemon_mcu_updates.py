@@ -59,9 +59,9 @@ def images(broker: Mosquitto, tmp_path: Path) -> Images:
     return Images(tmp_path, broker.port)
 
 
-def config_for(directory: Path, broker: Mosquitto, images: Images, *ports: Path) -> Path:
+def config_for(directory: Path, broker: Mosquitto, images: Images, *ports: Path, window_s: float = 5) -> Path:
     mcus = "".join(one(port, FOLLOW, f"mcu{number}" if number else "porch") for number, port in enumerate(ports))
-    ota = f'[ota]\nhealth_window_s = 5\nroot = "{images.publisher.root}"'
+    ota = f'[ota]\nhealth_window_s = {window_s}\nroot = "{images.publisher.root}"'
     return write_config(directory, broker.port, mcus, ota)
 
 
@@ -122,7 +122,7 @@ def test_one_that_starts_anew_by_itself_during_its_trial(tmp_path: Path, broker:
     with subscribed(broker.port) as subscriber, attached(port) as board:
         heard, watcher = Heard(subscriber), Watcher(subscriber, "mcu-firmware")
         before = board.firmware()
-        with running(config_for(tmp_path, broker, images, port)):
+        with running(config_for(tmp_path, broker, images, port, window_s=60)):
             heard.wait_for(state="online")
             bad = images.push("mcu-firmware")
             heard.wait_for(firmware_state="trial", self_test="passed")
@@ -166,7 +166,7 @@ def test_pulled_out_in_the_middle_it_is_tried_again(tmp_path: Path, broker: Mosq
             heard.wait_for(state="lost")
             board.do(board.board.reset)  # without power it forgets the trial
             board.do(board.mcu.plug_in)
-            watcher.wait_for("failed", "mcu_away", pushed)
+            subscriber.wait_until(lambda: f"{pushed} failed mcu_away" in watcher.states(), "nobody missed the board")
             watcher.wait_for("confirmed", sequence=pushed)
             assert board.model() == "2.0.0 confirmed"
 

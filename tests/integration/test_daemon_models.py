@@ -9,7 +9,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from support import Daemon, running, wait_until
+from support import Daemon, children_running, running, wait_until
 
 from edged.infer.bundle import load_bundle
 from edged.infer.encryption import Key
@@ -66,10 +66,11 @@ def test_a_model_that_is_refused_ends_the_daemon_before_vision_sees_it(tmp_path:
 def test_a_probe_does_not_hold_up_the_word_to_stop(tmp_path: Path) -> None:
     with running(write_config(tmp_path, {"bad": write_bundle(tmp_path / "bad", hostile.hanging())})) as daemon:
         daemon.wait_for("trying model bad")
-        prober = daemon.vision_pid or 0
+        wait_until(lambda: children_running(daemon.pid, "edged.infer.probe") != [], "a probe")
+        (prober,) = children_running(daemon.pid, "edged.infer.probe")
         assert daemon.stop() == 0
         assert not any("vision" in line for line in daemon.log)
-        wait_until(lambda: not Path(f"/proc/{prober}").exists() or prober == 0, "the probe to be gone")
+        wait_until(lambda: not Path(f"/proc/{prober}").exists(), "the probe to be gone")
 
 
 def test_a_model_replaced_while_it_serves_is_tried_before_it_is_loaded(test_data: Path, tmp_path: Path) -> None:

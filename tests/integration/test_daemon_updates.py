@@ -66,7 +66,7 @@ def test_pushed_swapped_confirmed_and_what_is_worse_gone_back_from(tmp_path: Pat
 
 
 def test_a_trial_that_hangs_or_is_killed_is_gone_back_from(tmp_path: Path, broker: Mosquitto, publisher: Publisher) -> None:
-    config = write_config(tmp_path, broker.port, f'root = "{publisher.root}"')
+    config = write_config(tmp_path, broker.port, f'root = "{publisher.root}"', window_s=60)
     with subscribed(broker.port) as subscriber, running(config) as daemon:
         watcher = Watcher(subscriber)
         watcher.flows()

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import os
 import subprocess
 import sys
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from support import PATIENCE_S, wait_until
-from test_probe import children
+from test_probe import children, open_files
 
 from edged.cli.main import main
 from edged.core.errors import SecretUnreadable
@@ -85,14 +85,6 @@ async def test_without_its_key_or_with_another_it_is_refused(sealed: Path, key_f
         assert text not in other.refusal.message
 
 
-def open_files(pid: int) -> set[str]:
-    found = set()
-    for link in Path(f"/proc/{pid}/fd").iterdir():
-        with suppress(FileNotFoundError):  # closed meanwhile
-            found.add(str(link.readlink()))
-    return found
-
-
 async def test_the_key_is_in_no_command_line_environment_or_descriptor(tmp_path: Path, key_file: Path) -> None:
     clear = tmp_path / "clear"
     clear.mkdir()
@@ -110,7 +102,8 @@ async def test_the_key_is_in_no_command_line_environment_or_descriptor(tmp_path:
         for name in ("cmdline", "environ"):
             assert KEY.encode() not in Path(f"/proc/{pid}/{name}").read_bytes()
         # The child reads the file once it is shut in, which may be now.
-        await asyncio.to_thread(wait_until, lambda pid=pid: str(key_file) not in open_files(pid), "the key's file stays open")  # type: ignore[misc]
+        closed = functools.partial(lambda pid: str(key_file) not in open_files(pid).values(), pid)
+        await asyncio.to_thread(wait_until, closed, "the key's file stays open")
     trying.cancel()
     with pytest.raises(asyncio.CancelledError):
         await trying

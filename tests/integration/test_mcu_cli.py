@@ -169,7 +169,6 @@ def test_every_reason_to_send_nothing(ask: Run, mcu: FakeMcu, tmp_path: Path) ->
 def test_an_upload_that_breaks_off_says_how_to_go_on(
     ask: Run, mcu: FakeMcu, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(upload, "PIECE", Patience(0.05, 2))
     image = model(mcu.board, tmp_path / "m.bin", build(make_tflite() + os.urandom(100_000)))
     handle, taken = mcu.board.handle, []
 
@@ -177,12 +176,13 @@ def test_an_upload_that_breaks_off_says_how_to_go_on(
         taken.append(message)
         return None if len(taken) > 10 else handle(message)
 
-    monkeypatch.setattr(FakeBoard, "handle", lambda self, message: break_off(message))
-    status, _, complaint = ask("model", image)
+    with monkeypatch.context() as patience:
+        patience.setattr(upload, "PIECE", Patience(0.5, 4))
+        patience.setattr(FakeBoard, "handle", lambda self, message: break_off(message))
+        status, _, complaint = ask("model", image)
     assert status == 1
     assert "interrupted" in complaint
     assert "same command again" in complaint
-    monkeypatch.setattr(FakeBoard, "handle", lambda self, message: handle(message))
     status, text, _ = ask("model", image)
     assert status == 0
     assert "were there from before" in text

@@ -211,9 +211,10 @@ UPLOAD, RESET, STATE = (1, 1), (0, 5), (1, 0)
 
 
 @pytest.fixture
-def interrupt(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+def interrupt(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
     """Has a Ctrl-C come when a board is first told to do something; it does not do it."""
     main_thread = threading.get_ident()
+    heeded = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell that starts tests in the background has it ignored
 
     def interrupt(when: tuple[int, int], *, on_trial: bool = False) -> None:
         handle = FakeBoard.handle
@@ -228,7 +229,8 @@ def interrupt(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
         monkeypatch.setattr(FakeBoard, "handle", interrupted)
 
-    return interrupt
+    yield interrupt
+    signal.signal(signal.SIGINT, heeded)
 
 
 @pytest.mark.parametrize(("when", "on_trial"), [(UPLOAD, False), (RESET, False), (STATE, True)])

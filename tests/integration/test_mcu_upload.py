@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from boards import with_images
+from broker import DEADLINE_S
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -25,7 +26,7 @@ from edged.testing.mcu_board import FakeBoard
 from edged.testing.mcu_image import Key, make_image, read_image
 from edged.testing.noisy import Fault, NoisyLine, no_more
 
-QUICK = Patience(answer_s=0.05, attempts=8)
+QUICK = Patience(answer_s=0.05, attempts=40)
 PAYLOAD = bytes(range(256)) * 40
 FAULTS: st.SearchStrategy[Fault] = st.sampled_from(["pass"] * 12 + ["drop", "flip", "repeat", "truncate"])
 
@@ -215,7 +216,7 @@ async def test_a_port_that_stays_away_after_a_reset(mcu: FakeMcu) -> None:
             await try_out(board, brought, 0.3, gone.append)
         assert (lost.value.fault, gone) == ("absent", [mcu.path])
         mcu.plug_in()
-        await link.reopen(5.0)
+        await link.reopen(DEADLINE_S)
         reports = link.reports()
         assert (await board.info()).model.state == "trial"
         assert isinstance(await anext(reports), Hello)

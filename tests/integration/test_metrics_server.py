@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from broker import until
 from support import PATIENCE_S, wait_until
 
 from edged.core.errors import AddressUnusable
@@ -93,7 +94,7 @@ async def test_clients_that_say_nothing_hold_no_one_up_for_long_and_leave_nothin
             writer.close()
             with contextlib.suppress(ConnectionError):
                 await writer.wait_closed()
-    assert len(list(Path("/proc/self/fd").iterdir())) <= fds + 1
+    await until(lambda: len(list(Path("/proc/self/fd").iterdir())) <= fds + 1)
 
 
 async def _as_they_end(readers: list[asyncio.StreamReader]) -> AsyncIterator[asyncio.StreamReader]:

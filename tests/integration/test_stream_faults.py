@@ -51,6 +51,7 @@ class Story:
     def __init__(self, daemon: Daemon, events: Path) -> None:
         self._daemon, self._events = daemon, events
         daemon.wait_for("camera door: rtsp://")
+        daemon.wait_for("ready")  # with all the threads that it takes to infer
         wait_until(lambda: daemon.vision_pid is not None, "a vision process")
         self.vision = daemon.vision_pid
         self.held = self._held()

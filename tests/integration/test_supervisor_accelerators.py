@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from accelerated import write_bundle
 from listening import Listener
-from support import wait_until
+from support import children_running, wait_until
 
 from edged.daemon.admission import Admission
 from edged.daemon.health import Health
@@ -72,8 +72,7 @@ def bench(tmp_path: Path, test_data: Path, build_library: Callable[[str, str], P
 
 def trials() -> list[int]:
     """The processes in which an accelerator is tried now."""
-    children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
-    return [int(child) for child in children if b"\0edged.infer.trial\0" in Path(f"/proc/{child}/cmdline").read_bytes()]
+    return children_running(os.getpid(), "edged.infer.trial")
 
 
 async def test_what_works_again_is_gone_back_to_by_a_process_that_begins_in_good_order(bench: Bench) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from edged.mqtt.timing import Timing
 from edged.testing.broker import BrokerTls, Mosquitto
 
 PATIENT = Timing(connect_s=30.0, acknowledge_s=30.0)
-IMPATIENT = Timing(connect_s=1.0, acknowledge_s=1.0)
+UNHEARD, UNACKNOWLEDGED = replace(PATIENT, connect_s=1.0), replace(PATIENT, acknowledge_s=1.0)
 
 
 async def asked(port: int, timing: Timing = PATIENT, **more: Any) -> Finding:
@@ -56,7 +57,7 @@ async def test_a_machine_that_swallows_what_is_sent() -> Finding:
         for client in waiting:
             client.setblocking(False)
             client.connect_ex(server.getsockname())
-        found = await asked(server.getsockname()[1], IMPATIENT)
+        found = await asked(server.getsockname()[1], UNHEARD)
         for client in waiting:
             client.close()
     return found
@@ -156,4 +157,4 @@ async def test_a_user_who_may_only_read(tmp_path: Path) -> Finding:
 @produces("broker-lost")
 async def test_a_broker_that_acknowledges_nothing() -> Finding:
     async with StandIn(verdict=lambda topic: None) as server:
-        return await asked(server.port, IMPATIENT)
+        return await asked(server.port, UNACKNOWLEDGED)

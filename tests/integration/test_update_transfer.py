@@ -89,6 +89,7 @@ async def test_what_is_there_is_not_fetched_again(tmp_path: Path) -> None:
 
             async with carrier_on(gate.port) as carrier, running(download_beside(carrier, tmp_path, progress)):
                 await enough.wait()
+            await gate.deserted()
             before = gate.down_bytes
             async with carrier_on(gate.port) as carrier:
                 path = await fetch_blob(carrier, signed_for(SMALL), tmp_path)

@@ -14,6 +14,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from support import PATIENCE_S
 
 from edged.core.errors import CameraLost, ConfigInvalid, SourceUnusable
 from edged.core.event import ObjectAppeared, ObjectLeft
@@ -68,7 +69,7 @@ def reports_of(
         vision = Vision(whole or settings(test_data, cameras), Reporter(theirs), open_script)
         listener.start()
         assert vision.run(theirs) == 0
-        listener.join(10)
+        listener.join(PATIENCE_S)
     return reports
 
 
@@ -227,7 +228,7 @@ def test_hung_driver_does_not_cut_off_the_other_camera(test_data: Path, cat: Del
         reports: list[ipc.Report] = []
         while not any(isinstance(report, ipc.CameraEnded) for report in reports):
             reports.append(datagrams.decode_report(ours.recv(datagrams.MAX_MESSAGE_BYTES)))
-        thread.join(30)  # with the good camera gone, the hung one is beyond hope
+        thread.join(PATIENCE_S)  # with the good camera gone, the hung one is beyond hope
         assert not thread.is_alive()
         never.set()
     (left,) = [report for report in reports if isinstance(report, ObjectLeft)]
@@ -282,7 +283,7 @@ def test_orders_from_main_stop_the_process_in_good_order(test_data: Path, cat: D
         reports.append(datagrams.decode_report(ours.recv(datagrams.MAX_MESSAGE_BYTES)))
         if isinstance(reports[-1], ObjectAppeared):
             ours.send(datagrams.encode(ipc.Stop()))
-    thread.join(10)
+    thread.join(PATIENCE_S)
     (left,) = [report for report in reports if isinstance(report, ObjectLeft)]
     assert left.reason == "stopped"
     ours.close()
@@ -301,4 +302,4 @@ def test_process_leaves_when_the_main_process_is_gone(test_data: Path) -> None:
     while not isinstance(datagrams.decode_report(ours.recv(datagrams.MAX_MESSAGE_BYTES)), ipc.Live):
         pass
     ours.close()
-    assert child.wait(10) == 0
+    assert child.wait(PATIENCE_S) == 0

@@ -5,14 +5,13 @@ from __future__ import annotations
 import dataclasses
 import gc
 import shutil
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import cv2
 import pytest
-from vision import Process, serving
+from vision import Process, check_frames, check_no_thread, serving
 
 from edged.core.errors import SourceUnusable
 from edged.core.event import ObjectAppeared, ObjectLeft
@@ -68,8 +67,7 @@ def settings(model: Path, run: str, /, tracking: dict[str, float] | None = None,
 
 def check_undisturbed(process: Process, camera: str) -> None:
     """Every frame of the camera was inferred in order by one line, and what appeared stayed until the end."""
-    seqs = [live.seq for live in process.of(ipc.Live, camera)]
-    assert seqs == list(range(seqs[0], seqs[0] + len(seqs)))
+    check_frames(process, camera)
     assert len(process.of(ipc.CameraUp, camera)) == 1
     (appeared,) = process.of(ObjectAppeared, camera)
     assert [left.object_id for left in process.of(ObjectLeft, camera)] == [appeared.object_id]
@@ -99,7 +97,7 @@ def test_cameras_come_and_go_while_another_goes_on(model: Path, cat: Deliver) ->
     assert (ids["door"], ids["yard"]) == ("door-a-1", "yard-b-1")
     assert scripts["door"].opened == scripts["gate"].opened == 1
     ours = {"prepare", *(f"capture-{name}" for name in scripts)}
-    assert not [thread for thread in threading.enumerate() if thread.name in ours]
+    check_no_thread(ours.__contains__)
 
 
 def test_source_that_changes_is_closed_before_it_is_opened_again(model: Path, cat: Deliver) -> None:
@@ -135,8 +133,7 @@ def test_what_is_done_with_frames_changes_without_a_gap_in_them(model: Path, cat
         process.until(ipc.Stats)
         (stats,) = process.until(ipc.Stats).cameras
         assert stats.captured - stats.inferred - stats.dropped in range(4)  # the counters went on
-    seqs = [live.seq for live in process.of(ipc.Live, "door")]
-    assert seqs == list(range(len(seqs)))
+    check_frames(process, "door")
     assert [left.reason for left in process.of(ObjectLeft, "door")] == ["stopped", "stopped"]
     assert scripts["door"].opened == 1
 
@@ -245,7 +242,7 @@ def test_stop_right_after_an_exchange_leaves_no_camera_running(model: Path, cat:
     with serving(settings(model, "a", door=camera()), {"door": endless(cat), "gate": endless(cat)}) as process:
         process.until(ipc.Live)
         process.reconfigure(settings(model, "b", gate=camera()))
-    assert [thread.name for thread in threading.enumerate() if thread.name.startswith("capture-")] == []
+    check_no_thread(lambda name: name.startswith("capture-"))
 
 
 def test_stop_while_models_are_loaded_is_obeyed(model: Path, test_data: Path, cat: Deliver) -> None:

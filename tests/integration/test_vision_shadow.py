@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from vision import Process, check_frames, serving
+from vision import Process, check_frames, check_no_thread, serving
 
 from edged.core.event import ObjectAppeared
 from edged.infer.bundle import identify
@@ -58,7 +57,7 @@ def ended(process: Process) -> ipc.Agreement:
 
 def check_undisturbed(process: Process) -> None:
     check_frames(process, "door")
-    assert not [thread for thread in threading.enumerate() if thread.name == "shadow"]
+    check_no_thread("shadow".__eq__)
 
 
 @pytest.mark.parametrize(("labels", "agrees"), [(("light",), True), (("shadow", "light"), True), (("lamp",), False)])

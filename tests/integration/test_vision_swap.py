@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support import PATIENCE_S
 from vision import check_frames, serving
 
 from edged.core.event import ObjectAppeared, ObjectLeft
@@ -216,7 +217,7 @@ def test_an_order_that_was_given_up_takes_no_model_away_any_more(
     refused = threading.Event()
 
     def free() -> int:
-        refused.wait(10)
+        refused.wait(PATIENCE_S)
         return 90 * MB
 
     scripts = {name: Script([LIGHT] * ENDLESS) for name in ("door", "gate")}

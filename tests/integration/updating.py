@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -69,8 +69,10 @@ class Publisher:
         )
 
 
-def write_config(directory: Path, port: int, ota: str, colours: Sequence[tuple[int, int, int]] = PICTURES) -> Path:
-    """A model that follows, and a camera that uses it, which sees ``colours``."""
+def write_config(
+    directory: Path, port: int, ota: str, colours: Sequence[tuple[int, int, int]] = PICTURES, window_s: float = WINDOW_S
+) -> Path:
+    """A model that follows, and a camera that uses it, which sees ``colours``; ``window_s`` is what the test has time in."""
     bundle, pictures = write_candidate(directory / "factory", sound()), directory / "pictures"
     pictures.mkdir()
     for number, colour in enumerate(colours):
@@ -93,7 +95,7 @@ def write_config(directory: Path, port: int, ota: str, colours: Sequence[tuple[i
         host = "127.0.0.1"
         port = {port}
         [ota]
-        health_window_s = {WINDOW_S}
+        health_window_s = {window_s}
         {ota}
     """)
     return config
@@ -108,23 +110,29 @@ class Watcher:
 
     def status(self) -> dict[str, Any]:
         """The newest retained state of the thing."""
-        for topic, payload in reversed(self._subscriber.messages):
+        return next(self._told(), {})
+
+    def _told(self, since: int = 0) -> Iterator[dict[str, Any]]:
+        """The retained states, the newest first, without those among the first ``since`` messages."""
+        for topic, payload in reversed(self._subscriber.messages[since:]):
             if topic.endswith("/ota/status") and payload:
-                return next((it for it in json.loads(payload)["updates"] if it["target_kind"] == self._kind), {})
-        return {}
+                yield next((it for it in json.loads(payload)["updates"] if it["target_kind"] == self._kind), {})
 
     def wait_for(self, state: str, code: str = "ok", sequence: int | None = None) -> dict[str, Any]:
-        """Until the thing stands so."""
+        """Until the thing stands so, and how that was told; it may stand otherwise again by the time that we look."""
+        since = len(self._subscriber.messages)
 
-        def there() -> bool:
-            status = self.status()
-            return (status.get("state"), status.get("code")) == (state, code) and sequence in {None, status.get("sequence")}
+        def found() -> dict[str, Any]:
+            for it in (self.status(), *self._told(since)):
+                if (it.get("state"), it.get("code")) == (state, code) and sequence in {None, it["sequence"]}:
+                    return it
+            return {}
 
         try:
-            self._subscriber.wait_until(there, f"never {state} {code} {sequence}")
+            self._subscriber.wait_until(lambda: found() != {}, f"never {state} {code} {sequence}")
         except AssertionError as error:
             raise AssertionError(f"{error}; {self.status()}; {self.states()}") from None
-        return self.status()
+        return found()
 
     def states(self) -> list[str]:
         """The events of updates, in order."""

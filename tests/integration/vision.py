@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
+from support import PATIENCE_S, wait_until
+
 from edged.infer.probe.machine import free_bytes
 from edged.sources.base import FrameSource
 from edged.sources.settings import SourceSettings
@@ -35,7 +37,7 @@ def reports_of(settings: VisionSettings, open_source: OpenSource) -> list[ipc.Re
         vision = Vision(settings, Reporter(theirs), open_source)
         listener.start()
         assert vision.run(theirs) == 0
-        listener.join(30)
+        listener.join(PATIENCE_S)
     return reports
 
 
@@ -46,7 +48,7 @@ class Process:
         self, first: VisionSettings, open_source: Callable[..., FrameSource], free_bytes: Callable[[], int] = free_bytes
     ) -> None:
         self._ours, self._theirs = datagrams.pair()
-        self._ours.settimeout(60)
+        self._ours.settimeout(PATIENCE_S)
         self.note = Note()
         self.vision = Vision(first, Reporter(self._theirs), open_source, self.note, free_bytes=free_bytes)
         self._thread = threading.Thread(target=self.vision.run, args=(self._theirs,), daemon=True)
@@ -79,7 +81,7 @@ class Process:
 
     def finish(self) -> None:
         self.until(ipc.Finished)
-        self._thread.join(30)
+        self._thread.join(PATIENCE_S)
         assert not self._thread.is_alive()
         self._ours.close()
         self._theirs.close()
@@ -95,6 +97,11 @@ def serving(first: VisionSettings, scripts: dict[str, Script], free_bytes: Calla
         yield process
     finally:
         process.stop()
+
+
+def check_no_thread(named: Callable[[str], bool]) -> None:
+    """A thread that was told to end may take a moment for it."""
+    wait_until(lambda: not [thread for thread in threading.enumerate() if named(thread.name)], "a thread is left behind")
 
 
 def check_frames(process: Process, camera: str) -> None:

@@ -53,7 +53,7 @@ async def test_a_fault_of_ours_is_answered_and_logged(caplog: pytest.LogCaptureF
     keeper, answers = FakeKeeper(ValueError("labels.txt: No such file")), asyncio.Queue[AnswerPayload]()
     keeper.go.set()
     commander_of(keeper).take("porch", Message("t", b'{"command": "info", "id": "7"}'), answers.put_nowait)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         answer = await answers.get()
     assert (answer.id, answer.command, answer.code, answer.detail) == ("7", "info", "failed", "a fault of edged: ValueError")
     assert "ValueError: labels.txt: No such file" in caplog.text
@@ -68,7 +68,7 @@ async def test_what_was_begun_is_not_cut_by_the_deadline_of_its_turn(monkeypatch
         await asyncio.sleep(0)
     assert answers.empty(), "its deadline is over, and it is under way"
     keeper.go.set()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         assert (await answers.get()).detail == "it says nothing"
 
 
@@ -78,7 +78,7 @@ async def test_only_what_takes_no_time_is_done_during_an_update() -> None:
     commander, codes = commander_of(keeper), []
     for command in (b'"run", "values": [1]', b'"selftest"', b'"reset"', b'"info"'):
         commander.take("porch", Message("t", b'{"command": ' + command + b"}"), answers.put_nowait)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             codes.append((await answers.get()).code)
     assert codes == ["busy", "busy", "busy", "no_answer"]
 

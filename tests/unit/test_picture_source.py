@@ -137,9 +137,9 @@ def test_closing_ends_a_read_that_hangs_in_the_source() -> None:
     answers: list[object] = []
     reader = threading.Thread(target=lambda: answers.append(source.read()))
     reader.start()
-    assert script.stalled.wait(timeout=30)
+    assert script.stalled.wait(timeout=60)
     source.close()
-    reader.join(timeout=30)
+    reader.join(timeout=60)
     assert answers == [None]
 
 
@@ -151,10 +151,10 @@ def test_what_is_left_out_is_heard_while_the_read_goes_on() -> None:
     first_ns = source.heard_ns
     reader = threading.Thread(target=source.read)
     reader.start()
-    assert script.stalled.wait(timeout=30)
+    assert script.stalled.wait(timeout=60)
     assert 0 < first_ns < source.heard_ns
     source.close()
-    reader.join(timeout=30)
+    reader.join(timeout=60)
 
 
 def test_a_loss_comes_through() -> None:

@@ -161,9 +161,9 @@ def test_a_capture_thread_mends_a_silent_camera(connect) -> None:
         if (frame := capture.mailbox.take()) is not None:
             seqs.append(frame.seq)
         else:
-            bell.wait(30)
+            bell.wait(60)
     capture.stop()
-    capture.join(30)
+    capture.join(60)
     assert seqs == [0, 1, 2, 3]
     assert [type(notice) for notice in capture.notices][:3] == [Up, Down, Up]
     assert not sensor.busy

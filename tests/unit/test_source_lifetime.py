@@ -24,7 +24,7 @@ class Driver(FrameSource):
 
     def _next(self) -> Frame | None:
         self.reading.set()
-        assert self.wake.wait(timeout=30)
+        assert self.wake.wait(timeout=60)
         self.reading.clear()
         if self.fault is not None:
             raise self.fault
@@ -38,11 +38,11 @@ def test_close_does_not_wait_for_a_wedged_read_and_the_reader_releases() -> None
     source = Driver()
     reader = threading.Thread(target=source.read)
     reader.start()
-    assert source.reading.wait(timeout=30)
+    assert source.reading.wait(timeout=60)
     source.close()  # returns although the read hangs
     assert source.released_while_reading == []
     source.wake.set()
-    reader.join(timeout=30)
+    reader.join(timeout=60)
     assert source.released_while_reading == [False]
 
 
@@ -58,10 +58,10 @@ def test_a_read_that_fails_after_close_releases_too() -> None:
 
     reader = threading.Thread(target=read)
     reader.start()
-    assert source.reading.wait(timeout=30)
+    assert source.reading.wait(timeout=60)
     source.close()
     source.wake.set()
-    reader.join(timeout=30)
+    reader.join(timeout=60)
     assert outcome == ["reset"]
     assert source.released_while_reading == [False]
 

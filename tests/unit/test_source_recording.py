@@ -127,7 +127,7 @@ def test_close_from_another_thread_ends_a_read_that_waits(pictures: Path) -> Non
     reader = threading.Thread(target=lambda: answers.append(source.read()))
     reader.start()
     source.close()
-    reader.join(timeout=30)
+    reader.join(timeout=60)
     assert answers == [None]
 
 

@@ -34,10 +34,10 @@ def test_stall_hangs_until_closed_by_another_thread() -> None:
     answers: list[object] = []
     reader = threading.Thread(target=lambda: answers.append(source.read()))
     reader.start()
-    assert script.stalled.wait(timeout=30)
+    assert script.stalled.wait(timeout=60)
     assert not answers
     source.close()
-    reader.join(timeout=30)
+    reader.join(timeout=60)
     assert answers == [None]
     assert script.open("door", ANY).read() is not None
 

@@ -12,11 +12,12 @@ import pytest
 
 from edged.core.cv import cv2
 from edged.core.errors import CameraLost
+from edged.sources import v4l2
 from edged.sources.base import FIRST_WAITS
 from edged.sources.picture_settings import PictureSettings
 from edged.sources.settings import V4l2Settings
 from edged.sources.thinning import Thinning
-from edged.sources.v4l2 import MAX_UNDECODABLE, NODE_GOES_S, SILENT_S, V4l2Source, capture_time_ns, device_path
+from edged.sources.v4l2 import MAX_UNDECODABLE, SILENT_S, V4l2Source, capture_time_ns, device_path
 from edged.sources.viewed import ViewedSource
 
 NOW_NS = 10**15
@@ -112,7 +113,7 @@ def test_closing_ends_a_wait_for_the_next_wanted_frame(node: Path) -> None:
     while driver.grabs < 10 and reader.is_alive():
         pass
     camera.close()
-    reader.join(timeout=30)
+    reader.join(timeout=60)
     assert not reader.is_alive()
     assert driver.released
 
@@ -136,13 +137,14 @@ def test_a_camera_that_is_slow_to_begin_is_waited_for_but_only_then(node: Path) 
     with source(driver, node) as camera:
         assert camera.read() is not None
         assert driver.waits == 2
-        with pytest.raises(CameraLost, match=r"no frame in 1\.\d s"):
+        with pytest.raises(CameraLost, match=r"no frame in \d+\.\d s"):
             camera.read()
+        assert driver.waits == 3
 
 
 def test_a_camera_that_never_begins_is_lost(node: Path) -> None:
     driver = Sleepy(["silent"] * (FIRST_WAITS + 1))
-    with source(driver, node) as camera, pytest.raises(CameraLost, match=r"no frame in 4\.\d s"):
+    with source(driver, node) as camera, pytest.raises(CameraLost, match=r"no frame in \d+\.\d s"):
         camera.read()
     assert driver.waits == FIRST_WAITS
 
@@ -172,12 +174,15 @@ def test_loss_says_where_and_what_to_look_at(node: Path, reads: list[str]) -> No
     assert driver.released
 
 
-@pytest.mark.parametrize("after_s", [0, NODE_GOES_S / 10])
-def test_unplugged_camera_is_told_from_a_broken_one(node: Path, after_s: float) -> None:
+@pytest.mark.parametrize("late", [False, True])
+def test_unplugged_camera_is_told_from_a_broken_one(node: Path, late: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(v4l2, "NODE_GOES_S", 20.0)  # for a thread that waits for a processor
     camera = source(Driver(["error"]), node)
-    threading.Timer(after_s, node.unlink).start()
+    unplugging = threading.Timer(0.05 * late, node.unlink)
+    unplugging.start()
     with pytest.raises(CameraLost, match="is gone"):
         camera.read()
+    unplugging.join()
 
 
 def test_capture_time_is_the_drivers_if_it_is_on_our_clock() -> None:

@@ -294,7 +294,7 @@ async def test_a_failing_writer_is_seen_by_everyone(path: Path) -> None:
         assert [type(result) for result in results] == [StoreFailed] * 3
         with pytest.raises(StoreFailed, match="outbox"):
             await store.pending(0, 1)
-        await asyncio.wait_for(store.wait_for_outbox(), 10)
+        await asyncio.wait_for(store.wait_for_outbox(), 60)
     assert committed(path, "SELECT clean FROM ledger") == [(0,)]
 
 
@@ -309,8 +309,8 @@ async def test_age_is_looked_after_while_nothing_happens(path: Path) -> None:
     loop = asyncio.get_running_loop()
     writer = Writer(path, BOUNDS, lambda _: loop.call_soon_threadsafe(swept.set), lambda: None, idle_s=0.01)
     await writer.start()
-    await asyncio.wait_for(swept.wait(), 10)
-    await writer.stop(10)
+    await asyncio.wait_for(swept.wait(), 60)
+    await writer.stop(60)
 
 
 async def test_a_thread_that_hangs_does_not_hold_up_the_end(path: Path) -> None:

@@ -21,7 +21,7 @@ from edged.daemon.systemd import JournalHandler, Notifier, journal_is_stderr
 def listener(tmp_path: Path) -> Iterator[socket.socket]:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         listener.bind(str(tmp_path / "socket"))
-        listener.settimeout(5)
+        listener.settimeout(60)
         yield listener
 
 
@@ -93,7 +93,7 @@ def test_changes_of_state_reach_a_manager_that_was_busy_and_the_rest_does_not_pi
 def test_abstract_address() -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         listener.bind(f"\0edged-test-{os.getpid()}")
-        listener.settimeout(5)
+        listener.settimeout(60)
         notifier = Notifier({"NOTIFY_SOCKET": f"@edged-test-{os.getpid()}"})
         notifier.watchdog()
         assert listener.recv(100) == b"WATCHDOG=1"

@@ -39,7 +39,7 @@ def test_recording_waits_and_loses_nothing() -> None:
     giver.start()
     taken: list[int] = []
     while len(taken) < 200:
-        bell.wait(5)
+        bell.wait(60)
         if (got := mailbox.take()) is not None:
             taken.append(got.seq)
     giver.join()
@@ -53,7 +53,7 @@ def test_closing_lets_a_waiting_giver_go() -> None:
     giver = threading.Thread(target=mailbox.put, args=(frame(1),))
     giver.start()
     mailbox.close()
-    giver.join(5)
+    giver.join(60)
     assert not giver.is_alive()
     assert mailbox.take() is None
 

@@ -9,6 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from edged.testing.broker import ReservedPort
+
 PYTHON = "/usr/bin/python3"
 SERVER = Path(__file__).with_name("rtsp_server.py")
 
@@ -23,7 +25,8 @@ class RtspCamera:
         self._command = [*wrapper, PYTHON, str(SERVER), "--address", address, *options]
         self._address = address
         self._process: subprocess.Popen[str]
-        self.port = 0
+        self._reserved = ReservedPort()  # nobody has it while the camera is dead
+        self.port = self._reserved.number
 
     @property
     def host(self) -> str:
@@ -38,7 +41,7 @@ class RtspCamera:
         command = [*self._command, "--port", str(self.port)]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout
-        self.port = int(self._process.stdout.readline())
+        assert int(self._process.stdout.readline()) == self.port
 
     def order(self, order: str) -> None:
         """One of those that ``rtsp_server.py`` takes."""
@@ -64,5 +67,7 @@ class RtspCamera:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if self._process.poll() is None:
+        assert self._process.stdout
+        if not self._process.stdout.closed:
             self.kill()
+        self._reserved.release()

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Self
 
 from cameras.rtsp import RtspCamera
-from support import Daemon, Subscriber, free_port, running, subscribed
+from support import Daemon, Subscriber, running, subscribed
 
 from edged.core.cv import cv2
-from edged.testing.broker import Mosquitto
+from edged.testing.broker import Mosquitto, ReservedPort
 from soak.process import look
 from soak.reading import ask
 from soak.record import Ledger, Record, Rest
@@ -59,7 +59,8 @@ class Scene:
         self._stack = ExitStack()
         self._config = directory / "edged.toml"
         self._state = directory / "state"
-        self._metrics_port = free_port()
+        self._reserved = ReservedPort()
+        self._metrics_port = self._reserved.number
         self._reloads = 0
         self._sampled_s = 0.0
         self._camera: RtspCamera
@@ -152,7 +153,7 @@ class Scene:
             if pid is not None:
                 with suppress(OSError):  # it ended just now, which the log tells
                     self.record.samples.append(look(process, pid))
-        with suppress(ConnectionRefusedError):  # it does not listen yet, or no more
+        with suppress(ConnectionError):  # it does not listen yet, or no more
             self.record.readings.append(ask(self._metrics_port))
 
     def _all_seen(self, mark: int) -> bool:
