@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from boards import plugged_in, with_images
 from esp_rom import EspRom
+from hypothesis import given
+from hypothesis import strategies as st
 from stm32_rom import FLASH, Stm32Rom
 
 from edged.cli.main import main
@@ -191,12 +193,31 @@ def test_a_uf2_file_is_copied_to_the_drive_of_its_chip(drive: Path, picture: Cal
         (uf2(RP2040)[:-1], "no whole UF2"),
         (b"", "no whole UF2"),
         (uf2(RP2040)[:512] + bytes(512), "block 1 is damaged"),
+        (uf2(RP2040)[:1024], "2 of its 4 blocks are not there"),
+        (uf2(RP2040)[512:], "1 of its 4 blocks are not there"),
+        (uf2(RP2040) + uf2(RP2040)[512:1024], "block 1 comes twice"),
+        (uf2(RP2040)[:1536] + uf2(RP2040)[:512], "1 of its 4 blocks are not there"),
+        (uf2(RP2040) + uf2(RP2040, blocks=5)[-512:], "there are 4 or 5 of them"),
     ],
 )
 def test_a_uf2_file_that_does_not_fit(drive: Path, picture: Callable[[bytes], Path], data: bytes, reason: str) -> None:
     with pytest.raises(ImageRefused, match=reason):
         Uf2Drive(drive).check(picture(data))
     assert [it.name for it in drive.iterdir()] == ["INFO_UF2.TXT"]
+
+
+@given(st.permutations(range(4)), st.lists(st.integers(0, 3), max_size=5))
+def test_a_uf2_file_is_whole_only_with_each_block_once(order: list[int], drawn: list[int], tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Invariant: in any order, each block once is a file; anything else is refused, whatever is left out or comes twice."""
+    path, blocks = tmp_path_factory.getbasetemp() / "drawn.uf2", [uf2(RP2040)[512 * at :][:512] for at in range(4)]
+    path.write_bytes(b"".join(blocks[at] for at in order))
+    assert read_family(path) == RP2040
+    path.write_bytes(b"".join(blocks[at] for at in drawn))
+    if sorted(drawn) == [0, 1, 2, 3]:
+        assert read_family(path) == RP2040
+    else:
+        with pytest.raises(ImageRefused, match="no whole UF2 file"):
+            read_family(path)
 
 
 def test_a_tool_of_another_chip_is_not_tried() -> None:
