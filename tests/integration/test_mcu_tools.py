@@ -206,7 +206,7 @@ def test_a_uf2_file_that_does_not_fit(drive: Path, picture: Callable[[bytes], Pa
     assert [it.name for it in drive.iterdir()] == ["INFO_UF2.TXT"]
 
 
-@given(st.permutations(range(4)), st.lists(st.integers(0, 3), max_size=5))
+@given(order=st.permutations(range(4)), drawn=st.lists(st.integers(0, 3), max_size=5))
 def test_a_uf2_file_is_whole_only_with_each_block_once(order: list[int], drawn: list[int], tmp_path_factory: pytest.TempPathFactory) -> None:
     """Invariant: in any order, each block once is a file; anything else is refused, whatever is left out or comes twice."""
     path, blocks = tmp_path_factory.getbasetemp() / "drawn.uf2", [uf2(RP2040)[512 * at :][:512] for at in range(4)]
