@@ -10,14 +10,11 @@ from typing import TYPE_CHECKING
 
 from edged.cli.mcu_common import MAGIC, address, count, describe, is_tflite, read_bytes, say
 from edged.core.errors import ImageRefused
+from edged.mcu.admission import ANYWHERE
 
 if TYPE_CHECKING:
     from edged.cli.terminal import Verbs
     from edged.mcu.image import Placement
-
-ANYWHERE = {"host"}
-"""Boards whose firmware is not moved."""
-
 
 OF_MODELS = ("name", "no_golden", "noise", "input", "raw_pixels", "tolerance")
 
@@ -141,6 +138,8 @@ def _firmware(arguments: argparse.Namespace) -> bytes:
         placement, place = "anywhere", 0
     elif place is None:
         place = _linked_at(arguments.file, code)
+    else:
+        _check_named(arguments.file, code, place)
     label = FirmwareLabel(arguments.board, arguments.version, arguments.counter, placement, place)
     return sign_firmware(code, label, arguments.key)
 
@@ -166,6 +165,24 @@ def _linked_at(file: Path, code: bytes) -> int:
             f"{elf} is of another build than {file}", hint="Build anew, or name the address with --load-address.", fault="malformed"
         )
     return linked.address - HEADER_BYTES
+
+
+def _check_named(file: Path, code: bytes, place: int) -> None:
+    """Raises ImageRefused for an address that a person named, and the ELF file of this very build denies."""
+    from edged.mcu.elf import read_code
+    from edged.mcu.image import HEADER_BYTES
+
+    elf = file.with_suffix(".elf")
+    try:
+        linked = read_code(elf.read_bytes())
+    except (OSError, ValueError):
+        return
+    if code.startswith(linked.data) and linked.address - HEADER_BYTES != place:
+        raise ImageRefused(
+            f"--load-address: {elf} is linked for {linked.address - HEADER_BYTES:#x}, not for {place:#x}: a board would refuse it",
+            hint="Leave --load-address out.",
+            fault="malformed",
+        )
 
 
 def _model(arguments: argparse.Namespace) -> bytes:

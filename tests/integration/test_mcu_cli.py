@@ -152,10 +152,12 @@ def test_every_reason_to_send_nothing(ask: Run, mcu: FakeMcu, tmp_path: Path) ->
         ("flash", write(tmp_path / "6", b"\x7fELF" + bytes(100)), "no signed image"),
         ("flash", write(tmp_path / "7", firmware.read_bytes()[:-1]), "no signed image"),
         ("flash", tmp_path / "absent", "No such file"),
+        ("flash", write(tmp_path / "9", make_image(b"new", board.key, board="host", load_address=0x1000)), "is linked for 0x1000"),
     ]
     for verb, path, reason in cases:
         status, _, complaint = ask(verb, path)
         assert status == 1
+        assert "same command again" not in complaint
         assert reason in complaint.replace("\n", " "), complaint
     board.arena_bytes = 16
     status, _, complaint = ask("model", model(board, tmp_path / "8", counter=6))
@@ -182,7 +184,7 @@ def test_an_upload_that_breaks_off_says_how_to_go_on(
         status, _, complaint = ask("model", image)
     assert status == 1
     assert "interrupted" in complaint
-    assert "same command again" in complaint
+    assert "same command again: it goes on where it was if the board kept its power" in complaint.replace("\n", " ")
     status, text, _ = ask("model", image)
     assert status == 0
     assert "were there from before" in text
@@ -262,12 +264,14 @@ def test_keys_and_images_are_made(run: Run, tmp_path: Path) -> None:
     assert status == 0
     record = json.loads(text)
     assert (record["kind"], record["counter"], record["address"]) == ("firmware", 7, 0xA0000000)
+    assert run("sign", firmware, *common, "--board", "emcraft-sf2", "--load-address", "0xA0000000")[0] == 0
     write(tmp_path / "odd.elf", b"no program")
     write(tmp_path / "old.elf", make_elf(b"else", 0x200))
     for words, reason in (
         ((write(tmp_path / "lone.bin", b"code"), *common, "--board", "mine"), "--load-address"),
         ((write(tmp_path / "odd.bin", b"code"), *common, "--board", "mine"), "no ELF file"),
         ((write(tmp_path / "old.bin", b"code"), *common, "--board", "mine"), "of another build"),
+        ((firmware, *common, "--board", "mine", "--load-address", "0x0"), "is linked for 0xa0000000, not for 0x0"),
         ((firmware, "--key", key, "--version", "one", "--board", "host"), "a version is like"),
         ((firmware, "--key", tmp_path / "no.pem", "--version", "1.0.0", "--board", "host"), "No such file"),
         ((write(tmp_path / "x.elf", b"\x7fELF"), *common, "--board", "host"), "ELF"),
