@@ -75,7 +75,7 @@ def test_info_says_what_the_board_is(ask: Run, mcu: FakeMcu) -> None:
         "person 1.0.0 (confirmed)",
         "82,000 of 131,072",
         "int8 1x4",
-        "runs, confirmed",
+        "active, confirmed",
         mcu.board.key.hash[:8].hex(),
     ):
         assert part in text
@@ -136,6 +136,8 @@ def test_a_model_that_fails_its_self_test_is_not_kept(ask: Run, mcu: FakeMcu, tm
     status, text, _ = ask("revert")
     assert status == 0
     assert "Back to model 1.0.0" in text
+    slots = [line for line in ask("info")[1].splitlines() if line.startswith("model ") and "." in line]
+    assert ["not confirmed: failed its trial" in line for line in slots if "2.0.0" in line] == [True], slots
 
 
 def test_every_reason_to_send_nothing(ask: Run, mcu: FakeMcu, tmp_path: Path) -> None:
