@@ -95,14 +95,21 @@ def run_on_board(arguments: argparse.Namespace, work: Callable[[Board], Coroutin
 
 @contextmanager
 def progress_bar(what: str) -> Iterator[Callable[[Progress], None]]:
-    """A bar with rate and time left, on stderr while it lasts; call it with how far it is."""
+    """A bar of an upload, as ``bytes_bar``."""
+    with bytes_bar(what) as show:
+        yield lambda progress: show(progress.sent_bytes, progress.total_bytes)
+
+
+@contextmanager
+def bytes_bar(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar with rate and time left, on stderr while it lasts; call it with how many bytes are done, and how many there are."""
     from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
     from rich.progress import Progress as Bar
 
     columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-    with Bar(TextColumn("{task.description}"), *columns, console=err, transient=True, disable=not err.is_terminal) as bar:
+    with Bar(TextColumn("{task.description}", markup=False), *columns, console=err, transient=True, disable=not err.is_terminal) as bar:
         task = bar.add_task(what, total=None)
-        yield lambda progress: bar.update(task, total=progress.total_bytes, completed=progress.sent_bytes)
+        yield lambda done, total: bar.update(task, total=total, completed=done)
 
 
 @contextmanager

@@ -96,6 +96,7 @@ def test_what_cannot_be_signed(said: Say, key: Path, tmp_path: Path, monkeypatch
     assert "not linked" in said("sign", model, *common, "--load-address", "0x100")
     assert "--noise, --input: with --no-golden" in said("sign", model, *common, "--no-golden", "--noise", 1, "--input", model)
     assert "--name, --tolerance: this is a firmware" in said("sign", firmware, *common, "--name", "x", "--tolerance", 1)
+    assert "--name gives it another" in said("sign", model, *common, "--no-golden", "--name", "x" * 32)
     monkeypatch.chdir(tmp_path)
     assert "no model.toml" in said("sign", ".", *common)
 
@@ -151,7 +152,15 @@ def test_inputs_that_the_model_does_not_take(said: Say, mcu: FakeMcu, tmp_path: 
     assert "takes no picture" in said("run", picture)
     mcu.board.inputs = (Tensor((1, 2, 2, 1)),)
     assert "p.bmp is no picture" in said("run", picture)
+    assert "e.bmp is no picture" in said("run", written(tmp_path / "e.bmp", b""))
     assert mcu.board.inferences == 0
+
+
+def test_a_picture_that_is_not_there_is_said_to_be_none(mcu: FakeMcu, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """And nothing else is: what OpenCV prints goes past Python's own streams."""
+    mcu.board.inputs = (Tensor((1, 2, 2, 1)),)
+    assert main(["mcu", "run", str(tmp_path / "absent.bmp"), "--port", str(mcu.path)]) == 1
+    assert capfd.readouterr().err.replace("\n", "").endswith("absent.bmp: No such file or directory")
 
 
 def test_labels_that_are_none(said: Say, tmp_path: Path) -> None:

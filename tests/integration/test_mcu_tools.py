@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import re
 import shutil
 import struct
 import sys
@@ -15,8 +17,10 @@ from boards import plugged_in, with_images
 from esp_rom import EspRom
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 from stm32_rom import FLASH, Stm32Rom
 
+from edged.cli import mcu_common
 from edged.cli.main import main
 from edged.cli.mcu_tools import check_chip
 from edged.core.errors import ImageRefused, ToolFailed
@@ -148,7 +152,7 @@ def uf2(family: int | None, *, blocks: int = 4) -> bytes:
     for index in range(blocks):
         flags = 0x2000 if family is not None else 0
         head = struct.pack("<8I", 0x0A324655, 0x9E5D5157, flags, 0x1000_0000 + 256 * index, 256, index, blocks, family or 0)
-        data += (head + bytes([index]) * 256).ljust(508, b"\0") + struct.pack("<I", 0x0AB16F30)
+        data += (head + bytes([index & 0xFF]) * 256).ljust(508, b"\0") + struct.pack("<I", 0x0AB16F30)
     return data
 
 
@@ -181,6 +185,16 @@ def test_a_uf2_file_is_copied_to_the_drive_of_its_chip(drive: Path, picture: Cal
     assert "copied to" in asyncio.run(flasher.flash(image, shares.append))
     assert (drive / "app.uf2").read_bytes() == image.read_bytes()
     assert shares[-1] == 1.0
+
+
+def test_a_tool_that_tells_how_far_it_is_has_a_rate(
+    drive: Path, picture: Callable[[bytes], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    screen = io.StringIO()
+    monkeypatch.setattr(mcu_common, "err", Console(file=screen, force_terminal=True, width=120))
+    image = picture(uf2(RP2040, blocks=400))
+    assert main(["mcu", "flash", str(image), "--drive", str(drive)]) == 0
+    assert re.search(r"204\.8/204\.8 .*[kKMG]B/s", screen.getvalue()), screen.getvalue()
 
 
 @pytest.mark.parametrize(
