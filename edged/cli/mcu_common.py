@@ -175,6 +175,19 @@ def describe(image: Image) -> str:
     return f"{image.kind}{name} {image.version} for {image.board}, counter {image.counter}"
 
 
+def golden_vectors(image: Image) -> int:
+    """How many answers the image of a model has a board compare; said on stderr if none. Raises ImageRefused for no model's image."""
+    from edged.mcu.package import read
+
+    count = len(read(image.payload).vectors)
+    if not count:
+        err.print(
+            "[yellow]no golden vectors[/]: the self-test of a board that gets this image proves nothing but that the model loads. "
+            "`edged mcu sign` without --no-golden adds some, and `--input FILE` an answer to an input of your own."
+        )
+    return count
+
+
 def say(text: str) -> None:
     """A line for a person, as it stands."""
     out.print(text, markup=False)

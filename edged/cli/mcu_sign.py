@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edged.cli.mcu_common import MAGIC, address, count, describe, is_tflite, read_bytes, say
+from edged.cli.mcu_common import MAGIC, address, count, describe, golden_vectors, is_tflite, read_bytes, say
 from edged.core.errors import ImageRefused
 from edged.mcu.admission import ANYWHERE
 
@@ -95,10 +95,11 @@ def run_sign(arguments: argparse.Namespace) -> int:
     except OSError as error:
         raise OutputUnwritable(f"{target}: {error.strerror}", hint="Name another with --output.") from error
     image = parse(data)
+    compared = golden_vectors(image) if image.kind == "model" else None
     if arguments.json:
         fields = {name: getattr(image, name) for name in ("kind", "board", "version", "counter", "model_name", "address")}
         hashes = {"hash": image.hash.hex(), "key_hash": image.key_hash.hex()}
-        print(json.dumps({"file": str(target), "bytes": len(data), **fields, **hashes}))
+        print(json.dumps({"file": str(target), "bytes": len(data), **fields, **hashes, "golden_vectors": compared}))
     else:
         say(f"{target}: {describe(image)}, {len(data):,} bytes, hash {image.hash.hex()[:12]}.")
     return 0
