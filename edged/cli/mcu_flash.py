@@ -17,6 +17,7 @@ from edged.cli import mcu_tools
 from edged.cli.mcu_common import (
     add_port,
     describe,
+    diagnosis,
     is_tflite,
     progress_bar,
     read_bytes,
@@ -151,6 +152,18 @@ def _check_self_test(info: BoardInfo) -> None:
         raise BoardRefused("this image is on trial already, and fails its self-test", hint=hint)
 
 
+async def _with_operator(board: Board, error: BoardRefused) -> BoardRefused:
+    """The same, with the name of the operator that the board knows by its number; as it was if the board says nothing of one."""
+    try:
+        info = await board.info()
+    except (BoardRefused, BoardSilent, PortLost):
+        return error
+    if not info.diagnosis or error.hint != info.diagnosis or error.hint == diagnosis(info):
+        return error
+    hint = f"{diagnosis(info)}. Build the firmware with `--model` for this one too, or take a model without that operator."
+    return BoardRefused(error.message, hint=hint, code=error.code, group=error.group)
+
+
 class _Bringing:
     """An image on its way to be kept; knows how far it came when something ends it."""
 
@@ -183,7 +196,10 @@ class _Bringing:
         else:
             self._stage = "trying"
             with waiting(f"the board tries {self._image.kind} {self._image.version}"):
-                info = await try_out(board, brought, away=tell_away)
+                try:
+                    info = await try_out(board, brought, away=tell_away)
+                except BoardRefused as error:
+                    raise await _with_operator(board, error) from error
         if self._keep and "trial" in {info.state, info.model.state}:
             self._stage = "running"
             await board.confirm()
