@@ -107,7 +107,9 @@ def bytes_bar(what: str) -> Iterator[Callable[[int, int], None]]:
     from rich.progress import Progress as Bar
 
     columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-    with Bar(TextColumn("{task.description}", markup=False), *columns, console=err, transient=True, disable=not err.is_terminal) as bar:
+    with Bar(
+        TextColumn("{task.description}", markup=False), *columns, console=err, transient=True, disable=not err.is_terminal
+    ) as bar:
         task = bar.add_task(what, total=None)
         yield lambda done, total: bar.update(task, total=total, completed=done)
 
@@ -186,7 +188,7 @@ def describe(image: Image) -> str:
 
 
 def golden_vectors(image: Image) -> int:
-    """How many answers the image of a model has a board compare; said on stderr if none. Raises ImageRefused for no model's image."""
+    """How many answers the image of a model has a board compare; said on stderr if none. Raises ImageRefused where no model is."""
     from edged.mcu.package import read
 
     count = len(read(image.payload).vectors)

@@ -1,4 +1,4 @@
-"""``edged mcu list``: the serial ports, what may be behind them, what runs there, and who holds them; and the drives of UF2 loaders."""
+"""``edged mcu list``: the serial ports, what may be behind them and what runs there, who holds them; and drives of UF2 loaders."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ KEY_BYTES = 8
 """So much of a key's hash a board tells."""
 
 ANYWHERE = frozenset({"host"})
-"""Boards that take no code from an image. Firmware for any other says where it is linked to run; boards do not tell that address."""
+"""Boards that take no code from an image. Firmware for any other says where it is linked to run; that address no board tells."""
 
 
 def admit(image: Image, size_bytes: int, info: BoardInfo) -> ImageNumber:

@@ -40,7 +40,7 @@ _IMAGE = {
     IMG_MGMT_ERR.INVALID_IMAGE_HEADER: "the image is malformed",
     IMG_MGMT_ERR.INVALID_IMAGE_HEADER_MAGIC: "that is no image, or of a kind that it does not take",
     IMG_MGMT_ERR.INVALID_HASH: "the image arrived damaged",
-    IMG_MGMT_ERR.INVALID_FLASH_ADDRESS: "the image is linked for another address than where this board would run it, or its number is none",
+    IMG_MGMT_ERR.INVALID_FLASH_ADDRESS: "the image is linked for another address than this board runs it at",
     IMG_MGMT_ERR.CURRENT_VERSION_IS_NEWER: "that would be a downgrade",
     IMG_MGMT_ERR.INVALID_IMAGE_VECTOR_TABLE: "the image is made for another board",
     IMG_MGMT_ERR.INVALID_IMAGE_TOO_LARGE: "the image is larger than its slot",
@@ -50,7 +50,7 @@ _IMAGE = {
 }
 
 _IMAGE_HINTS = {
-    IMG_MGMT_ERR.INVALID_TLV: "Sign it with the key whose public half is in the board's loader; a file that was changed since is signed no more.",
+    IMG_MGMT_ERR.INVALID_TLV: "Sign it with the key whose public half is in the board's loader, and change nothing after that.",
     IMG_MGMT_ERR.INVALID_IMAGE_HEADER: "`edged mcu sign` makes an image that it takes.",
     IMG_MGMT_ERR.INVALID_IMAGE_HEADER_MAGIC: "`edged mcu sign` makes an image that it takes.",
     IMG_MGMT_ERR.INVALID_HASH: "Sign it anew, or try another cable.",
@@ -104,8 +104,8 @@ def refused(request: Any, group: int | None, code: int) -> BoardRefused:
     what = type(request).__name__.removesuffix("Write").removesuffix("Read")
     if group == GroupId.IMAGE_MANAGEMENT:
         named = IMG_MGMT_ERR(code) if code in list(IMG_MGMT_ERR) else IMG_MGMT_ERR.UNKNOWN
-        why, hint = _IMAGE.get(named, f"code {code} of its image group"), _IMAGE_HINTS.get(named, "")
-        return BoardRefused(f"the board refuses {what}: {why}", hint=hint, code=code, group=group)
+        told = _IMAGE.get(named, f"code {code} of its image group")
+        return BoardRefused(f"the board refuses {what}: {told}", hint=_IMAGE_HINTS.get(named, ""), code=code, group=group)
     if group == messages.GROUP:
         return BoardRefused(f"the board refuses {what}: {_OURS.get(code, f'status {code}')}", code=code, group=group)
     known = MGMT_ERR(code) if code in list(MGMT_ERR) else None

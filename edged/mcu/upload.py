@@ -71,8 +71,8 @@ async def upload(
 ) -> Progress:
     """Have the board hold ``data``, an image with this hash, in the free slot of its kind; how it went.
 
-    Raises BoardSilent, BoardRefused, PortLost; after the first and the last the same call goes on where it was, unless the board has
-    started again since: it keeps how far it was in its RAM.
+    Raises BoardRefused; BoardSilent or PortLost, after which the same call goes on where it was, unless the board has started again
+    since: how far it was is in its RAM.
     """
     load = _Load(image, data, image_hash)
     return await _Upload(board, load, report, await board.parameters()).run()

@@ -62,9 +62,7 @@ def dumb() -> Iterator[tuple[Path, int]]:
     os.close(slave)
 
 
-def test_what_runs_behind_each_port(
-    tree: Path, listed: Listed, dumb: tuple[Path, int], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_runs_behind_each_port(tree: Path, listed: Listed, dumb: tuple[Path, int], capsys: pytest.CaptureFixture[str]) -> None:
     loader = with_images(FakeBoard())
     loader.in_loader = True
     boards = [with_images(FakeBoard()), with_images(FakeBoard(ours=False)), loader]
@@ -73,12 +71,21 @@ def test_what_runs_behind_each_port(
             attach(tree, name, port)
         found = listed()
         assert main(["mcu", "list"]) == 0
-    assert (found["ttyUSB0"]["answers"], found["ttyUSB0"]["board"], found["ttyUSB0"]["model"]["name"]) == ("edged", "host", "person")
+    assert (found["ttyUSB0"]["answers"], found["ttyUSB0"]["board"], found["ttyUSB0"]["model"]["name"]) == (
+        "edged",
+        "host",
+        "person",
+    )
     assert (found["ttyUSB1"]["answers"], found["ttyUSB1"]["versions"]) == ("mcuboot", ["1.0.0", "1.0.0"])
     assert (found["ttyUSB2"]["answers"], found["ttyUSB2"]["mode"]) == ("edged", "loader")
     assert found["ttyUSB3"]["answers"] == "nothing"
     text = capsys.readouterr().out
-    for part in ("model person 1.0.0 (confirmed)", "host, its loader", "MCUboot with the firmware of others 1.0.0", "nothing answers"):
+    for part in (
+        "model person 1.0.0 (confirmed)",
+        "host, its loader",
+        "MCUboot with the firmware of others 1.0.0",
+        "nothing answers",
+    ):
         assert part in text
     assert [board.resets for board in boards] == [0, 0, 0]
 

@@ -221,7 +221,9 @@ def test_a_uf2_file_that_does_not_fit(drive: Path, picture: Callable[[bytes], Pa
 
 
 @given(order=st.permutations(range(4)), drawn=st.lists(st.integers(0, 3), max_size=5))
-def test_a_uf2_file_is_whole_only_with_each_block_once(order: list[int], drawn: list[int], tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_a_uf2_file_is_whole_only_with_each_block_once(
+    order: list[int], drawn: list[int], tmp_path_factory: pytest.TempPathFactory
+) -> None:
     """Invariant: in any order, each block once is a file; anything else is refused, whatever is left out or comes twice."""
     path, blocks = tmp_path_factory.getbasetemp() / "drawn.uf2", [uf2(RP2040)[512 * at :][:512] for at in range(4)]
     path.write_bytes(b"".join(blocks[at] for at in order))

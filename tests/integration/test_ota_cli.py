@@ -15,8 +15,8 @@ from edged.cli.main import main
 from edged.cli.passphrases import VARIABLE
 from edged.infer.bundle import load_bundle
 from edged.infer.golden import Stored, parse_golden
-from edged.ota.package import unpack
 from edged.mcu.package import GoldenVector, build
+from edged.ota.package import unpack
 from edged.testing.mcu_image import Key, make_image
 from edged.testing.tflite import make_tflite
 from edged.tooling.inspect import inspect, manifest_skeleton
