@@ -21,6 +21,7 @@ from edged.testing.candidates import write_candidate
 from edged.testing.mcu import FakeMcu
 from edged.testing.mcu_board import FakeBoard, Tensor
 from edged.testing.mcu_image import make_image
+from edged.testing.mcu_slots import Refused, Slots
 from edged.testing.network import Network
 from edged.testing.tflite import make_tflite
 
@@ -141,6 +142,29 @@ def test_a_model_that_no_slot_holds(said: Say, mcu: FakeMcu, tmp_path: Path) -> 
     image = make_image(build(make_tflite()), mcu.board.key, board="host", model="person", version=(2, 0, 0))
     assert "500" in said("model", written(tmp_path / "m.bin", image))
     assert mcu.board.model.upload is None
+
+
+@pytest.mark.parametrize(("code", "reason"), [(5, "no signature that it trusts"), (25, "linked for another address")])
+def test_an_image_that_is_refused_for_good_is_sent_once(
+    code: int, reason: str, said: Say, mcu: FakeMcu, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a board says of all of it with the last piece; the same bytes would be refused again."""
+    image = make_image(bytes(9000), mcu.board.key, board="host", version=(2, 0, 0))
+    write, begun = Slots.write, []
+
+    def judging(slots: Slots, offset: int, data: bytes, length: int | None, sha: bytes | None) -> int:
+        if offset == 0:
+            begun.append(length)
+        if offset + len(data) == len(image):
+            raise Refused(code)
+        return write(slots, offset, data, length, sha)
+
+    monkeypatch.setattr(Slots, "write", judging)
+    complaint = said("flash", written(tmp_path / "app.bin", image))
+    assert reason in complaint
+    assert complaint.rstrip().endswith("What runs is what ran before.")
+    assert "again" not in complaint
+    assert len(begun) == 1
 
 
 def test_inputs_that_the_model_does_not_take(said: Say, mcu: FakeMcu, tmp_path: Path) -> None:
