@@ -60,6 +60,9 @@ inline int32_t wrapping_add(int32_t a, int32_t b) {
   return static_cast<int32_t>(static_cast<uint32_t>(a) + static_cast<uint32_t>(b));
 }
 
+// What such a sum is made of; the product itself does not overflow.
+inline uint32_t product(int32_t a, int32_t b) { return static_cast<uint32_t>(a * b); }
+
 inline int32_t clamp(int32_t x, Range range) { return x < range.low ? range.low : (x > range.high ? range.high : x); }
 // A NaN stays one, as in the reference.
 inline float clamp(float x, FloatRange range) {
