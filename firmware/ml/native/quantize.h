@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 
 #include "ml/engine.h"
 #include "ml/native/schema.h"
@@ -27,6 +28,10 @@ struct Range {
   int32_t low;
   int32_t high;
 };
+
+// All that a type holds.
+template <typename T>
+inline constexpr Range kRangeOf = {std::numeric_limits<T>::min(), std::numeric_limits<T>::max()};
 
 struct FloatRange {
   float low;
@@ -68,6 +73,11 @@ inline int32_t clamp(int32_t x, Range range) { return x < range.low ? range.low 
 inline float clamp(float x, FloatRange range) {
   const float above = x < range.low ? range.low : x;
   return range.high < above ? range.high : above;
+}
+
+// A sum, or steps of another scale, as steps of the scale that the multiplier leads to.
+inline int32_t requantize(int32_t x, Multiplier by, int32_t zero_point, Range range) {
+  return clamp(wrapping_add(multiply(x, by), zero_point), range);
 }
 
 }  // namespace edged::ml::native

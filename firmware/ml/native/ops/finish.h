@@ -36,8 +36,7 @@ inline void finish_run(const Channels& channels, const uint32_t* sums, uint32_t 
   const Range range = channels.range;
   while (sums != end) {
     const auto biased = static_cast<int32_t>(*sums++ + static_cast<uint32_t>(*bias++));
-    const int32_t scaled = multiply(biased, {*fractions++, *shifts++});
-    *to++ = static_cast<int8_t>(clamp(wrapping_add(scaled, zero_point), range));
+    *to++ = static_cast<int8_t>(requantize(biased, {*fractions++, *shifts++}, zero_point, range));
   }
 }
 
