@@ -41,17 +41,18 @@ inline constexpr const char* kScalesApart = "the scales are too far from each ot
 struct Rescaling {
   int32_t from_zero;
   int32_t zero;
-  Multiplier by;
+  Multiplier ratio;
 };
 
 [[nodiscard]] inline bool take_rescaling(const TensorInfo& from, const TensorInfo& to, Rescaling& into) {
   into.from_zero = from.zero_point();
   into.zero = to.zero_point();
-  return take_multiplier(static_cast<double>(from.scale()) / static_cast<double>(to.scale()), into.by);
+  return take_multiplier(static_cast<double>(from.scale()) / static_cast<double>(to.scale()), into.ratio);
 }
 
-inline int32_t rescale(int32_t x, const Rescaling& by, Range range) {
-  return requantize(wrapping_add(x, -by.from_zero), by.by, by.zero, range);
+[[gnu::always_inline]] inline int32_t rescale(int32_t x, const Rescaling& how, const Range& range) {
+  const auto steps = static_cast<int32_t>(static_cast<uint32_t>(x) - static_cast<uint32_t>(how.from_zero));
+  return requantize(steps, how.ratio, how.zero, range);
 }
 
 // Element i of a constant int32 tensor.

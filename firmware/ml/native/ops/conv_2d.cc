@@ -12,7 +12,12 @@
 namespace edged::ml::native {
 namespace {
 
-constexpr ConvolutionLayout kLayout = {3, 0};
+namespace option {
+enum : uint32_t { kActivation = 3 };
+}
+
+// Weights are [output channels, height, width, channels of a group].
+constexpr ConvolutionLayout kLayout = {option::kActivation, 0};
 
 struct Shape {
   Window window;
@@ -186,7 +191,7 @@ Status prepare(Prepare& prepare) {
   Shape shape = {};
   if (const Status status = prepare_convolution(prepare, operands, kLayout, shape.window); !ok(status)) return status;
   if (const Status status = read_groups(prepare, operands, shape); !ok(status)) return status;
-  const Activation activation = fused_activation(prepare, kLayout.activation);
+  const Activation activation = fused_activation(prepare, option::kActivation);
   if (operands.are(Type::kInt8)) return prepare_int8(prepare, operands, shape, activation);
   FloatParams params = {shape, {}};
   if (const Status status = take_activation(prepare, activation, params.range); !ok(status)) return status;

@@ -13,10 +13,11 @@ namespace edged::ml::native {
 namespace {
 
 namespace option {
-enum : uint32_t { kMultiplier = 3 };
+enum : uint32_t { kMultiplier = 3, kActivation = 4 };
 }
 
-constexpr ConvolutionLayout kLayout = {4, 3};
+// Weights are [1, height, width, output channels].
+constexpr ConvolutionLayout kLayout = {option::kActivation, 3};
 
 struct Shape {
   Window window;
@@ -123,7 +124,7 @@ Status prepare(Prepare& prepare) {
   if (operands.weights.dims[0] != 1 || uint64_t{multiplier} * shape.window.channels != shape.outputs) {
     return prepare.refuse("the shapes do not fit each other", Status::kMalformed);
   }
-  const Activation activation = fused_activation(prepare, kLayout.activation);
+  const Activation activation = fused_activation(prepare, option::kActivation);
   if (operands.are(Type::kInt8)) return prepare_int8(prepare, operands, shape, activation);
   return prepare_float(prepare, operands, shape, activation);
 }

@@ -20,11 +20,15 @@ struct Params {
 // Adds each element of the input, in order, to the sum that it belongs to.
 template <typename In, typename Sum, typename Add>
 void sum_up(const Params& p, const In* from, Sum* sums, const Add& add) {
+  const uint32_t inner = p.rank - 1;  // there is a dimension, since there is an axis
+  const int32_t count = p.dims[inner];
+  const int32_t step = p.steps[inner];
   int32_t at[kMaxRank] = {};
-  int32_t to = 0;
+  int32_t start = 0;
   do {
-    sums[to] = add(sums[to], *from++);
-  } while (next_place(p.rank, p.dims, at, [&](uint32_t d, int32_t times) { to += times * p.steps[d]; }));
+    Sum* to = sums + start;
+    for (int32_t i = 0; i < count; ++i, to += step) *to = add(*to, *from++);
+  } while (next_place(inner, p.dims, at, [&](uint32_t d, int32_t times) { start += times * p.steps[d]; }));
 }
 
 template <typename T>
@@ -37,7 +41,7 @@ Status evaluate_steps(const Evaluation& evaluation) {
   auto* to = evaluation.output<T>(0);
   for (uint32_t i = 0; i < p.elements; ++i) {
     const auto shifted = static_cast<int32_t>(sums[i] - zeros);
-    to[i] = static_cast<T>(requantize(shifted, p.rescaling.by, p.rescaling.zero, kRangeOf<T>));
+    to[i] = static_cast<T>(requantize(shifted, p.rescaling.ratio, p.rescaling.zero, kRangeOf<T>));
   }
   return Status::kOk;
 }
@@ -81,12 +85,10 @@ bool outline(const TensorInfo& from, const TensorInfo& to, uint32_t averaged, bo
 Status prepare_by_type(Prepare& prepare, const TensorInfo& from, const TensorInfo& to, Params& params) {
   if (from.type != to.type) return prepare.refuse("operands differ in type");
   if (from.type == Type::kFloat32) return prepare.evaluate_by(evaluate_float, &params);
-  if (from.type != Type::kInt8 && from.type != Type::kInt16) {
-    return prepare.refuse(kNoneOfThreeTypes);
-  }
+  if (from.type != Type::kInt8 && from.type != Type::kInt16) return prepare.refuse(kNoneOfThreeTypes);
   if (!per_tensor(from) || !per_tensor(to)) return prepare.refuse(kNotPerTensor);
   if (!take_rescaling(from, to, params.rescaling)) return prepare.refuse(kScalesApart);
-  params.rescaling.by = divided(params.rescaling.by, params.averaged);
+  params.rescaling.ratio = divided(params.rescaling.ratio, params.averaged);
   return prepare.evaluate_by(from.type == Type::kInt8 ? evaluate_steps<int8_t> : evaluate_steps<int16_t>, &params);
 }
 

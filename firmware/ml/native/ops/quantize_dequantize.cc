@@ -29,7 +29,7 @@ Status quantize(const Evaluation& evaluation) {
 }
 
 template <typename From, typename To>
-Status requantize(const Evaluation& evaluation) {
+Status change_scale(const Evaluation& evaluation) {
   const Params p = evaluation.params<Params>();
   const auto* from = evaluation.input<From>(0);
   auto* to = evaluation.output<To>(0);
@@ -56,16 +56,16 @@ Evaluate requantize_by(Type from, Type to) {
     Evaluate evaluate;
   };
   const Choice choices[] = {
-      {pair(Type::kInt8, Type::kInt8), requantize<int8_t, int8_t>},
-      {pair(Type::kInt8, Type::kUint8), requantize<int8_t, uint8_t>},
-      {pair(Type::kInt8, Type::kInt16), requantize<int8_t, int16_t>},
-      {pair(Type::kInt8, Type::kInt32), requantize<int8_t, int32_t>},
-      {pair(Type::kUint8, Type::kInt8), requantize<uint8_t, int8_t>},
-      {pair(Type::kInt16, Type::kInt8), requantize<int16_t, int8_t>},
-      {pair(Type::kInt16, Type::kInt16), requantize<int16_t, int16_t>},
-      {pair(Type::kInt16, Type::kInt32), requantize<int16_t, int32_t>},
-      {pair(Type::kInt32, Type::kInt8), requantize<int32_t, int8_t>},
-      {pair(Type::kInt32, Type::kInt16), requantize<int32_t, int16_t>},
+      {pair(Type::kInt8, Type::kInt8), change_scale<int8_t, int8_t>},
+      {pair(Type::kInt8, Type::kUint8), change_scale<int8_t, uint8_t>},
+      {pair(Type::kInt8, Type::kInt16), change_scale<int8_t, int16_t>},
+      {pair(Type::kInt8, Type::kInt32), change_scale<int8_t, int32_t>},
+      {pair(Type::kUint8, Type::kInt8), change_scale<uint8_t, int8_t>},
+      {pair(Type::kInt16, Type::kInt8), change_scale<int16_t, int8_t>},
+      {pair(Type::kInt16, Type::kInt16), change_scale<int16_t, int16_t>},
+      {pair(Type::kInt16, Type::kInt32), change_scale<int16_t, int32_t>},
+      {pair(Type::kInt32, Type::kInt8), change_scale<int32_t, int8_t>},
+      {pair(Type::kInt32, Type::kInt16), change_scale<int32_t, int16_t>},
       {pair(Type::kFloat32, Type::kInt8), quantize<int8_t>},
       {pair(Type::kFloat32, Type::kInt16), quantize<int16_t>},
   };

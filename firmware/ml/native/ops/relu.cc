@@ -53,9 +53,7 @@ Status prepare(Prepare& prepare) {
   prepare.in_place(0, 0);
   Params params = {to.elements, {}, {}};
   if (to.type == Type::kFloat32) return prepare.evaluate_with(cut_float<kSix>, params);
-  if (to.type != Type::kInt8 && to.type != Type::kInt16) {
-    return prepare.refuse(kNoneOfThreeTypes);
-  }
+  if (to.type != Type::kInt8 && to.type != Type::kInt16) return prepare.refuse(kNoneOfThreeTypes);
   if (!per_tensor(from) || !per_tensor(to)) return prepare.refuse(kNotPerTensor);
   const Activation activation = kSix ? Activation::kRelu6 : Activation::kRelu;
   if (const Status status = take_activation(prepare, activation, to, params.range); !ok(status)) return status;

@@ -1,4 +1,4 @@
-// Walking over a tensor of any rank, the last dimension fastest.
+// Walking over operands of any rank, the last dimension fastest.
 #pragma once
 
 #include <cstdint>
@@ -6,15 +6,15 @@
 namespace edged::ml::native {
 
 // From one place to the next: `at` counts the first `rank` of dims. move(d, times): go by so many steps of dimension d.
-// false: that was the last place.
+// false: that was the last place, and all is at the start again. Inline, since a row of few elements takes no longer.
 template <typename Move>
-inline bool next_place(uint32_t rank, const int32_t* dims, int32_t* at, const Move& move) {
+[[gnu::always_inline]] inline bool next_place(uint32_t rank, const int32_t* dims, int32_t* at, const Move& move) {
   while (rank != 0) {
     --rank;
-    move(rank, 1);
-    if (++at[rank] < dims[rank]) return true;
-    move(rank, -dims[rank]);
-    at[rank] = 0;
+    const bool begins_anew = ++at[rank] == dims[rank];
+    if (begins_anew) at[rank] = 0;
+    move(rank, begins_anew ? 1 - dims[rank] : 1);
+    if (!begins_anew) return true;
   }
   return false;
 }
