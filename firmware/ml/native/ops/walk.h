@@ -6,7 +6,8 @@
 namespace edged::ml::native {
 
 // From one place to the next: `at` counts the first `rank` of dims. move(d, times): go by so many steps of dimension d.
-// false: that was the last place, and all is at the start again. Inline, since a row of few elements takes no longer.
+// false: that was the last place, and all is at the start again. Inline: a call would take longer than a row of few
+// elements.
 template <typename Move>
 [[gnu::always_inline]] inline bool next_place(uint32_t rank, const int32_t* dims, int32_t* at, const Move& move) {
   while (rank != 0) {
