@@ -128,8 +128,11 @@ def test_a_board_without_a_model(tmp_path: Path) -> Finding:
 
 @produces("mcu-model-refused")
 def test_a_board_whose_firmware_lacks_an_operator(tmp_path: Path) -> Finding:
-    with attached(tmp_path / "port", diagnosis="operator 12, SOFTMAX, is not there"):
-        return found(tmp_path / "port")
+    operator = {"op_index": 12, "op_code": 32, "op_custom": b"edgetpu-custom-op"}
+    with attached(tmp_path / "port", diagnosis="operator is not supported", operator=operator):
+        finding = found(tmp_path / "port")
+    assert finding.what.endswith("operator 12, CUSTOM edgetpu-custom-op: operator is not supported")
+    return finding
 
 
 @produces("mcu-self-test-failed")

@@ -164,5 +164,11 @@ uint32_t Engine::arena_used() const {
   return static_cast<State*>(state_)->before + static_cast<uint32_t>(interpreter(state_).arena_used_bytes());
 }
 const char* Engine::name() { return "tflm"; }
+// Which custom operators it has it does not say, but by their names.
+bool Engine::has_operator(int32_t code) {
+  if (code == kCustomCode) return true;
+  tflm::Resolver resolver;
+  return tflm::add_operators(resolver) && resolver.FindOp(static_cast<tflite::BuiltinOperator>(code)) != nullptr;
+}
 
 }  // namespace edged::ml
