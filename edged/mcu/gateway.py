@@ -191,6 +191,7 @@ class Gateway:
 
     def _restarted(self, now_ns: int) -> None:
         self._inference = None
+        self.state = replace(self.state, self_test="not run", diagnosis="")  # what it found was of the start before
         self.samples(None)
         self._count(restarts=1)
         if self._expected:
