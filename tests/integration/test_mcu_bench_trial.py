@@ -50,6 +50,7 @@ async def test_a_model_that_is_refused_in_the_midst_of_its_trial(scene: Scene) -
     keeper.configure(replace(keeper.settings, sample_ms=0), ())  # upon which it is asked anew
     verdict = await verdict_on(scene.bench)
     assert (verdict.code, "the arena is too small" in verdict.detail) == ("model_refused", True)
+    assert [code for code, _ in keeper.gateway.problems(time.monotonic_ns())] == ["mcu_model_refused"]
 
 
 async def test_a_report_from_the_midst_of_a_self_test_is_no_verdict(scene: Scene) -> None:
