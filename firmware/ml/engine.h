@@ -63,7 +63,7 @@ class Engine {
   [[nodiscard]] uint32_t arena_used() const;          // bytes, everything that lies in the arena included
   [[nodiscard]] const Diagnosis& diagnosis() const { return diagnosis_; }
   [[nodiscard]] static const char* name();  // "native" or "tflm"
-  // Whether this build has the operator of this BuiltinOperator; for kCustomCode, whether it has any custom operator.
+  // Whether this build has the operator of this BuiltinOperator; for kCustomCode, whether it may have custom ones.
   [[nodiscard]] static bool has_operator(int32_t code);
 
  private:
