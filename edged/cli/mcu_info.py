@@ -97,8 +97,7 @@ def _rows(info: BoardInfo) -> list[tuple[str, str]]:
         vector = "" if info.failed_vector is None else f" at golden vector {info.failed_vector}"
         rows.append(("self-test", info.self_test + vector))
     if info.diagnosis:
-        where = "" if info.op_index is None else f" (operator {info.op_index}, code {info.op_code})"
-        rows.append(("refused", info.diagnosis + where))
+        rows.append(("refused", info.diagnosis))
     if info.arena_size_bytes:
         rows.append(("arena", f"{info.arena_used_bytes:,} of {info.arena_size_bytes:,} bytes"))
     rows += [("input", _tensor(it)) for it in info.inputs] + [("output", _tensor(it)) for it in info.outputs]
