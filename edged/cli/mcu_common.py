@@ -161,16 +161,6 @@ def runs(info: BoardInfo) -> str:
     return f"{firmware}; " + (f"model {model.name} {model.version} ({model.state})" if model.hash else "no model")
 
 
-def diagnosis(info: BoardInfo) -> str:
-    """Why a board refuses its model, and at which operator by TFLite's name; empty if it does not."""
-    from edged.infer.graph import OperatorKind
-    from edged.tooling.inspect import operator_name
-
-    if not info.diagnosis or info.op_index is None or info.op_code is None or min(info.op_index, info.op_code) < 0:
-        return info.diagnosis
-    return f"{info.diagnosis} (operator {info.op_index}, {operator_name(OperatorKind(info.op_code, ''))})"
-
-
 def need_model(info: BoardInfo) -> None:
     """Raise BoardRefused for a board that runs none, with what it needs to."""
     from edged.core.errors import BoardRefused
@@ -178,7 +168,7 @@ def need_model(info: BoardInfo) -> None:
     if info.mode == "loader":
         raise BoardRefused("the board is in its loader, which runs no model", hint="`edged mcu flash` brings a firmware that does.")
     if not info.inputs:
-        raise BoardRefused("the board runs no model", hint=diagnosis(info) or "`edged mcu model` brings one.")
+        raise BoardRefused("the board runs no model", hint=info.diagnosis or "`edged mcu model` brings one.")
 
 
 def describe(image: Image) -> str:

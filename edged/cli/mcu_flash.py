@@ -17,7 +17,6 @@ from edged.cli import mcu_tools
 from edged.cli.mcu_common import (
     add_port,
     describe,
-    diagnosis,
     is_tflite,
     progress_bar,
     read_bytes,
@@ -33,6 +32,7 @@ from edged.core.errors import BoardRefused, BoardSilent, ImageRefused, PortLost
 
 if TYPE_CHECKING:
     from edged.cli.terminal import Verbs
+    from edged.infer.graph import Graph
     from edged.mcu.board import Board
     from edged.mcu.image import Image
     from edged.mcu.info import BoardInfo
@@ -81,12 +81,13 @@ def _install(arguments: argparse.Namespace, kind: Literal["firmware", "model"]) 
     data = read_bytes(arguments.image)
     image = read_image(arguments.image, data, kind)
 
-    needed = _workspace_bytes(image, arguments.image)
+    graph = _graph(image, arguments.image)
 
     bringing = _Bringing(image, data, keep=not arguments.trial)
 
     async def work(board: Board) -> tuple[Brought, BoardInfo]:
-        await _check_arena(board, needed)
+        if graph is not None:
+            _check_graph(await board.info(), graph)
         return await bringing.bring(board)
 
     try:
@@ -125,18 +126,20 @@ def read_image(path: Path, data: bytes, kind: Literal["firmware", "model"]) -> I
     return image
 
 
-def _workspace_bytes(image: Image, path: Path) -> int:
-    """What a model needs at the very least: room for its largest tensor; 0 for a firmware. Raises ModelRejected."""
+def _graph(image: Image, path: Path) -> Graph | None:
+    """Of a model; ``None`` for a firmware. Raises ModelRejected."""
     from edged.infer.graph import Graph
     from edged.mcu.package import read
 
-    if image.kind == "firmware":
-        return 0
-    return Graph.read(read(image.payload).model, str(path)).workspace().largest_bytes
+    return None if image.kind == "firmware" else Graph.read(read(image.payload).model, str(path))
 
 
-async def _check_arena(board: Board, needed_bytes: int) -> None:
-    size_bytes = (await board.info()).arena_size_bytes
+def _check_graph(info: BoardInfo, graph: Graph) -> None:
+    """Its operators, and that it has room for the largest tensor at least; raises ImageRefused."""
+    from edged.mcu.admission import admit_operators
+
+    admit_operators(graph.steps(), info)
+    size_bytes, needed_bytes = info.arena_size_bytes, graph.workspace().largest_bytes
     if size_bytes and needed_bytes > size_bytes:
         raise ImageRefused(
             f"the largest tensor of this model has {needed_bytes:,} bytes, and the board's arena {size_bytes:,}",
@@ -149,19 +152,8 @@ def _check_self_test(info: BoardInfo) -> None:
     """Of an image that was brought before, and runs: on trial it may have failed. Raises BoardRefused."""
     if "trial" in {info.state, info.model.state} and info.self_test == "failed":
         hint = "It goes back to the one before by itself; `edged mcu revert` does so at once."
-        raise BoardRefused("this image is on trial already, and fails its self-test", hint=hint)
-
-
-async def _with_operator(board: Board, error: BoardRefused) -> BoardRefused:
-    """The same, with the name of the operator that the board knows by its number; as it was if the board says nothing of one."""
-    try:
-        info = await board.info()
-    except (BoardRefused, BoardSilent, PortLost):
-        return error
-    if not info.diagnosis or error.hint != info.diagnosis or error.hint == diagnosis(info):
-        return error
-    hint = f"{diagnosis(info)}. Build the firmware with `--model` for this one too, or take a model without that operator."
-    return BoardRefused(error.message, hint=hint, code=error.code, group=error.group)
+        why = f"the board refuses the model: {info.diagnosis}" if info.diagnosis else "fails its self-test"
+        raise BoardRefused(f"this image is on trial already, and {why}", hint=hint)
 
 
 class _Bringing:
@@ -186,7 +178,7 @@ class _Bringing:
             raise BoardRefused(error.message, hint=hint, code=error.code, group=error.group) from error
 
     async def _bring(self, board: Board) -> tuple[Brought, BoardInfo]:
-        from edged.mcu.install import bring, try_out
+        from edged.mcu.install import bring, confirm, try_out
 
         with progress_bar(f"sending {self._image.kind} {self._image.version}") as report:
             brought = await bring(board, self._image, self._data, report)
@@ -196,13 +188,10 @@ class _Bringing:
         else:
             self._stage = "trying"
             with waiting(f"the board tries {self._image.kind} {self._image.version}"):
-                try:
-                    info = await try_out(board, brought, away=tell_away)
-                except BoardRefused as error:
-                    raise await _with_operator(board, error) from error
+                info = await try_out(board, brought, away=tell_away)
         if self._keep and "trial" in {info.state, info.model.state}:
             self._stage = "running"
-            await board.confirm()
+            await confirm(board)
             info = await board.info()
         return brought, info
 

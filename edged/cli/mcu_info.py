@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 
-from edged.cli.mcu_common import add_port, diagnosis, run_on_board
+from edged.cli.mcu_common import add_port, run_on_board
 from edged.cli.tail import printable
 from edged.cli.terminal import out
 from edged.mcu.reading import dtype_name
@@ -101,7 +101,7 @@ def _rows(info: BoardInfo) -> list[tuple[str, str]]:
         vector = "" if info.failed_vector is None else f" at golden vector {info.failed_vector}"
         rows.append(("self-test", info.self_test + vector))
     if info.diagnosis:
-        rows.append(("refused", diagnosis(info)))
+        rows.append(("refused", info.diagnosis))
     if info.arena_size_bytes:
         rows.append(("arena", f"{info.arena_used_bytes:,} of {info.arena_size_bytes:,} bytes"))
     rows += [("input", _tensor(it)) for it in info.inputs] + [("output", _tensor(it)) for it in info.outputs]

@@ -65,16 +65,9 @@ def _record(info: BoardInfo) -> dict[str, Any]:
 
 
 async def _confirm(board: Board) -> BoardInfo:
-    from edged.core.errors import BoardRefused
+    from edged.mcu.install import confirm
 
-    before = await board.info()
-    if "trial" not in {before.state, before.model.state}:
-        raise BoardRefused(f"nothing is on trial; it runs {runs(before)}")
-    if before.self_test in {"failed", "not run"}:
-        vector = "" if before.failed_vector is None else f" at golden vector {before.failed_vector}"
-        hint = "It goes back to the one before by itself; `edged mcu revert` does so at once."
-        raise BoardRefused(f"what is on trial must not be kept: self-test {before.self_test}{vector}", hint=hint)
-    await board.confirm()
+    await confirm(board)
     return await board.info()
 
 

@@ -103,7 +103,16 @@ PortFault = Literal["absent", "busy", "no permission", "not serial", "vanished",
 """Why a serial port is not ours to use. ``vanished``: it was there, and somebody pulled it out."""
 
 ImageFault = Literal[
-    "unreadable", "malformed", "wrong kind", "wrong board", "wrong key", "downgrade", "too large", "arena too small", "damaged"
+    "unreadable",
+    "malformed",
+    "wrong kind",
+    "wrong board",
+    "wrong key",
+    "downgrade",
+    "too large",
+    "arena too small",
+    "unsupported op",
+    "damaged",
 ]
 """Why an image must not go to a board, or did not arrive there: ``damaged``."""
 

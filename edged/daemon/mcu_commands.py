@@ -164,7 +164,9 @@ async def _do(keeper: Keeper, board: Board, command: AnyCommand) -> Result:  # n
             outcome = await board.self_test()
             return {"vectors": outcome.vectors, "failed": outcome.failed}
         case commands.Confirm():
-            await board.confirm()
+            from edged.mcu.install import confirm  # loads the protocol: only where there is a board
+
+            await confirm(board)
             return {}
         case commands.Revert():
             return await _revert(keeper, board, command)

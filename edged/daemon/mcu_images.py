@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from edged.core.errors import BoardSilent, EdgedError, ImageRefused, PortLost, UpdateCode, UpdateFailed, UpdateRefused
+from edged.core.errors import (
+    BoardSilent,
+    EdgedError,
+    ImageRefused,
+    ModelRejected,
+    PortLost,
+    UpdateCode,
+    UpdateFailed,
+    UpdateRefused,
+)
 from edged.mcu.settings import McuSettings
 
 if TYPE_CHECKING:
@@ -49,13 +59,25 @@ async def read(bundle: Path, path: str) -> Package:
     """Raises UpdateRefused for what is no image of the kind."""
     kind = path.partition("/")[0]
     try:
-        from edged.mcu.bundle import read_package  # only where there is a board
-
-        return await asyncio.to_thread(read_package, bundle, "firmware" if kind == FIRMWARE else "model")
+        return await asyncio.to_thread(_read, bundle, "firmware" if kind == FIRMWARE else "model")
     except ImageRefused as error:
         raise UpdateRefused(CODES.get(error.fault, "malformed"), error.message, hint=error.hint) from error
     except OSError as error:
         raise UpdateFailed("interrupted", f"{error.filename}: {error.strerror}") from error
+
+
+def _read(bundle: Path, kind: Literal["firmware", "model"]) -> Package:
+    from edged.infer.graph import Graph
+    from edged.mcu.bundle import read_package  # only where there is a board
+    from edged.mcu.package import read as read_model
+
+    package = read_package(bundle, kind)
+    if kind == "firmware":
+        return package
+    try:
+        return replace(package, operators=Graph.read(read_model(package.image.payload).model, "the model").steps())
+    except (ImageRefused, ModelRejected):
+        return package  # the board says on trial what is wrong with it
 
 
 def translated(error: EdgedError) -> UpdateRefused | UpdateFailed:

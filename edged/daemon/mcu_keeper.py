@@ -302,4 +302,5 @@ def _policy(settings: McuSettings, labels: Sequence[str]) -> Policy:
 
 
 def _model(info: BoardInfo) -> str:
-    return f"{info.model.name} {info.model.version}" if info.model.name else "none"
+    model = f"{info.model.name} {info.model.version}" if info.model.name else "none"
+    return f"{model}, which it refuses: {info.diagnosis}" if info.diagnosis else model

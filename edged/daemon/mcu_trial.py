@@ -67,6 +67,7 @@ class BoardTrial:
             if any(slot.active and not slot.confirmed for slot in await board.images()):
                 await self.keeper.restart(board)  # a trial that nobody confirmed any more: it ends by this
         async with self.keeper.board() as board:
+            self._package.admit(await board.info())
             await bring(board, self._package.image, self._package.data)
 
     async def begin(self) -> None:
@@ -80,10 +81,8 @@ class BoardTrial:
             raise UpdateRefused("model_refused", f"microcontroller {self.keeper.name} does not start it, and runs what it ran")
         await until_tested(self.keeper)
         state = self.keeper.gateway.state
-        if state.self_test == "failed":
-            raise UpdateRefused("golden_differs", f"microcontroller {self.keeper.name}: it fails its self-test")
-        if self._package.number and state.diagnosis:
-            raise UpdateRefused("model_refused", f"microcontroller {self.keeper.name}: {state.diagnosis}")
+        if refusal := self._refusal():
+            raise refusal
         self.since_s = self._heard_s = time.monotonic()
         self._reports, self._restarts = state.counters.reports, state.counters.restarts
         self._boots = state.boots
@@ -102,9 +101,15 @@ class BoardTrial:
         if fault := self._fault(now_s):
             return fault
         reports, seen_s = state.counters.reports - self._reports, now_s - self.since_s
-        if seen_s < window_s or reports < MIN_REPORTS:
+        if seen_s < window_s or reports < MIN_REPORTS or state.self_test == "not run":
             return None
-        return Verdict("ok", f"{self.keeper.name}: {reports} reports in {seen_s:.0f} s, self-test {state.self_test}")
+        return Verdict("ok", f"{self.keeper.name}: {reports} reports in {seen_s:.0f} s, {self._tested()}")
+
+    def _tested(self) -> str:
+        state = self.keeper.gateway.state
+        if state.self_test != "none":
+            return f"self-test {state.self_test}"
+        return "no golden vectors: it loads, and its answers were compared with none" if state.model else "no model to test"
 
     def _fault(self, now_s: float) -> Verdict | None:
         name, state = self.keeper.name, self.keeper.gateway.state
@@ -112,11 +117,20 @@ class BoardTrial:
             return Verdict("crashed", f"microcontroller {name} went back by itself")
         if state.counters.restarts > self._restarts:
             return Verdict("crashed", f"microcontroller {name} started anew by itself")
-        if state.self_test == "failed":
-            return Verdict("golden_differs", f"microcontroller {name}: it fails its self-test")
+        if refusal := self._refusal():
+            return Verdict(refusal.code, refusal.message)
         self._heard_s = max(self._heard_s, self.keeper.heard_s)
         if now_s - self._heard_s > SILENT_S:
             return Verdict("hung", f"microcontroller {name} has said nothing for {SILENT_S:.0f} s")
+        return None
+
+    def _refusal(self) -> UpdateRefused | None:
+        """A board that cannot run its model has failed its self-test as well: what it says of the reason comes first."""
+        name, state = self.keeper.name, self.keeper.gateway.state
+        if state.diagnosis:
+            return UpdateRefused("model_refused", f"microcontroller {name} refuses the model: {state.diagnosis}")
+        if state.self_test == "failed":
+            return UpdateRefused("golden_differs", f"microcontroller {name}: it fails its self-test")
         return None
 
     async def confirm(self) -> None:

@@ -11,6 +11,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from edged.core.errors import ModelRejected
+from edged.core.operators import CUSTOM_BUILTIN, Operator
 from edged.infer.flatbuffer import Table
 from edged.infer.text import shown
 
@@ -19,9 +20,6 @@ IDENTIFIER = b"TFL3"
 
 EDGETPU_OP = "edgetpu-custom-op"
 """The operator into which Coral's compiler folds what runs on the accelerator."""
-
-CUSTOM_BUILTIN = 32
-"""BuiltinOperator_CUSTOM: the operator is named by its custom code."""
 
 TYPES = (
     *("float32", "float16", "int32", "uint8", "int64", "string", "bool", "int16", "complex64", "int8", "float64"),
@@ -99,16 +97,23 @@ class Graph:
 
     def operators(self) -> dict[OperatorKind, int]:
         """How often each kind of operator occurs in the graph that runs, the most frequent first."""
+        return dict(Counter(self._kinds_in_order()).most_common())
+
+    def steps(self) -> tuple[Operator, ...]:
+        """The operators of the graph that runs, in the order of execution."""
+        return tuple(Operator(index, kind.builtin, shown(kind.custom)) for index, kind in enumerate(self._kinds_in_order()))
+
+    def _kinds_in_order(self) -> list[OperatorKind]:
         codes = [_kind(code) for code in self.root.tables(1, _MAX_OPERATORS)]
-        counts: Counter[OperatorKind] = Counter()
+        kinds = []
         for operator in self.main.tables(3, _MAX_OPERATORS):
             index = operator.integer(0)
             if index >= len(codes):
                 raise ModelRejected(
                     f"{self.root.what}: an operator of kind {index}, where the file declares {len(codes)} kinds", fault="corrupt"
                 )
-            counts[codes[index]] += 1
-        return dict(counts.most_common())
+            kinds.append(codes[index])
+        return kinds
 
     def custom_operators(self) -> frozenset[str]:
         """The names of the custom operators that run."""

@@ -5,7 +5,10 @@ The board judges again, and by the signature; this is so that nobody waits minut
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from edged.core.errors import ImageRefused
+from edged.core.operators import Operator
 from edged.mcu.image import Image
 from edged.mcu.info import FIRMWARE, KINDS, MODEL, BoardInfo, ImageNumber
 
@@ -53,3 +56,17 @@ def admit(image: Image, size_bytes: int, info: BoardInfo) -> ImageNumber:
             fault="too large",
         )
     return number
+
+
+def admit_operators(operators: Sequence[Operator], info: BoardInfo) -> None:
+    """Those of a model, in the order of execution; raises ImageRefused for the first that the board's engine does not have.
+
+    What its firmware cannot do with an operator that it has (a type of tensor, an option), the board says on trial.
+    """
+    missing = next((it for it in operators if info.operators and it.code not in info.operators), None)
+    if missing is not None:
+        raise ImageRefused(
+            f"{missing}: the board's firmware {info.version} (engine {info.engine}) has no such operator",
+            hint="Convert the model without it, or give the board a firmware that has it.",
+            fault="unsupported op",
+        )

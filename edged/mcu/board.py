@@ -18,6 +18,7 @@ from smpclient.requests import image_management as image_group
 from smpclient.requests import os_management as os_group
 
 from edged.core.errors import BoardRefused, BoardSilent, PortLost
+from edged.core.operators import Operator
 from edged.mcu import messages, upload
 from edged.mcu.info import (
     BoardInfo,
@@ -248,13 +249,24 @@ def _info(answer: messages.InfoAnswer) -> BoardInfo:
         arena_size_bytes=answer.arena_size,
         reset_reason=answer.reset_reason,
         boots=answer.boots,
-        diagnosis=answer.diagnosis,
+        diagnosis=_diagnosis(answer),
         op_index=answer.op_index,
         op_code=answer.op_code,
+        operators=answer.operators,
         slot_bytes=Pair(answer.slot_size.firmware, answer.slot_size.model),
         inputs=tuple(_tensor(it) for it in answer.inputs),
         outputs=tuple(_tensor(it) for it in answer.outputs),
     )
+
+
+def _diagnosis(answer: messages.InfoAnswer) -> str:
+    """With the operator in TFLite's words: the board knows numbers alone."""
+    if answer.op_index is None:
+        return answer.diagnosis
+    if answer.op_code is None:
+        return f"operator {answer.op_index}: {answer.diagnosis}"
+    custom = "".join(it if it.isprintable() else "?" for it in answer.op_custom.decode(errors="replace"))
+    return f"{Operator(answer.op_index, answer.op_code, custom)}: {answer.diagnosis}"
 
 
 def _tensor(answer: messages.TensorAnswer) -> TensorInfo:

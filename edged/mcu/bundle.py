@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Literal
 
 from edged.core.errors import ImageRefused
-from edged.mcu.admission import admit
+from edged.core.operators import Operator
+from edged.mcu.admission import admit, admit_operators
 from edged.mcu.image import Image, parse
 from edged.mcu.info import FIRMWARE, MODEL, BoardInfo, ImageNumber
 
@@ -26,6 +27,8 @@ class Package:
     image: Image
     data: bytes
     identity: str
+    operators: tuple[Operator, ...] = ()
+    """Of a model whose graph can be read, in the order of execution."""
 
     @property
     def number(self) -> ImageNumber:
@@ -45,6 +48,7 @@ class Package:
     def admit(self, info: BoardInfo) -> None:
         """Whether it may go to a board; raises ImageRefused."""
         admit(self.image, len(self.data), info)
+        admit_operators(self.operators, info)
 
 
 def read_package(bundle: Path, kind: Literal["firmware", "model"]) -> Package:

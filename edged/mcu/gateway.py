@@ -162,11 +162,12 @@ class Gateway:
 
     def _problems_of_model(self) -> Iterator[tuple[ProblemCode, str]]:
         state = self.state
+        if state.diagnosis:  # it has failed its self-test by that
+            yield "mcu_model_refused", state.diagnosis
+            return
         if state.self_test == "failed":
             yield "mcu_self_test_failed", f"model {state.model_name} {state.model_version}"
-        if state.diagnosis:
-            yield "mcu_model_refused", state.diagnosis
-        elif not state.model:
+        if not state.model:
             yield "mcu_no_model", ""
 
     def _is_there(self, condition: McuCondition, now_ns: int) -> tuple[Occurrence, ...]:
@@ -191,6 +192,7 @@ class Gateway:
 
     def _restarted(self, now_ns: int) -> None:
         self._inference = None
+        self.state = replace(self.state, self_test="not run", diagnosis="")  # what it found was of the start before
         self.samples(None)
         self._count(restarts=1)
         if self._expected:

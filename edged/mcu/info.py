@@ -55,7 +55,11 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class BoardInfo:
-    """What it is and runs; hashes are those of the images' SHA-256 TLV; ``key``: how that of its public key begins."""
+    """What it is and runs; hashes are those of the images' SHA-256 TLV; ``key``: how that of its public key begins.
+
+    ``diagnosis`` says why its engine refuses the model, and names the operator where one is concerned. ``operators`` are those that
+    the engine has, by BuiltinOperator of TFLite's schema; CUSTOM if it has any custom one. Empty if the board does not say.
+    """
 
     mode: Literal["loader", "app"]
     board: str
@@ -75,6 +79,7 @@ class BoardInfo:
     diagnosis: str
     op_index: int | None
     op_code: int | None
+    operators: tuple[int, ...]
     slot_bytes: Pair
     inputs: tuple[TensorInfo, ...]
     outputs: tuple[TensorInfo, ...]

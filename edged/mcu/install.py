@@ -14,13 +14,15 @@ from edged.core.errors import BoardRefused, BoardSilent, ImageRefused
 from edged.mcu.admission import admit
 from edged.mcu.board import Board
 from edged.mcu.image import Image
-from edged.mcu.info import KINDS, BoardInfo, ImageNumber, SlotImage
+from edged.mcu.info import KINDS, MODEL, BoardInfo, ImageNumber, SlotImage
 from edged.mcu.restarting import Away, restart_until
 from edged.mcu.transport import Patience
 from edged.mcu.upload import Progress
 
 BACK_S = 60.0
 """After a reset a board verifies two images, and its application runs its self-test: seconds on a slow one."""
+
+_GOES_BACK = "It goes back to the one before by itself; `edged mcu revert` does so at once."
 
 _ASKED_OFTEN = Patience(answer_s=0.5, attempts=1)
 
@@ -65,11 +67,25 @@ async def try_out(board: Board, brought: Brought, within_s: float = BACK_S, away
     kind = KINDS[brought.image]
     if running is None or running.hash != brought.hash:
         raise BoardRefused(f"the board did not start the new {kind}, and runs what it ran before", hint=info.diagnosis)
+    if info.diagnosis:
+        what = "the new model" if brought.image == MODEL else "the model, with the new firmware"
+        raise BoardRefused(f"the board refuses {what}: {info.diagnosis}", hint=_GOES_BACK)
     if info.self_test == "failed":
         vector = "" if info.failed_vector is None else f" at golden vector {info.failed_vector}"
-        hint = info.diagnosis or "It goes back to the one before by itself; `edged mcu revert` does so at once."
-        raise BoardRefused(f"the new {kind} fails its self-test{vector}", hint=hint)
+        raise BoardRefused(f"the new {kind} fails its self-test{vector}", hint=_GOES_BACK)
     return info
+
+
+async def confirm(board: Board) -> tuple[SlotImage, ...]:
+    """Have it keep what is on trial; raises BoardRefused where nothing is, or a self-test has not passed."""
+    before = await board.info()
+    if "trial" not in {before.state, before.model.state}:
+        model = f" and model {before.model.name} {before.model.version}" if before.model.hash else ""
+        raise BoardRefused(f"nothing is on trial: the board keeps firmware {before.version}{model}")
+    if before.self_test in {"failed", "not run"}:
+        vector = "" if before.failed_vector is None else f" at golden vector {before.failed_vector}"
+        raise BoardRefused(f"what is on trial must not be kept: self-test {before.self_test}{vector}", hint=_GOES_BACK)
+    return await board.confirm()
 
 
 async def restart(board: Board, before: BoardInfo, within_s: float = BACK_S, away: Away | None = None) -> BoardInfo:

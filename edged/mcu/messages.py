@@ -118,6 +118,8 @@ class InfoAnswer(_ReadAnswer):
     diagnosis: str = ""
     op_index: int | None = None
     op_code: int | None = None
+    op_custom: bytes = b""
+    operators: tuple[int, ...] = ()
     slot_size: PairAnswer = PairAnswer()
     inputs: tuple[TensorAnswer, ...] = ()
     outputs: tuple[TensorAnswer, ...] = ()

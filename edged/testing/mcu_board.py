@@ -77,7 +77,11 @@ class FakeBoard:
     """Of the sensor; None: there is none."""
     invoke_us: int = 1500
     diagnosis: str = ""
-    """Why its firmware refuses its model, if it does."""
+    """Why its firmware refuses its model, if it does: it has failed its self-test then."""
+    operator: dict[str, Any] = field(default_factory=dict)
+    """The one that is concerned, if any is: ``op_index``, ``op_code``, ``op_custom``."""
+    operators: tuple[int, ...] = ()
+    """What its firmware says that it has."""
     resets: int = 0
     in_loader: bool = False
     inferences: int = 0
@@ -132,13 +136,13 @@ class FakeBoard:
     def health(self, uptime_ms: int, reports: int) -> report.Health:
         """What it says every few seconds."""
         states = {"none": 0, "trial": 1, "confirmed": 2}
-        runs = self.model.image(self.model.running) is not None and not self.in_loader
+        runs = self._runs
         return report.Health(
             uptime_ms=uptime_ms,
             boots=self.resets,
             reset_reason=self.reset_reason,
             mode=0 if self.in_loader else 1,
-            self_test=report.SELF_TESTS.index(self.self_test if runs and self.vectors else "none"),
+            self_test=report.SELF_TESTS.index(self._verdict),
             fw_state=states[self.firmware.state],
             model_state=states[self.model.state],
             arena_used=self.arena_used_bytes if runs else 0,
@@ -237,7 +241,7 @@ class FakeBoard:
         if fields.get("confirm"):
             if wanted is not None:
                 raise Refused(INVALID)
-            if self.in_loader or self.self_test in {"failed", "not run"}:
+            if self.in_loader or self._verdict in {"failed", "not run"}:
                 raise Refused(BAD_STATE)
             self.firmware.confirm()
             self.model.confirm()
@@ -255,8 +259,8 @@ class FakeBoard:
     def _info(self) -> dict[str, Any]:
         self.hello_asked = True
         firmware, model = self.firmware.image(self.firmware.running), self.model.image(self.model.running)
-        runs = model is not None and not self.in_loader
-        info = {
+        runs = self._runs
+        info: dict[str, Any] = {
             "mode": "loader" if self.in_loader else "app",
             "board": self.board,
             "version": firmware.version if firmware else "0.0.0",
@@ -269,19 +273,34 @@ class FakeBoard:
                 "state": self.model.state,
             },
             "state": self.firmware.state,
-            "self_test": ("none" if not self.vectors else self.self_test) if runs else "none",
+            "self_test": self._verdict,
             "key": self.key.hash[:8],
             "counter": {"firmware": self.firmware.floor, "model": self.model.floor},
             "arena_used": self.arena_used_bytes if runs else 0,
             "arena_size": self.arena_bytes,
             "reset_reason": self.reset_reason,
             "boots": self.resets,
-            "diagnosis": self.diagnosis,
             "slot_size": {"firmware": self.slot_bytes, "model": self.slot_bytes},
             "inputs": [tensor.record() for tensor in self.inputs] if runs else [],
             "outputs": [tensor.record() for tensor in self.outputs] if runs else [],
         }
+        if self.in_loader:
+            return info
+        info |= {"operators": list(self.operators)} if self.operators else {}
+        if self.diagnosis:
+            return info | {"diagnosis": self.diagnosis, **self.operator}
         return info | ({"failed_vector": 0} if info["self_test"] == "failed" else {})
+
+    @property
+    def _runs(self) -> bool:
+        """Whether it has a model that its firmware takes."""
+        return self.model.image(self.model.running) is not None and not self.in_loader and not self.diagnosis
+
+    @property
+    def _verdict(self) -> SelfTest:
+        if self.diagnosis and not self.in_loader:
+            return "failed"
+        return self.self_test if self._runs and self.vectors else "none"
 
     def _run(self, command: int, write: bool, fields: dict[str, Any]) -> dict[str, Any]:
         match command, write:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from edged.core.errors import ModelRejected
 from edged.core.model import DecoderSpec, InputSpec, ModelManifest
+from edged.core.operators import builtin_name
 from edged.core.tensor import TensorSpec
 from edged.decode.proposal import Proposal
 from edged.decode.registry import propose
@@ -142,7 +143,7 @@ def _labels(data: bytes, metadata: Metadata | None, what: str) -> tuple[tuple[st
 
 def operator_name(kind: OperatorKind) -> str:
     """As TFLite's schema calls it; a custom operator by its own name."""
-    return shown(kind.custom) or _builtin_names().get(kind.builtin, f"BUILTIN_{kind.builtin}")
+    return shown(kind.custom) or builtin_name(kind.builtin)
 
 
 def _dtype(number: int) -> str:
@@ -150,18 +151,7 @@ def _dtype(number: int) -> str:
 
 
 @cache
-def _builtin_names() -> dict[int, str]:
-    from ai_edge_litert.schema_py_generated import BuiltinOperator
-
-    return _names(BuiltinOperator)
-
-
-@cache
 def _type_names() -> dict[int, str]:
     from ai_edge_litert.schema_py_generated import TensorType
 
-    return {number: name.lower() for number, name in _names(TensorType).items()}
-
-
-def _names(enum: type) -> dict[int, str]:
-    return {number: name for name, number in vars(enum).items() if isinstance(number, int)}
+    return {number: name.lower() for name, number in vars(TensorType).items() if isinstance(number, int)}

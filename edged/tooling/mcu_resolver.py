@@ -11,7 +11,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from edged.core.errors import ModelRejected
-from edged.infer.graph import CUSTOM_BUILTIN, Graph, OperatorKind
+from edged.core.operators import CUSTOM_BUILTIN
+from edged.infer.graph import Graph, OperatorKind
 from edged.infer.text import shown
 from edged.tooling.tflm_operators import BUILTIN, CUSTOM
 

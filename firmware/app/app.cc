@@ -4,6 +4,7 @@
 
 #include "app/leave.h"
 #include "app/limits.h"
+#include "app/refusal_text.h"
 
 namespace edged::app {
 
@@ -184,7 +185,7 @@ void App::say_results(protocol::Source source, Status status) {
 
 void App::say_self_test() {
   if (inference_.refused()) {
-    say(protocol::LogLevel::kError, inference_.diagnosis().what);
+    say(protocol::LogLevel::kError, RefusalText(inference_.diagnosis()).text());
   } else if (failed()) {
     say(protocol::LogLevel::kError, "a golden vector came out otherwise, or was not come to in time");
   }

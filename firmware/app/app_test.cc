@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstring>
 #include <optional>
 
@@ -151,6 +152,7 @@ TEST_F(AppTest, ATrialThatNobodyConfirmsEnds) {
 struct Unusable {
   Blob payload;
   std::string_view why;
+  std::string_view log = why;
 };
 
 class UnusableModel : public AppTest, public ::testing::WithParamInterface<Unusable> {};
@@ -168,15 +170,31 @@ TEST_P(UnusableModel, IsNeverConfirmedAndSaysWhy) {
   EXPECT_EQ(testing::text_of(answers()[1], "diagnosis"), GetParam().why);
   const std::vector<Blob> logs = testing::reports(serial_.sent, ReportType::kLog);
   ASSERT_EQ(logs.size(), 1u);
-  EXPECT_EQ(std::string_view(reinterpret_cast<const char*>(logs[0].data()) + 1, logs[0].size() - 1), GetParam().why);
+  EXPECT_EQ(std::string_view(reinterpret_cast<const char*>(logs[0].data()) + 1, logs[0].size() - 1), GetParam().log);
 }
 
 INSTANTIATE_TEST_SUITE_P(
     AppTest, UnusableModel,
     ::testing::Values(Unusable{Blob(300, 0x5A), "the model's package is damaged, or of another version"},
-                      Unusable{package({1, 1, 4}), "operator is not supported"},
+                      Unusable{package({1, 1, 4}), "operator is not supported",
+                               "operator 3, code 32, twist: operator is not supported"},
                       Unusable{package({0, 9, 4}), "the model has more than 8 inputs"},
                       Unusable{package({0, 2, 64}), "the inputs are larger than the memory for them"}));
+
+TEST_F(AppTest, TheOperatorThatLacksIsToldAndThoseThatAreThere) {
+  try_model(package({1, 1, 4}));
+  ask_edged(Command::kInfo);
+  EXPECT_EQ(run(1000), End::kTime);
+  const std::vector<Blob> given = answers();
+  ASSERT_EQ(given.size(), 1u);
+  const protocol::CborReader answer(Bytes(given[0].data(), given[0].size()));
+  EXPECT_EQ(answer.uint_of("op_index").value(), 3u);
+  EXPECT_EQ(answer.uint_of("op_code").value(), 32u);
+  const Bytes custom = answer.bytes_of("op_custom").value();
+  EXPECT_EQ(std::string_view(reinterpret_cast<const char*>(custom.data()), custom.size()), "twist");
+  const Blob list = {0x9F, 0x09, 0x18, 114, 0xFF};  // of the engine of this test
+  EXPECT_NE(std::search(given[0].begin(), given[0].end(), list.begin(), list.end()), given[0].end());
+}
 
 TEST_F(AppTest, AVectorFindsAModelThatRemembersNothing) {
   try_model(adding());

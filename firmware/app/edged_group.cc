@@ -1,5 +1,7 @@
 #include "app/edged_group.h"
 
+#include "app/limits.h"
+
 namespace edged::app {
 namespace {
 
@@ -13,6 +15,14 @@ void write_tensor(const ml::Tensor& tensor, protocol::CborWriter& out) {
   out.key("shape").begin_array();
   for (uint8_t i = 0; i < tensor.rank; ++i) out.put_int(tensor.dims[i]);
   out.end();
+}
+
+// Bytes, since nobody vouches that the model's name is a text.
+void write_operator(const ml::Diagnosis& diagnosis, protocol::CborWriter& out) {
+  if (diagnosis.op_index < 0) return;
+  out.key("op_index").put_int(diagnosis.op_index);
+  if (diagnosis.op_code >= 0) out.key("op_code").put_int(diagnosis.op_code);
+  if (!diagnosis.custom.empty()) out.key("op_custom").put_bytes(diagnosis.custom.part(0, kMaxCustomName));
 }
 
 }  // namespace
@@ -44,9 +54,13 @@ Status EdgedGroup::info(protocol::CborWriter& out) {
   out.key("arena_size").put_uint(inference_.arena_size());
   if (inference_.refused()) {
     out.key("diagnosis").put_text(inference_.diagnosis().what);
-    out.key("op_index").put_int(inference_.diagnosis().op_index);
-    out.key("op_code").put_int(inference_.diagnosis().op_code);
+    write_operator(inference_.diagnosis(), out);
   }
+  out.key("operators").begin_array();
+  for (int32_t code = 0; code <= ml::kMaxOperatorCode; ++code) {
+    if (ml::Engine::has_operator(code)) out.put_int(code);
+  }
+  out.end();
   const uint32_t inputs = inference_.loaded() ? engine.inputs() : 0;
   const uint32_t outputs = inference_.loaded() ? engine.outputs() : 0;
   for (const bool in : {true, false}) {

@@ -1,6 +1,7 @@
-// Times that a loader and an application share.
+// Times and lengths that more than one part of a loader and an application keep.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 namespace edged::app {
@@ -13,5 +14,7 @@ inline constexpr uint32_t kHealthPeriodMs = 5000;
 inline constexpr uint32_t kSettledMs = 2 * kWatchdogMs;
 // Before a reset: what is still in the transmitter's FIFO leaves, 64 bytes at 9,600 baud.
 inline constexpr uint32_t kDrainMs = 70;
+// Of the name of a custom operator, as far as it is told; the longest of TFLite's and TFLM's own has 35.
+inline constexpr size_t kMaxCustomName = 64;
 
 }  // namespace edged::app

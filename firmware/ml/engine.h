@@ -20,6 +20,11 @@ inline constexpr uint32_t kModelAlignment = 16;  // bytes; of the .tflite in mem
 // for; with `tflm` it is the watchdog that ends it.
 inline constexpr uint32_t kMaxInvokeMs = 8000;
 
+// BuiltinOperator of TFLite's schema: the one whose name is a text of the model's, and the last that 8 bits may hold,
+// with room for a generation of operators; the schema of 2026 ends at 209.
+inline constexpr int32_t kCustomCode = 32;
+inline constexpr int32_t kMaxOperatorCode = 255;
+
 // Numbers of TFLite's schema (TensorType).
 enum class Type : uint8_t { kFloat32 = 0, kInt32 = 2, kUint8 = 3, kInt64 = 4, kBool = 6, kInt16 = 7, kInt8 = 9 };
 
@@ -40,6 +45,7 @@ struct Diagnosis {
   int32_t op_index = -1;  // position in the graph's order of execution, -1 where no operator is concerned
   int32_t op_code = -1;   // BuiltinOperator of TFLite's schema, -1 likewise
   uint32_t needed = 0;    // bytes of arena, where that is what lacks
+  Bytes custom;           // name of a custom operator that is not supported, as the model has it, where it lies there
 };
 
 class Engine {
@@ -57,6 +63,8 @@ class Engine {
   [[nodiscard]] uint32_t arena_used() const;          // bytes, everything that lies in the arena included
   [[nodiscard]] const Diagnosis& diagnosis() const { return diagnosis_; }
   [[nodiscard]] static const char* name();  // "native" or "tflm"
+  // Whether this build has the operator of this BuiltinOperator; for kCustomCode, whether it may have custom ones.
+  [[nodiscard]] static bool has_operator(int32_t code);
 
  private:
   Diagnosis diagnosis_;

@@ -32,6 +32,8 @@ class _Diagnosis(ctypes.Structure):
         ("op_index", ctypes.c_int32),
         ("op_code", ctypes.c_int32),
         ("needed", ctypes.c_uint32),
+        ("custom", ctypes.c_void_p),
+        ("custom_bytes", ctypes.c_size_t),
     ]
 
 
@@ -41,6 +43,7 @@ class Refused(Exception):
     def __init__(self, diagnosis: _Diagnosis) -> None:
         self.status, self.what = diagnosis.status, diagnosis.what.decode()
         self.op_index, self.op_code, self.needed = diagnosis.op_index, diagnosis.op_code, diagnosis.needed
+        self.custom = ctypes.string_at(diagnosis.custom, diagnosis.custom_bytes).decode() if diagnosis.custom else ""
         super().__init__(
             f"{self.what} (status {self.status}, operator {self.op_index}, code {self.op_code}, needs {self.needed} bytes)"
         )

@@ -108,7 +108,8 @@ def test_commands_that_change_what_runs(tmp_path: Path, broker: Mosquitto) -> No
             heard.wait_for(state="online")
             assert caller.call({"command": "selftest"})["result"] == {"vectors": 2, "failed": None}
             assert caller.call({"command": "revert", "image": "firmware"})["code"] == "refused"
-            assert caller.call({"command": "confirm"})["code"] == "ok"
+            confirmed = caller.call({"command": "confirm"})
+            assert (confirmed["code"], "nothing is on trial" in confirmed["detail"]) == ("refused", True)
             assert caller.call({"command": "reset", "to_loader": True})["code"] == "ok"
             heard.wait_for(state="loader", restarts=1)
             heard.wait_for_problem("mcu_in_loader")

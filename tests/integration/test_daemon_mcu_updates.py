@@ -157,11 +157,10 @@ def test_pulled_out_in_the_middle_it_is_tried_again(tmp_path: Path, broker: Mosq
     port = tmp_path / "port"
     with subscribed(broker.port) as subscriber, attached(port) as board:
         heard, watcher = Heard(subscriber), Watcher(subscriber, "mcu-model")
-        with running(config_for(tmp_path, broker, images, port)):
+        with running(config_for(tmp_path, broker, images, port, window_s=10)):
             heard.wait_for(state="online")
             pushed = images.push()
-            watcher.wait_for("trial", sequence=pushed)
-            wait_until(lambda: board.model() == "2.0.0 trial", "it is not on trial")
+            heard.wait_for(model_version="2.0.0", model_state="trial")  # before that a port may go, and is waited for
             board.do(board.mcu.vanish)
             heard.wait_for(state="lost")
             board.do(board.board.reset)  # without power it forgets the trial

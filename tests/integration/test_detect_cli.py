@@ -16,7 +16,7 @@ Box = tuple[float, float, float, float]
 
 def edged(*arguments: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "edged", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=240)
 
 
 def detect(*arguments: object) -> list[dict[str, Any]]:

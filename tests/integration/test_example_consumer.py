@@ -89,6 +89,7 @@ def test_every_event_once(config: Path, broker: Mosquitto) -> None:
     try:
         wait_until(lambda: consumer.listens(1), "the subscription")
         with running(config) as daemon:
+            daemon.wait_for("ready")
             wait_until(lambda: len(consumer.ids) > 10, "events")
             broker.stop()
             daemon.wait_for("broker: ")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,70 @@ async def test_one_that_fails_its_self_test_takes_the_other_back(scene: Scene) -
         await scene.bench.swap(PATH, scene.bundle)
     assert caught.value.code == "golden_differs"
     assert scene.models == ["1.0.0 confirmed"] * 2
+
+
+async def test_a_model_that_the_board_refuses_is_no_golden_vector_that_differs(scene: Scene) -> None:
+    board = scene.boards[1].board
+    board.diagnosis, board.operator = "operator is not supported", {"op_index": 12, "op_code": 25}
+    with pytest.raises(UpdateRefused, match="operator 12, SOFTMAX: operator is not supported") as caught:
+        await scene.bench.swap(PATH, scene.bundle)
+    assert caught.value.code == "model_refused"
+
+
+async def test_a_model_that_is_refused_in_the_midst_of_its_trial(scene: Scene) -> None:
+    await scene.bench.swap(PATH, scene.bundle)
+    board, keeper = scene.boards[0].board, scene.mcus.keepers["porch"]
+    board.diagnosis = "the arena is too small"
+    keeper.configure(replace(keeper.settings, sample_ms=0), ())  # upon which it is asked anew
+    verdict = await verdict_on(scene.bench)
+    assert (verdict.code, "the arena is too small" in verdict.detail) == ("model_refused", True)
+    assert [code for code, _ in keeper.gateway.problems(time.monotonic_ns())] == ["mcu_model_refused"]
+
+
+async def test_a_report_from_the_midst_of_a_self_test_is_no_verdict(scene: Scene) -> None:
+    """After five seconds of it a board says how it is: "not run" then."""
+    for mcu in scene.boards:
+        mcu.board.self_test = "not run"
+    trials = [BoardTrial(it, read_package(scene.bundle, "model"), BACK_S) for it in scene.mcus.keepers.values()]
+    for it in trials:
+        await it.bring()
+    begun = asyncio.gather(*(it.begin() for it in trials), return_exceptions=True)
+    await until(lambda: all(it.keeper.gateway.state.boots == 1 and it.keeper.present for it in trials))
+    await heard(scene, 3)
+    assert not begun.done()
+    scene.boards[0].board.self_test, scene.boards[1].board.self_test = "passed", "failed"
+    passed, failed = await begun
+    assert passed is None
+    assert isinstance(failed, UpdateRefused) and failed.code == "golden_differs"
+
+
+async def test_nothing_is_confirmed_by_a_late_report_from_the_midst_of_a_self_test(scene: Scene) -> None:
+    trial = BoardTrial(scene.mcus.keepers["porch"], read_package(scene.bundle, "model"), BACK_S)
+    await trial.bring()
+    await trial.begin()
+    for mcu in scene.boards:
+        mcu.board.self_test = "not run"
+    await heard(scene, 3)
+    assert trial.verdict(time.monotonic(), 0) is None
+    for mcu in scene.boards:
+        mcu.board.self_test = "passed"
+    await heard(scene, 3)
+    verdict = trial.verdict(time.monotonic(), 0)
+    assert verdict and verdict.detail.endswith("self-test passed")
+
+
+async def test_without_golden_vectors_the_verdict_says_so(scene: Scene) -> None:
+    for mcu in scene.boards:
+        mcu.board.vectors = 0
+    await scene.bench.swap(PATH, scene.bundle)
+    verdict = await verdict_on(scene.bench)
+    assert verdict.code == "ok" and verdict.detail.count("no golden vectors") == 2
+
+
+async def heard(scene: Scene, reports: int) -> None:
+    """Wait for so many more of each board."""
+    states = {name: keeper.gateway.state.counters.reports for name, keeper in scene.mcus.keepers.items()}
+    await until(lambda: all(it.gateway.state.counters.reports >= states[name] + reports for name, it in scene.mcus.keepers.items()))
 
 
 async def test_one_that_goes_back_by_itself_takes_the_other_back(scene: Scene) -> None:

@@ -70,8 +70,9 @@ class Story:
         wait_until(lambda: self._held() == self.held, f"{self._held()} threads and files, {self.held} before")
 
     def _of(self, kind: str) -> list[dict[str, Any]]:
-        lines = self._events.read_text().splitlines() if self._events.exists() else []
-        return [event for event in map(json.loads, lines) if event["kind"] == kind]
+        text = self._events.read_text() if self._events.exists() else ""
+        whole, _, _ = text.rpartition("\n")  # the last line may be on its way
+        return [event for event in map(json.loads, whole.splitlines()) if event["kind"] == kind]
 
     def _held(self) -> tuple[int, int]:
         process = Path(f"/proc/{self.vision}")

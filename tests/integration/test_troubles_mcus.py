@@ -128,8 +128,22 @@ def test_a_board_without_a_model(tmp_path: Path) -> Finding:
 
 @produces("mcu-model-refused")
 def test_a_board_whose_firmware_lacks_an_operator(tmp_path: Path) -> Finding:
-    with attached(tmp_path / "port", diagnosis="operator 12, SOFTMAX, is not there"):
-        return found(tmp_path / "port")
+    operator = {"op_index": 12, "op_code": 32, "op_custom": b"edgetpu-custom-op"}
+    with attached(tmp_path / "port", diagnosis="operator is not supported", operator=operator):
+        finding = found(tmp_path / "port")
+    assert finding.what.endswith("operator 12, CUSTOM edgetpu-custom-op: operator is not supported")
+    return finding
+
+
+def test_an_operator_by_a_name_that_is_no_text(tmp_path: Path) -> None:
+    operator = {"op_index": 0, "op_code": 32, "op_custom": b"a\x1b[2J\xff\n"}
+    with attached(tmp_path / "port", diagnosis="operator is not supported", operator=operator):
+        assert found(tmp_path / "port").what.endswith("operator 0, CUSTOM a?[2J\ufffd?: operator is not supported")
+
+
+def test_an_operator_that_is_in_no_list(tmp_path: Path) -> None:
+    with attached(tmp_path / "port", diagnosis="the operator's code is not in the list", operator={"op_index": 3}):
+        assert found(tmp_path / "port").what.endswith("operator 3: the operator's code is not in the list")
 
 
 @produces("mcu-self-test-failed")

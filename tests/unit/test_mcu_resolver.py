@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edged.core.errors import ModelRejected
-from edged.infer.graph import CUSTOM_BUILTIN, OperatorKind
+from edged.core.operators import CUSTOM_BUILTIN
+from edged.infer.graph import OperatorKind
 from edged.testing.tflite import make_tflite
 from edged.tooling.mcu_resolver import header, main, methods
 from edged.tooling.tflm_operators import BUILTIN, CUSTOM

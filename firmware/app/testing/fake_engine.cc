@@ -9,6 +9,7 @@ void (*on_invoke)() = [] {};
 namespace {
 
 constexpr uint32_t kOutputBytes = 4;
+constexpr uint8_t kCustom[] = {'t', 'w', 'i', 's', 't'};
 
 // At the start of the arena; inputs and the output come behind.
 struct Loaded {
@@ -40,7 +41,7 @@ Status Engine::load(Bytes model, MutableBytes arena) {
   diagnosis_ = Diagnosis{};
   if (model.size() == sizeof made) std::memcpy(&made, model.data(), sizeof made);
   if (model.size() != sizeof made || made.refused != 0) {
-    diagnosis_ = {Status::kUnsupported, "operator is not supported", 3, 107, 0};
+    diagnosis_ = {Status::kUnsupported, "operator is not supported", 3, 32, 0, Bytes(kCustom, sizeof kCustom)};
     return diagnosis_.status;
   }
   state_ = arena.data();
@@ -65,5 +66,6 @@ Tensor Engine::input(uint32_t) const { return tensor(state_, kOutputBytes, loade
 Tensor Engine::output(uint32_t) const { return tensor(state_, 0, kOutputBytes); }
 uint32_t Engine::arena_used() const { return kArenaAlignment; }
 const char* Engine::name() { return "fake"; }
+bool Engine::has_operator(int32_t code) { return code == 9 || code == 114; }
 
 }  // namespace edged::ml

@@ -1,6 +1,7 @@
 #include "ml/engine.h"
 
 #include "ml/native/interpreter.h"
+#include "ml/native/op.h"
 
 namespace edged::ml {
 namespace {
@@ -27,5 +28,6 @@ Tensor Engine::input(uint32_t index) const { return interpreter(state_).input(in
 Tensor Engine::output(uint32_t index) const { return interpreter(state_).output(index); }
 uint32_t Engine::arena_used() const { return state_ == nullptr ? 0 : interpreter(state_).arena_used(); }
 const char* Engine::name() { return "native"; }
+bool Engine::has_operator(int32_t code) { return native::find_operator(static_cast<native::OpCode>(code)) != nullptr; }
 
 }  // namespace edged::ml

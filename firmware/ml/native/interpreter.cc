@@ -88,7 +88,10 @@ class Loader {
       diagnosis_.op_index = static_cast<int32_t>(i);
       diagnosis_.op_code = static_cast<int32_t>(prepare.code());
       const Operator* op = find_operator(prepare.code());
-      if (op == nullptr) return prepare.refuse("operator is not supported");
+      if (op == nullptr) {
+        diagnosis_.custom = model_.custom_name(i);
+        return prepare.refuse("operator is not supported");
+      }
       if (!ok(check(*op, prepare)) || !ok(prepare.read_operands(self_.tensors_))) return diagnosis_.status;
       const Status status = op->prepare(prepare);
       if (!ok(diagnosis_.status)) return diagnosis_.status;

@@ -181,6 +181,12 @@ Operation Model::operation(uint32_t index) const {
   return operation;
 }
 
+Bytes Model::custom_name(uint32_t index) const {
+  const Table code = codes_[operations_[index].scalar<uint32_t>(field::operation::kOpcodeIndex, 0)];
+  const Vector<uint8_t> name = code.vector<uint8_t>(field::operator_code::kCustomName);
+  return {name.data(), name.size()};
+}
+
 Status Model::tensor(int32_t index, TensorInfo& into, Diagnosis& diagnosis) const {
   into = TensorInfo{};
   const Table table = tensors_[static_cast<uint32_t>(index)];

@@ -166,6 +166,8 @@ struct Operator {
   Status (*prepare)(Prepare&);
 };
 
+inline constexpr uint8_t kNoOptions = 0;
+
 // nullptr: not one of this build.
 [[nodiscard]] const Operator* find_operator(OpCode code);
 

@@ -20,13 +20,13 @@ Multiplier quantize_multiplier(double value) {
 bool activation_range(Activation activation, Type type, float scale, int32_t zero_point, Range& range) {
   switch (type) {
     case Type::kInt8:
-      range = {-128, 127};
+      range = kRangeOf<int8_t>;
       break;
     case Type::kUint8:
-      range = {0, 255};
+      range = kRangeOf<uint8_t>;
       break;
     case Type::kInt16:
-      range = {-32768, 32767};
+      range = kRangeOf<int16_t>;
       break;
     default:
       return false;

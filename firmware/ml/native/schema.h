@@ -13,7 +13,7 @@ namespace model {
 enum : uint32_t { kVersion = 0, kOperatorCodes = 1, kSubgraphs = 2, kBuffers = 4 };
 }
 namespace operator_code {
-enum : uint32_t { kShortCode = 0, kCode = 3 };  // the code is the larger of both
+enum : uint32_t { kShortCode = 0, kCustomName = 1, kCode = 3 };  // the code is the larger of both
 }
 namespace subgraph {
 enum : uint32_t { kTensors = 0, kInputs = 1, kOutputs = 2, kOperators = 3 };

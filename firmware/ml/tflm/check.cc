@@ -151,7 +151,12 @@ class Checker {
     const tflite::OperatorCode& code = *model_->operator_codes()->Get(op.opcode_index());
     const tflite::BuiltinOperator builtin = tflite::GetBuiltinCode(&code);
     diagnosis_.op_code = static_cast<int32_t>(builtin);
-    if (!supported(code, builtin)) return refuse(Status::kUnsupported, "operator is not supported");
+    if (!supported(code, builtin)) {
+      if (const flatbuffers::String* name = code.custom_code(); name != nullptr) {
+        diagnosis_.custom = {name->Data(), name->size()};
+      }
+      return refuse(Status::kUnsupported, "operator is not supported");
+    }
     if (builtin == tflite::BuiltinOperator_VAR_HANDLE) ++variables_;
     if (op.inputs() == nullptr || op.outputs() == nullptr) {
       return refuse(Status::kMalformed, "the operator has no list of operands");

@@ -1,5 +1,6 @@
 #include "ml/engine.h"
 
+#include <bitset>
 #include <cstring>
 #include <initializer_list>
 #include <new>
@@ -98,6 +99,21 @@ bool are_usable(tflite::MicroInterpreter& interpreter, MutableBytes arena) {
   return true;
 }
 
+// The operators that are linked, found out once: a table of all of them is compared with itself while it is made. Of
+// custom ones the table knows names alone, so that there may be any.
+struct Known {
+  std::bitset<kMaxOperatorCode + 1> codes;
+
+  Known() {
+    tflm::Resolver resolver;
+    if (!tflm::add_operators(resolver)) return;
+    for (size_t code = 0; code < codes.size(); ++code) {
+      codes[code] = resolver.FindOp(static_cast<tflite::BuiltinOperator>(code)) != nullptr;
+    }
+    codes[static_cast<size_t>(kCustomCode)] = true;
+  }
+};
+
 // Makes the interpreter in `state`, with `rest` for its memory.
 Status prepare(State& state, const tflm::Checked& checked, MutableBytes rest, Diagnosis& diagnosis) {
   if (rest.size() < tflite::MicroAllocator::GetDefaultTailUsage(false) + kArenaAlignment) {
@@ -164,5 +180,9 @@ uint32_t Engine::arena_used() const {
   return static_cast<State*>(state_)->before + static_cast<uint32_t>(interpreter(state_).arena_used_bytes());
 }
 const char* Engine::name() { return "tflm"; }
+bool Engine::has_operator(int32_t code) {
+  static const Known known;
+  return code >= 0 && code <= kMaxOperatorCode && known.codes[static_cast<size_t>(code)];
+}
 
 }  // namespace edged::ml

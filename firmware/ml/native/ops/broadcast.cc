@@ -17,8 +17,6 @@ bool continues(const Dimension& outer, const Dimension& inner) {
   return true;
 }
 
-}  // namespace
-
 bool broadcast(const TensorInfo& a, const TensorInfo& b, const TensorInfo& output, Broadcast& into) {
   if (output.rank != (a.rank > b.rank ? a.rank : b.rank)) return false;
   Dimension found[kMaxRank];  // from the last
@@ -48,6 +46,18 @@ bool broadcast(const TensorInfo& a, const TensorInfo& b, const TensorInfo& outpu
     for (uint32_t k = 0; k < 2; ++k) into.steps[k][i] = dimension.steps[k];
   }
   return true;
+}
+
+}  // namespace
+
+Status prepare_broadcast(Prepare& prepare, Broadcast& into) {
+  const TensorInfo a = prepare.input(0);
+  const TensorInfo output = prepare.output(0);
+  prepare.in_place(0, a.same_shape(output) ? 0 : 1);
+  if (!broadcast(a, prepare.input(1), output, into)) {
+    return prepare.refuse("the shapes do not broadcast to that of the output", Status::kMalformed);
+  }
+  return Status::kOk;
 }
 
 }  // namespace edged::ml::native

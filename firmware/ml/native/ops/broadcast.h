@@ -2,6 +2,7 @@
 #pragma once
 
 #include "ml/native/op.h"
+#include "ml/native/ops/walk.h"
 
 namespace edged::ml::native {
 
@@ -13,8 +14,8 @@ struct Broadcast {
   int32_t steps[2][kMaxRank];
 };
 
-// false: the shapes do not broadcast to that of the output.
-[[nodiscard]] bool broadcast(const TensorInfo& a, const TensorInfo& b, const TensorInfo& output, Broadcast& into);
+// Of inputs 0 and 1 to output 0, which may lie where an input of its shape lies. Refuses shapes that do not broadcast.
+[[nodiscard]] Status prepare_broadcast(Prepare& prepare, Broadcast& into);
 
 // Calls function(x, y) for each element of the output, in order, and stores what it returns.
 template <typename In, typename Out, typename Function>
@@ -23,23 +24,16 @@ void for_each(const Broadcast& over, const In* a, const In* b, Out* out, const F
   const int32_t count = over.dims[inner];
   const int32_t step_a = over.steps[0][inner];
   const int32_t step_b = over.steps[1][inner];
+  const auto move = [&](uint32_t d, int32_t times) {
+    a += times * over.steps[0][d];
+    b += times * over.steps[1][d];
+  };
   int32_t at[kMaxRank] = {};
-  while (true) {
+  do {
     const In* x = a;
     const In* y = b;
     for (int32_t i = 0; i < count; ++i, x += step_a, y += step_b) *out++ = function(*x, *y);
-    uint32_t d = inner;
-    while (true) {  // the next place of the outer dimensions
-      if (d == 0) return;
-      --d;
-      a += over.steps[0][d];
-      b += over.steps[1][d];
-      if (++at[d] < over.dims[d]) break;
-      a -= over.steps[0][d] * over.dims[d];
-      b -= over.steps[1][d] * over.dims[d];
-      at[d] = 0;
-    }
-  }
+  } while (next_place(inner, over.dims, at, move));
 }
 
 }  // namespace edged::ml::native

@@ -1,5 +1,7 @@
 #include "ml/native/ops/channels.h"
 
+#include "ml/native/ops/checks.h"
+
 namespace edged::ml::native {
 namespace {
 
@@ -41,6 +43,23 @@ Operands read_operands(const Prepare& prepare) {
   return {prepare.input(0), prepare.input(1), prepare.input(2), prepare.output(0)};
 }
 
+Status check_channels(Prepare& prepare, const Operands& operands, uint32_t dimension) {
+  const TensorInfo& weights = operands.weights;
+  const int32_t channels = weights.dims[dimension];
+  if (operands.output.last(0) != channels ||
+      (operands.bias.present() && operands.bias.elements != static_cast<uint32_t>(channels))) {
+    return prepare.refuse("the shapes do not fit each other", Status::kMalformed);
+  }
+  if (operands.are(Type::kFloat32)) return Status::kOk;
+  if (!operands.are(Type::kInt8)) {
+    return prepare.refuse("the types are not supported: int8 with int32 bias, or float32");
+  }
+  if (weights.per_channel() && weights.quantized_dimension != dimension) {
+    return prepare.refuse("scales per channel are not those of the output's channels", Status::kMalformed);
+  }
+  return Status::kOk;
+}
+
 Status prepare_channels(Prepare& prepare, const Operands& operands, const WeightLayout& layout, Activation activation,
                         Channels& channels) {
   if (operands.weights.constant == nullptr || (operands.bias.present() && operands.bias.constant == nullptr)) {
@@ -50,8 +69,8 @@ Status prepare_channels(Prepare& prepare, const Operands& operands, const Weight
     return prepare.refuse("an int8 tensor has no scale", Status::kMalformed);
   }
   channels.zero_point = operands.output.zero_point();
-  if (!activation_range(activation, Type::kInt8, operands.output.scale(), channels.zero_point, channels.range)) {
-    return prepare.refuse("the fused activation is not supported");
+  if (const Status status = take_activation(prepare, activation, operands.output, channels.range); !ok(status)) {
+    return status;
   }
   channels.bias = prepare.persistent<int32_t>(layout.channels);
   channels.fractions = prepare.persistent<int32_t>(layout.channels);

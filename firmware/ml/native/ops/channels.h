@@ -19,14 +19,18 @@ struct Channels {
 
   [[nodiscard]] int8_t finish(uint32_t sum, uint32_t channel) const {
     const auto biased = static_cast<int32_t>(sum + static_cast<uint32_t>(bias[channel]));
-    const int32_t scaled = multiply(biased, {fractions[channel], shifts[channel]});
-    return static_cast<int8_t>(clamp(wrapping_add(scaled, zero_point), range));
+    return static_cast<int8_t>(requantize(biased, {fractions[channel], shifts[channel]}, zero_point, range));
   }
   // Those from this one on.
   [[nodiscard]] Channels from(uint32_t channel) const {
     return {bias + channel, fractions + channel, shifts + channel, zero_point, range, plain};
   }
 };
+
+// What becomes of a sum of float32; bias: nullptr if there is none.
+inline float finish(float sum, const float* bias, uint32_t channel, FloatRange range) {
+  return clamp(sum + (bias == nullptr ? 0.0f : bias[channel]), range);
+}
 
 struct Operands {
   TensorInfo input;
@@ -39,6 +43,10 @@ struct Operands {
 };
 // Inputs 0 to 2 and output 0.
 [[nodiscard]] Operands read_operands(const Prepare& prepare);
+
+// Whether `dimension` of the weights is that of the output's channels, which bias and scales go along, and the types
+// are of one kind.
+[[nodiscard]] Status check_channels(Prepare& prepare, const Operands& operands, uint32_t dimension);
 
 // How weights lie: [channel][tap] in a convolution, [tap][channel] in a depthwise one.
 struct WeightLayout {

@@ -25,6 +25,9 @@ inline bool same_meaning(const TensorInfo& a, const TensorInfo& b) {
 
 inline constexpr const char* kNotSameMeaning = "operands differ in type or scale, or have no scale";
 
+inline constexpr const char* kNoneOfThreeTypes = "the type is none of int8, int16 and float32";
+inline constexpr const char* kNoneOfFourTypes = "the type is none of int8, int16, int32 and float32";
+inline constexpr const char* kNotPerTensor = "an operand has no scale, several, or a zero point although it is int16";
 inline constexpr const char* kScalesApart = "the scales are too far from each other";
 
 // The multiplier of a quotient of scales. false: too large for one (kScalesApart).
@@ -32,6 +35,24 @@ inline constexpr const char* kScalesApart = "the scales are too far from each ot
   if (!(value < static_cast<double>(uint32_t{1} << kMaxLeftShift))) return false;
   into = quantize_multiplier(value);
   return into.shift <= kMaxLeftShift;
+}
+
+// From steps of one tensor to those of another. false: kScalesApart.
+struct Rescaling {
+  int32_t from_zero;
+  int32_t zero;
+  Multiplier ratio;
+};
+
+[[nodiscard]] inline bool take_rescaling(const TensorInfo& from, const TensorInfo& to, Rescaling& into) {
+  into.from_zero = from.zero_point();
+  into.zero = to.zero_point();
+  return take_multiplier(static_cast<double>(from.scale()) / static_cast<double>(to.scale()), into.ratio);
+}
+
+[[gnu::always_inline]] inline int32_t rescale(int32_t x, const Rescaling& how, const Range& range) {
+  const auto steps = static_cast<int32_t>(static_cast<uint32_t>(x) - static_cast<uint32_t>(how.from_zero));
+  return requantize(steps, how.ratio, how.zero, range);
 }
 
 // Element i of a constant int32 tensor.
@@ -60,27 +81,20 @@ inline uint32_t elements_of(const TensorInfo& tensor, uint32_t first, uint32_t e
   return elements;
 }
 
-// What a fused activation leaves of the values of an int32 tensor, which has no scale.
-inline bool int32_activation_range(Activation activation, Range& range) {
-  switch (activation) {
-    case Activation::kNone:
-      range = {INT32_MIN, INT32_MAX};
-      return true;
-    case Activation::kRelu:
-      range = {0, INT32_MAX};
-      return true;
-    case Activation::kReluN1To1:
-      range = {-1, 1};
-      return true;
-    case Activation::kRelu6:
-      range = {0, 6};
-      return true;
-  }
-  return false;
+inline Activation fused_activation(const Prepare& prepare, uint32_t field) {
+  return prepare.options().scalar<Activation>(field, Activation::kNone);
 }
 
-inline Activation fused_activation(const Prepare& prepare, uint32_t field) {
-  return static_cast<Activation>(prepare.options().scalar<int8_t>(field, 0));
+inline constexpr const char* kNoSuchActivation = "the fused activation is not supported";
+
+// What a fused activation leaves of the values: of float32, or of the output's steps.
+[[nodiscard]] inline Status take_activation(Prepare& prepare, Activation activation, FloatRange& range) {
+  return activation_range(activation, range) ? Status::kOk : prepare.refuse(kNoSuchActivation);
+}
+[[nodiscard]] inline Status take_activation(Prepare& prepare, Activation activation, const TensorInfo& output,
+                                            Range& range) {
+  const bool done = activation_range(activation, output.type, output.scale(), output.zero_point(), range);
+  return done ? Status::kOk : prepare.refuse(kNoSuchActivation);
 }
 
 }  // namespace edged::ml::native

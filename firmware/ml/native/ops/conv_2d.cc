@@ -4,21 +4,23 @@
 // one pixel, the input is the columns already.
 #include <cstring>
 
+#include "ml/native/ops/checks.h"
+#include "ml/native/ops/convolution.h"
 #include "ml/native/ops/ops.h"
 #include "ml/native/ops/rows.h"
-#include "ml/native/ops/window.h"
 
 namespace edged::ml::native {
 namespace {
 
 namespace option {
-enum : uint32_t { kActivation = 3, kDilationWidth = 4, kDilationHeight = 5 };
+enum : uint32_t { kActivation = 3 };
 }
+
+// Weights are [output channels, height, width, channels of a group].
+constexpr ConvolutionLayout kLayout = {option::kActivation, 0};
 
 struct Shape {
   Window window;
-  int32_t batches;
-  uint32_t channels;  // of the input
   uint32_t groups;
   uint32_t group_channels;  // of the input in one group
   uint32_t group_rows;      // output channels of one group
@@ -44,10 +46,10 @@ void gather_line(const Params& params, const int8_t* line, int32_t start, bool t
     return;
   }
   for (int32_t kx = 0, ix = start; kx < width.filter; ++kx, ix += width.dilation, column += bytes) {
-    if (ix < 0 || ix >= width.in) {
-      std::memset(column, params.input_zero_point, bytes);
+    if (width.holds(ix)) {
+      std::memcpy(column, line + size_t(ix) * params.shape.window.channels, bytes);
     } else {
-      std::memcpy(column, line + size_t(ix) * params.shape.channels, bytes);
+      std::memset(column, params.input_zero_point, bytes);
     }
   }
 }
@@ -61,10 +63,10 @@ void gather(const Params& params, const int8_t* image, int32_t y, int32_t x, int
   const bool together = width.dilation == 1 && shape.groups == 1 && start >= 0 && start + width.filter <= width.in;
   const size_t bytes = size_t(width.filter) * shape.group_channels;
   for (int32_t ky = 0, iy = height.start(y); ky < height.filter; ++ky, iy += height.dilation, column += bytes) {
-    if (iy < 0 || iy >= height.in) {
-      std::memset(column, params.input_zero_point, bytes);
+    if (height.holds(iy)) {
+      gather_line(params, image + size_t(iy) * size_t(width.in) * shape.window.channels, start, together, column);
     } else {
-      gather_line(params, image + size_t(iy) * size_t(width.in) * shape.channels, start, together, column);
+      std::memset(column, params.input_zero_point, bytes);
     }
   }
 }
@@ -97,12 +99,12 @@ void convolve_group(const Params& params, uint32_t group, const int8_t* image, i
 Status evaluate_int8(const Evaluation& evaluation) {
   const auto& params = evaluation.params<Params>();
   const Window& window = params.shape.window;
-  const size_t in = size_t(window.height.in) * size_t(window.width.in) * params.shape.channels;
   const size_t out = size_t(window.height.out) * size_t(window.width.out) * params.rows.pitch;
-  for (int32_t batch = 0; batch < params.shape.batches; ++batch) {
+  const auto* image = evaluation.input<int8_t>(0);
+  auto* to = evaluation.output<int8_t>(0);
+  for (int32_t batch = 0; batch < window.batches; ++batch, image += window.image(), to += out) {
     for (uint32_t group = 0; group < params.shape.groups; ++group) {
-      convolve_group(params, group, evaluation.input<int8_t>(0) + size_t(batch) * in, evaluation.scratch<int8_t>(),
-                     evaluation.output<int8_t>(0) + size_t(batch) * out);
+      convolve_group(params, group, image, evaluation.scratch<int8_t>(), to);
     }
   }
   return Status::kOk;
@@ -111,7 +113,7 @@ Status evaluate_int8(const Evaluation& evaluation) {
 Status evaluate_pointwise(const Evaluation& evaluation) {
   const auto& params = evaluation.params<Params>();
   const Window& window = params.shape.window;
-  const int32_t pixels = params.shape.batches * window.height.out * window.width.out;
+  const int32_t pixels = window.batches * window.height.out * window.width.out;
   multiply_columns(params.rows, evaluation.input<int8_t>(0), static_cast<uint32_t>(pixels),
                    evaluation.output<int8_t>(0));
   return Status::kOk;
@@ -126,8 +128,8 @@ float sum_of_window(const Shape& shape, const float* image, const float* w, int3
     const int32_t iy = height.start(y) + ky * height.dilation;
     for (int32_t kx = 0; kx < width.filter; ++kx, w += shape.group_channels) {
       const int32_t ix = width.start(x) + kx * width.dilation;
-      if (iy < 0 || iy >= height.in || ix < 0 || ix >= width.in) continue;
-      const float* pixel = image + (size_t(iy) * size_t(width.in) + size_t(ix)) * shape.channels;
+      if (!height.holds(iy) || !width.holds(ix)) continue;
+      const float* pixel = image + (size_t(iy) * size_t(width.in) + size_t(ix)) * shape.window.channels;
       for (uint32_t c = 0; c < shape.group_channels; ++c) sum += pixel[c] * w[c];
     }
   }
@@ -137,48 +139,29 @@ float sum_of_window(const Shape& shape, const float* image, const float* w, int3
 Status evaluate_float(const Evaluation& evaluation) {
   const auto& params = evaluation.params<FloatParams>();
   const Shape& shape = params.shape;
-  const Axis& height = shape.window.height;
-  const Axis& width = shape.window.width;
+  const Window& window = shape.window;
   const auto* weights = evaluation.input<float>(1);
   const auto* bias = evaluation.input<float>(2);
-  const size_t depth = size_t(height.filter) * size_t(width.filter) * shape.group_channels;
-  auto* to = evaluation.output<float>(0);
-  for (int32_t batch = 0; batch < shape.batches; ++batch) {
-    const float* image =
-        evaluation.input<float>(0) + size_t(batch) * size_t(height.in) * size_t(width.in) * shape.channels;
-    for (int32_t y = 0; y < height.out; ++y) {
-      for (int32_t x = 0; x < width.out; ++x) {
-        for (uint32_t row = 0; row < shape.groups * shape.group_rows; ++row) {
-          const float* from = image + size_t{row / shape.group_rows} * shape.group_channels;
-          const float sum = sum_of_window(shape, from, weights + row * depth, y, x);
-          *to++ = clamp(sum + (bias == nullptr ? 0.0f : bias[row]), params.range);
-        }
-      }
-    }
-  }
+  const size_t depth = size_t(window.height.filter) * size_t(window.width.filter) * shape.group_channels;
+  const uint32_t rows = shape.groups * shape.group_rows;
+  each_pixel(window, evaluation.input<float>(0), evaluation.output<float>(0), rows,
+             [&](const float* image, int32_t y, int32_t x, float* to) {
+               for (uint32_t row = 0; row < rows; ++row) {
+                 const float* from = image + size_t{row / shape.group_rows} * shape.group_channels;
+                 to[row] = finish(sum_of_window(shape, from, weights + row * depth, y, x), bias, row, params.range);
+               }
+             });
   return Status::kOk;
 }
 
-Status read_shape(Prepare& prepare, const Operands& operands, Shape& shape) {
-  const TensorInfo& weights = operands.weights;
-  if (weights.rank != 4) return prepare.refuse("the weights do not have four dimensions", Status::kMalformed);
-  shape.window.height.filter = weights.dims[1];
-  shape.window.width.filter = weights.dims[2];
-  shape.window.height.dilation = prepare.options().scalar<int32_t>(option::kDilationHeight, 1);
-  shape.window.width.dilation = prepare.options().scalar<int32_t>(option::kDilationWidth, 1);
-  const Status status = prepare_window(prepare, operands.input, operands.output, shape.window);
-  if (!ok(status)) return status;
-  const auto rows = static_cast<uint32_t>(weights.dims[0]);
-  shape.batches = operands.input.dims[0];
-  shape.channels = static_cast<uint32_t>(operands.input.dims[3]);
-  shape.group_channels = static_cast<uint32_t>(weights.dims[3]);
-  shape.groups = shape.channels / shape.group_channels;
-  if (shape.groups * shape.group_channels != shape.channels || rows % shape.groups != 0 ||
-      operands.output.last(0) != weights.dims[0] || (operands.bias.present() && operands.bias.elements != rows)) {
-    return prepare.refuse("the shapes do not fit each other", Status::kMalformed);
+Status read_groups(Prepare& prepare, const Operands& operands, Shape& shape) {
+  const auto rows = static_cast<uint32_t>(operands.weights.dims[0]);
+  shape.group_channels = static_cast<uint32_t>(operands.weights.dims[3]);
+  shape.groups = shape.window.channels / shape.group_channels;
+  if (shape.groups * shape.group_channels != shape.window.channels || rows % shape.groups != 0) {
+    return prepare.refuse("the channels do not make whole groups", Status::kMalformed);
   }
   shape.group_rows = rows / shape.groups;
-  prepare.work(uint64_t{operands.output.elements} * (weights.elements / rows));
   return Status::kOk;
 }
 
@@ -203,26 +186,16 @@ Status prepare_int8(Prepare& prepare, const Operands& operands, const Shape& sha
   return prepare.evaluate_with(pointwise ? evaluate_pointwise : evaluate_int8, params);
 }
 
-Status prepare_float(Prepare& prepare, const Shape& shape, Activation activation) {
-  FloatParams params = {};
-  params.shape = shape;
-  if (!activation_range(activation, params.range)) return prepare.refuse("the fused activation is not supported");
-  return prepare.evaluate_with(evaluate_float, params);
-}
-
 Status prepare(Prepare& prepare) {
   const Operands operands = read_operands(prepare);
   Shape shape = {};
-  const Status status = read_shape(prepare, operands, shape);
-  if (!ok(status)) return status;
-  const auto activation = prepare.options().scalar<Activation>(option::kActivation, Activation::kNone);
-  if (operands.are(Type::kFloat32)) return prepare_float(prepare, shape, activation);
-  if (!operands.are(Type::kInt8))
-    return prepare.refuse("the types are not supported: int8 with int32 bias, or float32");
-  if (operands.weights.per_channel() && operands.weights.quantized_dimension != 0) {
-    return prepare.refuse("scales per channel are not those of the output's channels", Status::kMalformed);
-  }
-  return prepare_int8(prepare, operands, shape, activation);
+  if (const Status status = prepare_convolution(prepare, operands, kLayout, shape.window); !ok(status)) return status;
+  if (const Status status = read_groups(prepare, operands, shape); !ok(status)) return status;
+  const Activation activation = fused_activation(prepare, option::kActivation);
+  if (operands.are(Type::kInt8)) return prepare_int8(prepare, operands, shape, activation);
+  FloatParams params = {shape, {}};
+  if (const Status status = take_activation(prepare, activation, params.range); !ok(status)) return status;
+  return prepare.evaluate_with(evaluate_float, params);
 }
 
 }  // namespace

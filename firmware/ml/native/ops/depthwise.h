@@ -1,5 +1,5 @@
 // The inner loop of DEPTHWISE_CONV_2D: one output pixel. Its implementations, of which a build links one:
-// depthwise_portable.cc, depthwise_dsp.cc, depthwise_mve.cc.
+// depthwise_portable.cc and depthwise_dsp.cc, which share depthwise_by_four.h, and depthwise_mve.cc.
 #pragma once
 
 #include <cstdint>

@@ -4,22 +4,24 @@
 // input is a pixel of zero points.
 #include <cstring>
 
+#include "ml/native/ops/checks.h"
+#include "ml/native/ops/convolution.h"
 #include "ml/native/ops/depthwise.h"
 #include "ml/native/ops/ops.h"
-#include "ml/native/ops/window.h"
 
 namespace edged::ml::native {
 namespace {
 
 namespace option {
-enum : uint32_t { kMultiplier = 3, kActivation = 4, kDilationWidth = 5, kDilationHeight = 6 };
+enum : uint32_t { kMultiplier = 3, kActivation = 4 };
 }
+
+// Weights are [1, height, width, output channels].
+constexpr ConvolutionLayout kLayout = {option::kActivation, 3};
 
 struct Shape {
   Window window;
-  int32_t batches;
-  uint32_t channels;  // of the input
-  uint32_t outputs;   // channels
+  uint32_t outputs;  // channels
 };
 
 struct Params {
@@ -33,27 +35,18 @@ struct FloatParams {
   FloatRange range;
 };
 
-// Calls visit(y, x, to) for each output pixel, batch by batch; image: the batch's.
-template <typename T, typename Visit>
-void each_pixel(const Shape& shape, const T* image, T* to, Visit visit) {
-  const size_t in = size_t(shape.window.height.in) * size_t(shape.window.width.in) * shape.channels;
-  for (int32_t batch = 0; batch < shape.batches; ++batch, image += in) {
-    for (int32_t y = 0; y < shape.window.height.out; ++y) {
-      for (int32_t x = 0; x < shape.window.width.out; ++x, to += shape.outputs) visit(image, y, x, to);
-    }
-  }
-}
-
-// For each tap the pixel under it, `outside` where there is none.
+// For each tap the pixel under it, `outside` where there is none. A function of its own, since a core has no registers
+// for more than this.
 template <typename T>
-void look_up(const Shape& shape, const T* image, int32_t y, int32_t x, const T* outside, const T** pixels) {
-  const Axis& height = shape.window.height;
-  const Axis width = shape.window.width;
-  const auto channels = static_cast<int32_t>(shape.channels);
+[[gnu::noinline]] void look_up(const Window& window, const T* image, int32_t y, int32_t x, const T* outside,
+                               const T** pixels) {
+  const Axis& height = window.height;
+  const Axis& width = window.width;
+  const auto channels = static_cast<int32_t>(window.channels);
   const int32_t first = width.start(x);
   for (int32_t ky = 0, iy = height.start(y); ky < height.filter; ++ky, iy += height.dilation) {
     // A line outside of the input has no pixels inside, a position below zero is a large one.
-    const uint32_t pixels_inside = iy >= 0 && iy < height.in ? static_cast<uint32_t>(width.in) : 0;
+    const uint32_t pixels_inside = height.holds(iy) ? static_cast<uint32_t>(width.in) : 0;
     const T* line = image + (pixels_inside == 0 ? 0 : iy * width.in * channels);
     int32_t ix = first;
     for (const T** end = pixels + width.filter; pixels != end; ix += width.dilation) {
@@ -66,10 +59,10 @@ Status evaluate_int8(const Evaluation& evaluation) {
   const auto& params = evaluation.params<Params>();
   auto* pixels = evaluation.scratch<const int8_t*>();
   auto* outside = reinterpret_cast<int8_t*>(pixels + params.depthwise.taps);
-  std::memset(outside, params.input_zero_point, params.shape.channels);
-  each_pixel(params.shape, evaluation.input<int8_t>(0), evaluation.output<int8_t>(0),
+  std::memset(outside, params.input_zero_point, params.shape.window.channels);
+  each_pixel(params.shape.window, evaluation.input<int8_t>(0), evaluation.output<int8_t>(0), params.shape.outputs,
              [&](const int8_t* image, int32_t y, int32_t x, int8_t* to) {
-               look_up(params.shape, image, y, x, static_cast<const int8_t*>(outside), pixels);
+               look_up(params.shape.window, image, y, x, static_cast<const int8_t*>(outside), pixels);
                multiply_taps(params.depthwise, pixels, to);
              });
   return Status::kOk;
@@ -80,45 +73,21 @@ Status evaluate_float(const Evaluation& evaluation) {
   const Shape& shape = params.shape;
   const auto* weights = evaluation.input<float>(1);
   const auto* bias = evaluation.input<float>(2);
-  const uint32_t multiplier = shape.outputs / shape.channels;
+  const uint32_t multiplier = shape.outputs / shape.window.channels;
   const auto taps = static_cast<uint32_t>(shape.window.height.filter * shape.window.width.filter);
   auto* pixels = evaluation.scratch<const float*>();
-  each_pixel(shape, evaluation.input<float>(0), evaluation.output<float>(0),
+  each_pixel(shape.window, evaluation.input<float>(0), evaluation.output<float>(0), shape.outputs,
              [&](const float* image, int32_t y, int32_t x, float* to) {
-               look_up<float>(shape, image, y, x, nullptr, pixels);
+               look_up<float>(shape.window, image, y, x, nullptr, pixels);
                for (uint32_t channel = 0; channel < shape.outputs; ++channel) {
                  float sum = 0;
                  for (uint32_t tap = 0; tap < taps; ++tap) {
                    if (pixels[tap] == nullptr) continue;
                    sum += pixels[tap][channel / multiplier] * weights[size_t{tap} * shape.outputs + channel];
                  }
-                 to[channel] = clamp(sum + (bias == nullptr ? 0.0f : bias[channel]), params.range);
+                 to[channel] = finish(sum, bias, channel, params.range);
                }
              });
-  return Status::kOk;
-}
-
-Status read_shape(Prepare& prepare, const Operands& operands, Shape& shape) {
-  const TensorInfo& weights = operands.weights;
-  if (weights.rank != 4 || weights.dims[0] != 1) {
-    return prepare.refuse("the weights do not have four dimensions, the first of them 1", Status::kMalformed);
-  }
-  shape.window.height.filter = weights.dims[1];
-  shape.window.width.filter = weights.dims[2];
-  shape.window.height.dilation = prepare.options().scalar<int32_t>(option::kDilationHeight, 1);
-  shape.window.width.dilation = prepare.options().scalar<int32_t>(option::kDilationWidth, 1);
-  const Status status = prepare_window(prepare, operands.input, operands.output, shape.window);
-  if (!ok(status)) return status;
-  shape.batches = operands.input.dims[0];
-  shape.channels = static_cast<uint32_t>(operands.input.dims[3]);
-  shape.outputs = static_cast<uint32_t>(operands.output.dims[3]);
-  // The multiplier follows from the shapes, and TFLM believes the options all the same: they have to agree.
-  const auto multiplier = static_cast<uint32_t>(prepare.options().scalar<int32_t>(option::kMultiplier, 0));
-  if (uint64_t{multiplier} * shape.channels != shape.outputs || weights.dims[3] != operands.output.dims[3] ||
-      (operands.bias.present() && operands.bias.elements != shape.outputs)) {
-    return prepare.refuse("the shapes do not fit each other", Status::kMalformed);
-  }
-  prepare.work(uint64_t{operands.output.elements} * (weights.elements / shape.outputs));
   return Status::kOk;
 }
 
@@ -129,9 +98,9 @@ Status prepare_int8(Prepare& prepare, const Operands& operands, const Shape& sha
   Depthwise& depthwise = params.depthwise;
   depthwise.weights = reinterpret_cast<const int8_t*>(operands.weights.constant);
   depthwise.outputs = shape.outputs;
-  depthwise.multiplier = shape.outputs / shape.channels;
+  depthwise.multiplier = shape.outputs / shape.window.channels;
   depthwise.taps = operands.weights.elements / shape.outputs;
-  prepare.scratch(uint64_t{depthwise.taps} * sizeof(const int8_t*) + shape.channels);
+  prepare.scratch(uint64_t{depthwise.taps} * sizeof(const int8_t*) + shape.window.channels);
   const WeightLayout layout = {shape.outputs, depthwise.taps, 1, shape.outputs};
   const Status status = prepare_channels(prepare, operands, layout, activation, depthwise.channels);
   if (!ok(status)) return status;
@@ -139,26 +108,25 @@ Status prepare_int8(Prepare& prepare, const Operands& operands, const Shape& sha
 }
 
 Status prepare_float(Prepare& prepare, const Operands& operands, const Shape& shape, Activation activation) {
-  FloatParams params = {};
-  params.shape = shape;
+  FloatParams params = {shape, {}};
   prepare.scratch(uint64_t{operands.weights.elements / shape.outputs} * sizeof(const float*));
-  if (!activation_range(activation, params.range)) return prepare.refuse("the fused activation is not supported");
+  if (const Status status = take_activation(prepare, activation, params.range); !ok(status)) return status;
   return prepare.evaluate_with(evaluate_float, params);
 }
 
 Status prepare(Prepare& prepare) {
   const Operands operands = read_operands(prepare);
   Shape shape = {};
-  const Status status = read_shape(prepare, operands, shape);
-  if (!ok(status)) return status;
-  const auto activation = prepare.options().scalar<Activation>(option::kActivation, Activation::kNone);
-  if (operands.are(Type::kFloat32)) return prepare_float(prepare, operands, shape, activation);
-  if (!operands.are(Type::kInt8))
-    return prepare.refuse("the types are not supported: int8 with int32 bias, or float32");
-  if (operands.weights.per_channel() && operands.weights.quantized_dimension != 3) {
-    return prepare.refuse("scales per channel are not those of the output's channels", Status::kMalformed);
+  if (const Status status = prepare_convolution(prepare, operands, kLayout, shape.window); !ok(status)) return status;
+  shape.outputs = static_cast<uint32_t>(operands.output.dims[3]);
+  // The multiplier follows from the shapes, and TFLM believes the options all the same: they have to agree.
+  const auto multiplier = static_cast<uint32_t>(prepare.options().scalar<int32_t>(option::kMultiplier, 0));
+  if (operands.weights.dims[0] != 1 || uint64_t{multiplier} * shape.window.channels != shape.outputs) {
+    return prepare.refuse("the shapes do not fit each other", Status::kMalformed);
   }
-  return prepare_int8(prepare, operands, shape, activation);
+  const Activation activation = fused_activation(prepare, option::kActivation);
+  if (operands.are(Type::kInt8)) return prepare_int8(prepare, operands, shape, activation);
+  return prepare_float(prepare, operands, shape, activation);
 }
 
 }  // namespace

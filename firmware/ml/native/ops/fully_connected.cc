@@ -1,6 +1,7 @@
 // FULLY_CONNECTED: int8 with weights per tensor or per row, and float32.
 #include <cmath>
 
+#include "ml/native/ops/checks.h"
 #include "ml/native/ops/ops.h"
 #include "ml/native/ops/rows.h"
 
@@ -64,7 +65,7 @@ Status evaluate_float(const Evaluation& evaluation) {
     for (uint32_t row = 0; row < params.rows; ++row, w += params.depth) {
       float sum = 0;
       for (uint32_t k = 0; k < params.depth; ++k) sum += w[k] * x[k];
-      *y++ = clamp(sum + (bias == nullptr ? 0.0f : bias[row]), params.range);
+      *y++ = finish(sum, bias, row, params.range);
     }
   }
   return Status::kOk;
@@ -72,7 +73,7 @@ Status evaluate_float(const Evaluation& evaluation) {
 
 Status prepare_float(Prepare& prepare, uint32_t batches, uint32_t rows, uint32_t depth, Activation activation) {
   FloatParams params = {batches, rows, depth, {}};
-  if (!activation_range(activation, params.range)) return prepare.refuse("the fused activation is not supported");
+  if (const Status status = take_activation(prepare, activation, params.range); !ok(status)) return status;
   return prepare.evaluate_with(evaluate_float, params);
 }
 
@@ -85,9 +86,7 @@ bool bias_fits(const Operands& operands) {
 }
 
 Status prepare_int8(Prepare& prepare, const Operands& operands, uint32_t batches, Activation activation) {
-  if ((operands.weights.per_channel() && operands.weights.quantized_dimension != 0) || !bias_fits(operands)) {
-    return prepare.refuse("the scales do not fit each other", Status::kMalformed);
-  }
+  if (!bias_fits(operands)) return prepare.refuse("the scales do not fit each other", Status::kMalformed);
   Params params = {};
   Rows& rows = params.rows;
   rows.rows = rows.pitch = static_cast<uint32_t>(operands.weights.dims[0]);
@@ -112,15 +111,14 @@ Status prepare(Prepare& prepare) {
   const auto rows = static_cast<uint32_t>(weights.dims[0]);
   const auto depth = static_cast<uint32_t>(weights.dims[1]);
   const uint32_t batches = operands.output.elements / rows;
-  if (operands.output.last(0) != weights.dims[0] || uint64_t{batches} * depth != operands.input.elements ||
-      (operands.bias.present() && operands.bias.elements != rows)) {
+  if (const Status status = check_channels(prepare, operands, 0); !ok(status)) return status;
+  if (uint64_t{batches} * depth != operands.input.elements) {
     return prepare.refuse("the shapes do not fit each other", Status::kMalformed);
   }
   prepare.work(uint64_t{batches} * rows * depth);
-  const auto activation = prepare.options().scalar<Activation>(option::kActivation, Activation::kNone);
+  const Activation activation = fused_activation(prepare, option::kActivation);
   if (operands.are(Type::kInt8)) return prepare_int8(prepare, operands, batches, activation);
-  if (operands.are(Type::kFloat32)) return prepare_float(prepare, batches, rows, depth, activation);
-  return prepare.refuse("the types are not supported: int8 with int32 bias, or float32");
+  return prepare_float(prepare, batches, rows, depth, activation);
 }
 
 }  // namespace

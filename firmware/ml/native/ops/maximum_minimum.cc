@@ -19,23 +19,19 @@ Status prepare(Prepare& prepare) {
   const TensorInfo b = prepare.input(1);
   const TensorInfo output = prepare.output(0);
   if (!same_meaning(a, b) || !same_meaning(a, output)) return prepare.refuse(kNotSameMeaning);
-  prepare.in_place(0, a.same_shape(output) ? 0 : 1);
-  auto* over = prepare.persistent<Broadcast>();
-  if (over == nullptr) return prepare.no_memory();
-  if (!broadcast(a, b, output, *over)) {
-    return prepare.refuse("the shapes do not broadcast to that of the output", Status::kMalformed);
-  }
+  Broadcast over = {};
+  if (const Status status = prepare_broadcast(prepare, over); !ok(status)) return status;
   switch (output.type) {
     case Type::kInt8:
-      return prepare.evaluate_by(evaluate<int8_t, kMax>, over);
+      return prepare.evaluate_with(evaluate<int8_t, kMax>, over);
     case Type::kInt16:
-      return prepare.evaluate_by(evaluate<int16_t, kMax>, over);
+      return prepare.evaluate_with(evaluate<int16_t, kMax>, over);
     case Type::kInt32:
-      return prepare.evaluate_by(evaluate<int32_t, kMax>, over);
+      return prepare.evaluate_with(evaluate<int32_t, kMax>, over);
     case Type::kFloat32:
-      return prepare.evaluate_by(evaluate<float, kMax>, over);
+      return prepare.evaluate_with(evaluate<float, kMax>, over);
     default:
-      return prepare.refuse("the type is none of int8, int16, int32 and float32");
+      return prepare.refuse(kNoneOfFourTypes);
   }
 }
 

@@ -2,6 +2,7 @@
 // brings the sum to the scale of the output.
 #include "ml/native/ops/checks.h"
 #include "ml/native/ops/ops.h"
+#include "ml/native/ops/walk.h"
 #include "ml/native/quantize.h"
 
 namespace edged::ml::native {
@@ -10,31 +11,24 @@ namespace {
 struct Params {
   uint32_t rank;
   int32_t dims[kMaxRank];
-  uint32_t steps[kMaxRank];  // of the output; 0 along what is averaged
-  uint32_t elements;         // of the output
-  uint32_t averaged;         // elements of the input behind one of the output
-  int32_t from_zero;
-  int32_t zero;
-  Multiplier scale;
+  int32_t steps[kMaxRank];  // of the output; 0 along what is averaged
+  uint32_t elements;        // of the output
+  uint32_t averaged;        // elements of the input behind one of the output
+  Rescaling rescaling;
 };
 
 // Adds each element of the input, in order, to the sum that it belongs to.
 template <typename In, typename Sum, typename Add>
 void sum_up(const Params& p, const In* from, Sum* sums, const Add& add) {
+  const uint32_t inner = p.rank - 1;  // there is a dimension, since there is an axis
+  const int32_t count = p.dims[inner];
+  const int32_t step = p.steps[inner];
   int32_t at[kMaxRank] = {};
-  uint32_t to = 0;
-  while (true) {
-    sums[to] = add(sums[to], *from++);
-    uint32_t d = p.rank;
-    while (true) {
-      if (d == 0) return;
-      --d;
-      to += p.steps[d];
-      if (++at[d] < p.dims[d]) break;
-      to -= p.steps[d] * static_cast<uint32_t>(p.dims[d]);
-      at[d] = 0;
-    }
-  }
+  int32_t start = 0;
+  do {
+    Sum* to = sums + start;
+    for (int32_t i = 0; i < count; ++i, to += step) *to = add(*to, *from++);
+  } while (next_place(inner, p.dims, at, [&](uint32_t d, int32_t times) { start += times * p.steps[d]; }));
 }
 
 template <typename T>
@@ -43,13 +37,11 @@ Status evaluate_steps(const Evaluation& evaluation) {
   auto* sums = evaluation.scratch<int32_t>();
   for (uint32_t i = 0; i < p.elements; ++i) sums[i] = 0;
   sum_up(p, evaluation.input<T>(0), sums, [](int32_t sum, T x) { return wrapping_add(sum, x); });
-  constexpr bool kNarrow = sizeof(T) == 1;
-  const Range range = kNarrow ? Range{-128, 127} : Range{-32768, 32767};
-  const int64_t zeros = int64_t{p.from_zero} * p.averaged;
+  const int64_t zeros = int64_t{p.rescaling.from_zero} * p.averaged;
   auto* to = evaluation.output<T>(0);
   for (uint32_t i = 0; i < p.elements; ++i) {
     const auto shifted = static_cast<int32_t>(sums[i] - zeros);
-    to[i] = static_cast<T>(clamp(wrapping_add(multiply(shifted, p.scale), p.zero), range));
+    to[i] = static_cast<T>(requantize(shifted, p.rescaling.ratio, p.rescaling.zero, kRangeOf<T>));
   }
   return Status::kOk;
 }
@@ -74,7 +66,7 @@ Multiplier divided(Multiplier by, uint32_t count) {
 // Finds the steps of the output, with the dimensions `averaged` (one bit each) kept as 1 or left out.
 bool outline(const TensorInfo& from, const TensorInfo& to, uint32_t averaged, bool keep, Params& params) {
   uint32_t left = to.rank;
-  uint32_t step = 1;
+  int32_t step = 1;
   params.rank = from.rank;
   params.averaged = 1;
   for (uint32_t i = from.rank; i-- > 0;) {
@@ -82,7 +74,7 @@ bool outline(const TensorInfo& from, const TensorInfo& to, uint32_t averaged, bo
     const bool gone = (averaged >> i & 1) != 0;
     params.steps[i] = gone ? 0 : step;
     if (gone) params.averaged *= static_cast<uint32_t>(from.dims[i]);
-    if (!gone) step *= static_cast<uint32_t>(from.dims[i]);
+    if (!gone) step *= from.dims[i];
     if (gone && !keep) continue;
     if (left == 0 || to.dims[--left] != (gone ? 1 : from.dims[i])) return false;
   }
@@ -93,17 +85,10 @@ bool outline(const TensorInfo& from, const TensorInfo& to, uint32_t averaged, bo
 Status prepare_by_type(Prepare& prepare, const TensorInfo& from, const TensorInfo& to, Params& params) {
   if (from.type != to.type) return prepare.refuse("operands differ in type");
   if (from.type == Type::kFloat32) return prepare.evaluate_by(evaluate_float, &params);
-  if (from.type != Type::kInt8 && from.type != Type::kInt16) {
-    return prepare.refuse("the type is none of int8, int16 and float32");
-  }
-  if (!per_tensor(from) || !per_tensor(to)) {
-    return prepare.refuse("an operand has no scale, several, or a zero point although it is int16");
-  }
-  params.from_zero = from.zero_point();
-  params.zero = to.zero_point();
-  const double ratio = static_cast<double>(from.scale()) / static_cast<double>(to.scale());
-  if (!take_multiplier(ratio, params.scale)) return prepare.refuse(kScalesApart);
-  params.scale = divided(params.scale, params.averaged);
+  if (from.type != Type::kInt8 && from.type != Type::kInt16) return prepare.refuse(kNoneOfThreeTypes);
+  if (!per_tensor(from) || !per_tensor(to)) return prepare.refuse(kNotPerTensor);
+  if (!take_rescaling(from, to, params.rescaling)) return prepare.refuse(kScalesApart);
+  params.rescaling.ratio = divided(params.rescaling.ratio, params.averaged);
   return prepare.evaluate_by(from.type == Type::kInt8 ? evaluate_steps<int8_t> : evaluate_steps<int16_t>, &params);
 }
 

@@ -68,7 +68,7 @@ Status prepare(Prepare& prepare) {
   const TensorInfo to = prepare.output(0);
   if (from.type != Type::kInt8 && from.type != Type::kInt16 && from.type != Type::kInt32 &&
       from.type != Type::kFloat32) {
-    return prepare.refuse("the type is none of int8, int16, int32 and float32");
+    return prepare.refuse(kNoneOfFourTypes);
   }
   if (!same_meaning(from, to)) return prepare.refuse(kNotSameMeaning);
   if (from.rank != to.rank || !constant_int32s(margins, 2 * from.rank)) {

@@ -3,6 +3,7 @@
 #include <limits>
 #include <type_traits>
 
+#include "ml/native/ops/checks.h"
 #include "ml/native/ops/ops.h"
 #include "ml/native/ops/window.h"
 
@@ -18,8 +19,6 @@ constexpr int64_t kMaxPooled = 1 << 23;
 
 struct Params {
   Window window;
-  int32_t batches;
-  uint32_t channels;
   Range range;
   FloatRange float_range;
 
@@ -38,49 +37,50 @@ Part part(const Axis& axis, int32_t output) {
   return {std::max(start, int32_t{0}), std::min(start + axis.filter, axis.in)};
 }
 
-// image: at the channel. The mean of integers is rounded to nearest, ties away from zero.
+// What values are summed up or compared in.
 template <typename T>
-T mean(const Params& params, const T* image, Part rows, Part columns) {
-  using Sum = std::conditional_t<std::is_same_v<T, float>, float, int32_t>;
-  Sum sum = 0;
+using Wide = std::conditional_t<std::is_same_v<T, float>, float, int32_t>;
+
+// Calls visit(value) for each value of one channel; image: at the channel.
+template <typename T, typename Visit>
+void each_value(const Window& window, const T* image, Part rows, Part columns, const Visit& visit) {
   for (int32_t y = rows.low; y < rows.high; ++y) {
-    const T* pixel = image + (size_t(y) * size_t(params.window.width.in) + size_t(columns.low)) * params.channels;
-    for (int32_t x = columns.low; x < columns.high; ++x, pixel += params.channels) sum += *pixel;
+    const T* pixel = image + (size_t(y) * size_t(window.width.in) + size_t(columns.low)) * window.channels;
+    for (int32_t x = columns.low; x < columns.high; ++x, pixel += window.channels) visit(Wide<T>{*pixel});
   }
+}
+
+// The mean of integers is rounded to nearest, ties away from zero.
+template <typename T>
+Wide<T> mean(const Window& window, const T* image, Part rows, Part columns) {
+  Wide<T> sum = 0;
+  each_value(window, image, rows, columns, [&sum](Wide<T> value) { sum += value; });
   const int32_t count = (rows.high - rows.low) * (columns.high - columns.low);
   if constexpr (std::is_same_v<T, float>) {
-    return params.limit(sum / static_cast<float>(count));
+    return sum / static_cast<float>(count);
   } else {
-    return params.limit((sum > 0 ? sum + count / 2 : sum - count / 2) / count);
+    return (sum > 0 ? sum + count / 2 : sum - count / 2) / count;
   }
 }
 
 template <typename T>
-T largest(const Params& params, const T* image, Part rows, Part columns) {
-  T most = std::numeric_limits<T>::lowest();
-  for (int32_t y = rows.low; y < rows.high; ++y) {
-    const T* pixel = image + (size_t(y) * size_t(params.window.width.in) + size_t(columns.low)) * params.channels;
-    for (int32_t x = columns.low; x < columns.high; ++x, pixel += params.channels) most = std::max(most, *pixel);
-  }
-  using Wide = std::conditional_t<std::is_same_v<T, float>, float, int32_t>;
-  return params.limit(Wide{most});
+Wide<T> largest(const Window& window, const T* image, Part rows, Part columns) {
+  Wide<T> most = std::numeric_limits<T>::lowest();
+  each_value(window, image, rows, columns, [&most](Wide<T> value) { most = std::max(most, value); });
+  return most;
 }
 
-template <typename T, T (*pool)(const Params&, const T*, Part, Part)>
+template <typename T, Wide<T> (*pool)(const Window&, const T*, Part, Part)>
 Status evaluate(const Evaluation& evaluation) {
   const auto& params = evaluation.params<Params>();
-  const T* image = evaluation.input<T>(0);
-  T* to = evaluation.output<T>(0);
-  const size_t in = size_t(params.window.height.in) * size_t(params.window.width.in) * params.channels;
-  for (int32_t batch = 0; batch < params.batches; ++batch, image += in) {
-    for (int32_t y = 0; y < params.window.height.out; ++y) {
-      const Part rows = part(params.window.height, y);
-      for (int32_t x = 0; x < params.window.width.out; ++x) {
-        const Part columns = part(params.window.width, x);
-        for (uint32_t c = 0; c < params.channels; ++c) *to++ = pool(params, image + c, rows, columns);
-      }
-    }
-  }
+  const uint32_t channels = params.window.channels;
+  each_pixel(params.window, evaluation.input<T>(0), evaluation.output<T>(0), channels,
+             [&](const T* image, int32_t y, int32_t x, T* to) {
+               const Part rows = part(params.window.height, y);
+               const Part columns = part(params.window.width, x);
+               for (uint32_t c = 0; c < channels; ++c)
+                 to[c] = params.limit(pool(params.window, image + c, rows, columns));
+             });
   return Status::kOk;
 }
 
@@ -91,8 +91,7 @@ Status prepare(Prepare& prepare) {
   window.height.filter = prepare.options().scalar<int32_t>(option::kFilterHeight, 0);
   window.width.filter = prepare.options().scalar<int32_t>(option::kFilterWidth, 0);
   window.height.dilation = window.width.dilation = 1;
-  const Status status = prepare_window(prepare, input, output, window);
-  if (!ok(status)) return status;
+  if (const Status status = prepare_window(prepare, input, output, window); !ok(status)) return status;
   if (input.type != output.type || input.dims[3] != output.dims[3]) {
     return prepare.refuse("input and output do not have the same type and channels", Status::kMalformed);
   }
@@ -101,17 +100,15 @@ Status prepare(Prepare& prepare) {
   if (pooled > kMaxPooled) return prepare.refuse("the window is too large", Status::kTooLarge);
   const bool average = prepare.code() == OpCode::kAveragePool2d;
   prepare.work(uint64_t{output.elements} * static_cast<uint64_t>(pooled) * 4);  // addresses cost as much as values
-  Params params = {window, input.dims[0], static_cast<uint32_t>(input.dims[3]), {}, {}};
-  const auto activation = prepare.options().scalar<Activation>(option::kActivation, Activation::kNone);
+  Params params = {window, {}, {}};
+  const Activation activation = fused_activation(prepare, option::kActivation);
   if (input.type == Type::kFloat32) {
-    if (!activation_range(activation, params.float_range)) return prepare.refuse("the activation is not supported");
+    if (const Status status = take_activation(prepare, activation, params.float_range); !ok(status)) return status;
     return prepare.evaluate_with(average ? evaluate<float, mean> : evaluate<float, largest>, params);
   }
   if (input.type != Type::kInt8) return prepare.refuse("the type is not supported: int8 or float32");
-  if (!output.quantized() ||
-      !activation_range(activation, output.type, output.scale(), output.zero_point(), params.range)) {
-    return prepare.refuse("no scale, or an activation that is not supported");
-  }
+  if (!output.quantized()) return prepare.refuse("the output has no scale");
+  if (const Status status = take_activation(prepare, activation, output, params.range); !ok(status)) return status;
   return prepare.evaluate_with(average ? evaluate<int8_t, mean> : evaluate<int8_t, largest>, params);
 }
 

@@ -1,6 +1,5 @@
 // QUANTIZE: reals to integers, and integers of one scale to those of another. DEQUANTIZE: integers to reals.
 #include <cmath>
-#include <limits>
 
 #include "ml/native/ops/checks.h"
 #include "ml/native/ops/ops.h"
@@ -11,18 +10,9 @@ namespace {
 
 struct Params {
   uint32_t elements;
-  int32_t from_zero;
-  int32_t zero;
   float scale;
-  Multiplier ratio;
+  Rescaling rescaling;
 };
-
-template <typename T>
-T saturated(int64_t value) {
-  constexpr int64_t kLow = std::numeric_limits<T>::min();
-  constexpr int64_t kHigh = std::numeric_limits<T>::max();
-  return static_cast<T>(value < kLow ? kLow : (value > kHigh ? kHigh : value));
-}
 
 template <typename To>
 Status quantize(const Evaluation& evaluation) {
@@ -33,19 +23,17 @@ Status quantize(const Evaluation& evaluation) {
   for (uint32_t i = 0; i < p.elements; ++i) {
     const float steps = std::round(from[i] / p.scale);
     const float near = steps > -kFar ? (steps < kFar ? steps : kFar) : -kFar;  // what is no number becomes the lowest
-    to[i] = saturated<To>(static_cast<int32_t>(near) + p.zero);
+    to[i] = static_cast<To>(clamp(static_cast<int32_t>(near) + p.rescaling.zero, kRangeOf<To>));
   }
   return Status::kOk;
 }
 
 template <typename From, typename To>
-Status requantize(const Evaluation& evaluation) {
+Status change_scale(const Evaluation& evaluation) {
   const Params p = evaluation.params<Params>();
   const auto* from = evaluation.input<From>(0);
   auto* to = evaluation.output<To>(0);
-  for (uint32_t i = 0; i < p.elements; ++i) {
-    to[i] = saturated<To>(wrapping_add(multiply(wrapping_add(from[i], -p.from_zero), p.ratio), p.zero));
-  }
+  for (uint32_t i = 0; i < p.elements; ++i) to[i] = static_cast<To>(rescale(from[i], p.rescaling, kRangeOf<To>));
   return Status::kOk;
 }
 
@@ -55,7 +43,7 @@ Status dequantize(const Evaluation& evaluation) {
   const auto* from = evaluation.input<From>(0);
   auto* to = evaluation.output<float>(0);
   for (uint32_t i = 0; i < p.elements; ++i) {
-    to[i] = static_cast<float>(static_cast<double>(p.scale) * static_cast<double>(from[i] - p.from_zero));
+    to[i] = static_cast<float>(static_cast<double>(p.scale) * static_cast<double>(from[i] - p.rescaling.from_zero));
   }
   return Status::kOk;
 }
@@ -68,16 +56,16 @@ Evaluate requantize_by(Type from, Type to) {
     Evaluate evaluate;
   };
   const Choice choices[] = {
-      {pair(Type::kInt8, Type::kInt8), requantize<int8_t, int8_t>},
-      {pair(Type::kInt8, Type::kUint8), requantize<int8_t, uint8_t>},
-      {pair(Type::kInt8, Type::kInt16), requantize<int8_t, int16_t>},
-      {pair(Type::kInt8, Type::kInt32), requantize<int8_t, int32_t>},
-      {pair(Type::kUint8, Type::kInt8), requantize<uint8_t, int8_t>},
-      {pair(Type::kInt16, Type::kInt8), requantize<int16_t, int8_t>},
-      {pair(Type::kInt16, Type::kInt16), requantize<int16_t, int16_t>},
-      {pair(Type::kInt16, Type::kInt32), requantize<int16_t, int32_t>},
-      {pair(Type::kInt32, Type::kInt8), requantize<int32_t, int8_t>},
-      {pair(Type::kInt32, Type::kInt16), requantize<int32_t, int16_t>},
+      {pair(Type::kInt8, Type::kInt8), change_scale<int8_t, int8_t>},
+      {pair(Type::kInt8, Type::kUint8), change_scale<int8_t, uint8_t>},
+      {pair(Type::kInt8, Type::kInt16), change_scale<int8_t, int16_t>},
+      {pair(Type::kInt8, Type::kInt32), change_scale<int8_t, int32_t>},
+      {pair(Type::kUint8, Type::kInt8), change_scale<uint8_t, int8_t>},
+      {pair(Type::kInt16, Type::kInt8), change_scale<int16_t, int8_t>},
+      {pair(Type::kInt16, Type::kInt16), change_scale<int16_t, int16_t>},
+      {pair(Type::kInt16, Type::kInt32), change_scale<int16_t, int32_t>},
+      {pair(Type::kInt32, Type::kInt8), change_scale<int32_t, int8_t>},
+      {pair(Type::kInt32, Type::kInt16), change_scale<int32_t, int16_t>},
       {pair(Type::kFloat32, Type::kInt8), quantize<int8_t>},
       {pair(Type::kFloat32, Type::kInt16), quantize<int16_t>},
   };
@@ -99,15 +87,9 @@ Status prepare_quantize(Prepare& prepare) {
     return prepare.refuse("an operand has no scale, or several");
   }
   prepare.in_place(0, 0);
-  auto* params = prepare.persistent<Params>();
-  if (params == nullptr) return prepare.no_memory();
-  *params = {to.elements, 0, to.zero_point(), to.scale(), {0, 0}};
-  if (from.type != Type::kFloat32) {
-    const double ratio = static_cast<double>(from.scale()) / static_cast<double>(to.scale());
-    if (!take_multiplier(ratio, params->ratio)) return prepare.refuse(kScalesApart);
-    params->from_zero = from.zero_point();
-  }
-  return prepare.evaluate_by(evaluate, params);
+  Params params = {to.elements, to.scale(), {0, to.zero_point(), {0, 0}}};
+  if (from.type != Type::kFloat32 && !take_rescaling(from, to, params.rescaling)) return prepare.refuse(kScalesApart);
+  return prepare.evaluate_with(evaluate, params);
 }
 
 Status prepare_dequantize(Prepare& prepare) {
@@ -118,13 +100,10 @@ Status prepare_dequantize(Prepare& prepare) {
   }
   if (!from.same_shape(to)) return prepare.refuse("operands differ in shape", Status::kMalformed);
   if (!one_scale(from)) return prepare.refuse("the input has no scale, or several");
-  auto* params = prepare.persistent<Params>();
-  if (params == nullptr) return prepare.no_memory();
-  *params = {to.elements, from.zero_point(), 0, from.scale(), {0, 0}};
   const Evaluate evaluate = from.type == Type::kInt8
                                 ? dequantize<int8_t>
                                 : (from.type == Type::kInt16 ? dequantize<int16_t> : dequantize<uint8_t>);
-  return prepare.evaluate_by(evaluate, params);
+  return prepare.evaluate_with(evaluate, Params{to.elements, from.scale(), {from.zero_point(), 0, {0, 0}}});
 }
 
 }  // namespace

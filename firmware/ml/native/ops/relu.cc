@@ -10,20 +10,16 @@ namespace {
 
 struct Params {
   uint32_t elements;
-  int32_t from_zero;
-  int32_t zero;
-  Multiplier scale;
   Range range;
+  Rescaling rescaling;  // of RELU
 };
 
 template <typename T>
-Status rescale(const Evaluation& evaluation) {
+Status cut_rescaled(const Evaluation& evaluation) {
   const Params p = evaluation.params<Params>();
   const auto* from = evaluation.input<T>(0);
   auto* to = evaluation.output<T>(0);
-  for (uint32_t i = 0; i < p.elements; ++i) {
-    to[i] = static_cast<T>(clamp(wrapping_add(multiply(from[i] - p.from_zero, p.scale), p.zero), p.range));
-  }
+  for (uint32_t i = 0; i < p.elements; ++i) to[i] = static_cast<T>(rescale(from[i], p.rescaling, p.range));
   return Status::kOk;
 }
 
@@ -48,54 +44,28 @@ Status cut_float(const Evaluation& evaluation) {
   return Status::kOk;
 }
 
-Status prepare_relu(Prepare& prepare) {
+template <bool kSix>
+Status prepare(Prepare& prepare) {
   const TensorInfo from = prepare.input(0);
   const TensorInfo to = prepare.output(0);
   if (from.type != to.type || !from.same_shape(to)) return prepare.refuse("operands differ in type or shape");
+  if (kSix && !same_meaning(from, to)) return prepare.refuse(kNotSameMeaning);
   prepare.in_place(0, 0);
-  auto* params = prepare.persistent<Params>();
-  if (params == nullptr) return prepare.no_memory();
-  *params = {};
-  params->elements = to.elements;
-  if (to.type == Type::kFloat32) return prepare.evaluate_by(cut_float<false>, params);
-  if (to.type != Type::kInt8 && to.type != Type::kInt16) {
-    return prepare.refuse("the type is none of int8, int16 and float32");
-  }
-  if (!per_tensor(from) || !per_tensor(to) ||
-      !activation_range(Activation::kRelu, to.type, to.scale(), to.zero_point(), params->range)) {
-    return prepare.refuse("an operand has no scale, several, or a zero point although it is int16");
-  }
-  params->from_zero = from.zero_point();
-  params->zero = to.zero_point();
-  const double ratio = static_cast<double>(from.scale()) / static_cast<double>(to.scale());
-  if (!take_multiplier(ratio, params->scale)) return prepare.refuse(kScalesApart);
-  return prepare.evaluate_by(to.type == Type::kInt8 ? rescale<int8_t> : rescale<int16_t>, params);
-}
-
-Status prepare_relu6(Prepare& prepare) {
-  const TensorInfo from = prepare.input(0);
-  const TensorInfo to = prepare.output(0);
-  if (!from.same_shape(to)) return prepare.refuse("operands differ in shape");
-  if (!same_meaning(from, to)) return prepare.refuse(kNotSameMeaning);
-  prepare.in_place(0, 0);
-  auto* params = prepare.persistent<Params>();
-  if (params == nullptr) return prepare.no_memory();
-  *params = {};
-  params->elements = to.elements;
-  if (to.type == Type::kFloat32) return prepare.evaluate_by(cut_float<true>, params);
-  if (to.type != Type::kInt8 && to.type != Type::kInt16) {
-    return prepare.refuse("the type is none of int8, int16 and float32");
-  }
-  if (!activation_range(Activation::kRelu6, to.type, to.scale(), to.zero_point(), params->range)) {
-    return prepare.refuse("the range of the activation is not in that of the type");
-  }
-  return prepare.evaluate_by(to.type == Type::kInt8 ? cut<int8_t> : cut<int16_t>, params);
+  Params params = {to.elements, {}, {}};
+  if (to.type == Type::kFloat32) return prepare.evaluate_with(cut_float<kSix>, params);
+  if (to.type != Type::kInt8 && to.type != Type::kInt16) return prepare.refuse(kNoneOfThreeTypes);
+  if (!per_tensor(from) || !per_tensor(to)) return prepare.refuse(kNotPerTensor);
+  const Activation activation = kSix ? Activation::kRelu6 : Activation::kRelu;
+  if (const Status status = take_activation(prepare, activation, to, params.range); !ok(status)) return status;
+  const bool narrow = to.type == Type::kInt8;
+  if (kSix) return prepare.evaluate_with(narrow ? cut<int8_t> : cut<int16_t>, params);
+  if (!take_rescaling(from, to, params.rescaling)) return prepare.refuse(kScalesApart);
+  return prepare.evaluate_with(narrow ? cut_rescaled<int8_t> : cut_rescaled<int16_t>, params);
 }
 
 }  // namespace
 
-constexpr uint8_t kNoOptions = 0;
-const Operator kRelu = {OpCode::kRelu, kNoOptions, 1, 1, 1, 1, prepare_relu};
-const Operator kRelu6 = {OpCode::kRelu6, kNoOptions, 1, 1, 1, 1, prepare_relu6};
+const Operator kRelu = {OpCode::kRelu, kNoOptions, 1, 1, 1, 1, prepare<false>};
+const Operator kRelu6 = {OpCode::kRelu6, kNoOptions, 1, 1, 1, 1, prepare<true>};
 
 }  // namespace edged::ml::native

@@ -168,7 +168,7 @@ Status prepare_nearest(Prepare& prepare) {
   if (const Status status = check(prepare); !ok(status)) return status;
   const Type type = prepare.input(0).type;
   if (type != Type::kInt8 && type != Type::kInt16 && type != Type::kFloat32) {
-    return prepare.refuse("the type is none of int8, int16 and float32");
+    return prepare.refuse(kNoneOfThreeTypes);
   }
   const Table& table = prepare.options();
   const Options options = {table.scalar<bool>(0, false), table.scalar<bool>(1, false)};

@@ -1,5 +1,6 @@
 // The one inner loop of CONV_2D and FULLY_CONNECTED: rows of int8 weights times columns of int8 values. Its three
-// implementations, of which a build links one: rows_portable.cc, rows_dsp.cc, rows_mve.cc.
+// implementations, of which a build links one: rows_portable.cc and rows_dsp.cc, which share rows_by_two.h, and
+// rows_mve.cc.
 #pragma once
 
 #include <cstdint>

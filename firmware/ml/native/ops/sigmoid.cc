@@ -84,7 +84,7 @@ void fill(const Curve& curve, const TensorInfo& from, int8_t* table) {
     int32_t result = steps > 0 ? 127 : -128;
     if (static_cast<double>(steps < 0 ? -steps : steps) < radius) {
       const int32_t y = curve.of(multiply(steps, by));
-      result = clamp(rounding_divide_by_pot(y, curve.bits_to_drop) + curve.zero_point, {-128, 127});
+      result = clamp(rounding_divide_by_pot(y, curve.bits_to_drop) + curve.zero_point, kRangeOf<int8_t>);
     }
     table[value + 128] = static_cast<int8_t>(result);
   }
@@ -120,7 +120,6 @@ Status prepare_tanh(Prepare& prepare) { return native::prepare(prepare, kTanhCur
 
 }  // namespace
 
-constexpr uint8_t kNoOptions = 0;
 const Operator kLogistic = {OpCode::kLogistic, kNoOptions, 1, 1, 1, 1, prepare_logistic};
 const Operator kTanh = {OpCode::kTanh, kNoOptions, 1, 1, 1, 1, prepare_tanh};
 

@@ -2,7 +2,6 @@
 //
 // The integer variant computes exp() of differences in Q5.26 and 1/x in the fixed point of exponential.h.
 #include <cmath>
-#include <type_traits>
 
 #include "ml/native/exponential.h"
 #include "ml/native/ops/ops.h"
@@ -50,16 +49,14 @@ void softmax_row(const Params& params, const int8_t* x, Out* y) {
   const int32_t headroom = leading_zeros(sum);
   const auto fraction = static_cast<int32_t>((sum << headroom) - (uint32_t{1} << 31));
   const int32_t scale = one_over_one_plus(fraction);
-  constexpr int32_t kLowest = std::is_same_v<Out, int8_t> ? INT8_MIN : INT16_MIN;
-  constexpr int32_t kHighest = -1 - kLowest;
   const int32_t shift = kSumBits - headroom + 31 - int32_t{8 * sizeof(Out)};
   for (uint32_t i = 0; i < params.depth; ++i) {
     const int32_t difference = x[i] - most;
-    int32_t value = kLowest;
+    int32_t value = kRangeOf<Out>.low;
     if (difference >= params.least_difference) {
       value += rounding_divide_by_pot(doubling_high_mul(scale, exponential(difference)), shift);
     }
-    y[i] = static_cast<Out>(clamp(value, Range{kLowest, kHighest}));
+    y[i] = static_cast<Out>(clamp(value, kRangeOf<Out>));
   }
 }
 

@@ -2,6 +2,8 @@
 
 #include <cstring>
 
+#include "ml/native/ops/walk.h"
+
 namespace edged::ml::native {
 namespace {
 
@@ -59,21 +61,19 @@ void copy(const StridedCopy& what, const uint8_t* from, uint8_t* to) {
     std::memcpy(to, from, what.block);
     return;
   }
+  const auto move = [&](uint32_t d, int32_t times) {
+    from += times * what.from_steps[d];
+    to += times * what.to_steps[d];
+  };
   int32_t at[kMaxRank] = {};
-  while (true) {
+  do {
     copy_row(what, from, to);
-    uint32_t d = what.rank - 1;
-    while (true) {
-      if (d == 0) return;
-      --d;
-      from += what.from_steps[d];
-      to += what.to_steps[d];
-      if (++at[d] < what.dims[d]) break;
-      from -= what.from_steps[d] * what.dims[d];
-      to -= what.to_steps[d] * what.dims[d];
-      at[d] = 0;
-    }
-  }
+  } while (next_place(what.rank - 1, what.dims, at, move));
+}
+
+Status evaluate_copy(const Evaluation& evaluation) {
+  copy(evaluation.params<StridedCopy>(), evaluation.input<uint8_t>(0), evaluation.output<uint8_t>(0));
+  return Status::kOk;
 }
 
 }  // namespace edged::ml::native

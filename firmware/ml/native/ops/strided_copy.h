@@ -22,4 +22,7 @@ struct StridedCopy {
 
 void copy(const StridedCopy& what, const uint8_t* from, uint8_t* to);
 
+// Of an operator that is nothing else; its parameters are the StridedCopy.
+Status evaluate_copy(const Evaluation& evaluation);
+
 }  // namespace edged::ml::native

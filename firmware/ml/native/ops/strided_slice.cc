@@ -18,11 +18,6 @@ struct Masks {
   int32_t shrink;
 };
 
-Status evaluate(const Evaluation& evaluation) {
-  copy(evaluation.params<StridedCopy>(), evaluation.input<uint8_t>(0), evaluation.output<uint8_t>(0));
-  return Status::kOk;
-}
-
 struct Slice {
   int32_t first;
   int32_t count;
@@ -107,7 +102,7 @@ Status prepare(Prepare& prepare) {
   if (!outline(prepare, masks, *params)) {
     return prepare.refuse("begin, end and strides do not yield the shape of the output", Status::kMalformed);
   }
-  return prepare.evaluate_by(evaluate, params);
+  return prepare.evaluate_by(evaluate_copy, params);
 }
 
 }  // namespace

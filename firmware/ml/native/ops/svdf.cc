@@ -4,7 +4,6 @@
 // The state is a variable tensor of the model; it lies in the operator's own memory.
 #include <cmath>
 #include <cstring>
-#include <limits>
 
 #include "ml/native/ops/checks.h"
 #include "ml/native/ops/ops.h"
@@ -42,11 +41,10 @@ void make_room(const Params& p, T* state) {
 
 template <typename T>
 void remember(const Params& p, const int8_t* input, const int8_t* weights, T* state) {
-  constexpr Range kRange = {std::numeric_limits<T>::min(), std::numeric_limits<T>::max()};
   for (uint32_t filter = 0; filter < p.filters; ++filter) {
     uint32_t sum = 0;
-    for (uint32_t i = 0; i < p.depth; ++i) sum += static_cast<uint32_t>(*weights++ * (input[i] - p.input_zero));
-    const int32_t seen = clamp(multiply(static_cast<int32_t>(sum), p.to_state), kRange);
+    for (uint32_t i = 0; i < p.depth; ++i) sum += product(*weights++, input[i] - p.input_zero);
+    const int32_t seen = clamp(multiply(static_cast<int32_t>(sum), p.to_state), kRangeOf<T>);
     state[filter * p.memory + p.memory - 1] = static_cast<T>(p.state_zero + seen);
   }
 }
@@ -64,10 +62,8 @@ Status evaluate_steps(const Evaluation& evaluation) {
     const auto* weights = evaluation.input<T>(kTime);
     for (uint32_t unit = 0; unit < p.filters / p.rank; ++unit) {
       auto sum = static_cast<uint32_t>(bias[unit]);
-      for (uint32_t i = 0; i < p.rank * p.memory; ++i)
-        sum += static_cast<uint32_t>(*weights++ * (*state++ - p.state_zero));
-      const int32_t scaled = wrapping_add(multiply(static_cast<int32_t>(sum), p.to_output), p.zero);
-      *to++ = static_cast<int8_t>(clamp(scaled, {-128, 127}));
+      for (uint32_t i = 0; i < p.rank * p.memory; ++i) sum += product(*weights++, *state++ - p.state_zero);
+      *to++ = static_cast<int8_t>(requantize(static_cast<int32_t>(sum), p.to_output, p.zero, kRangeOf<int8_t>));
     }
   }
   return Status::kOk;
@@ -152,7 +148,7 @@ Status prepare_float(Prepare& prepare, Params& p) {
   }
   FloatRange range{};
   if (prepare.output(0).type != Type::kFloat32) return prepare.refuse("operands differ in type");
-  if (!activation_range(p.activation, range)) return prepare.refuse("the fused activation is not supported");
+  if (const Status status = take_activation(prepare, p.activation, range); !ok(status)) return status;
   p.state = prepare.state(prepare.input(kState));
   return prepare.evaluate_with(evaluate_float, p);
 }
@@ -177,7 +173,7 @@ Status prepare_steps(Prepare& prepare, Params& p) {
   }
   // TFLM forgets the activation; what the type cuts off anyway is the same.
   if (p.activation != Activation::kNone && !(p.activation == Activation::kRelu && output.zero_point() == -128)) {
-    return prepare.refuse("the fused activation is not supported");
+    return prepare.refuse(kNoSuchActivation);
   }
   p.input_zero = input.zero_point();
   p.state_zero = state.zero_point();

@@ -6,11 +6,6 @@
 namespace edged::ml::native {
 namespace {
 
-Status evaluate(const Evaluation& evaluation) {
-  copy(evaluation.params<StridedCopy>(), evaluation.input<uint8_t>(0), evaluation.output<uint8_t>(0));
-  return Status::kOk;
-}
-
 // Dimension i of the output is dimension order[i] of the input. false: not an order of all of them, or of other sizes.
 bool outline(const TensorInfo& from, const TensorInfo& to, const TensorInfo& order, StridedCopy& copy) {
   const auto element = static_cast<int32_t>(element_size(from.type));
@@ -40,7 +35,7 @@ Status prepare(Prepare& prepare) {
   const TensorInfo order = prepare.input(1);
   const TensorInfo to = prepare.output(0);
   if (from.type != Type::kInt8 && from.type != Type::kInt16 && from.type != Type::kFloat32) {
-    return prepare.refuse("the type is none of int8, int16 and float32");
+    return prepare.refuse(kNoneOfThreeTypes);
   }
   if (!same_meaning(from, to)) return prepare.refuse(kNotSameMeaning);
   if (from.rank != to.rank || !constant_int32s(order, from.rank)) {
@@ -51,7 +46,7 @@ Status prepare(Prepare& prepare) {
   if (!outline(from, to, order, *params)) {
     return prepare.refuse("the shapes do not go with the order of the dimensions", Status::kMalformed);
   }
-  return prepare.evaluate_by(evaluate, params);
+  return prepare.evaluate_by(evaluate_copy, params);
 }
 
 }  // namespace

@@ -40,6 +40,8 @@ Status prepare_window(Prepare& prepare, const TensorInfo& input, const TensorInf
   if (!make_axis(padding, window.height) || !make_axis(padding, window.width)) {
     return prepare.refuse("stride, padding and filter do not give the output's shape", Status::kMalformed);
   }
+  window.batches = input.dims[0];
+  window.channels = static_cast<uint32_t>(input.dims[3]);
   return Status::kOk;
 }
 
