@@ -47,6 +47,14 @@ def register(actions: Verbs) -> None:
     )
     action.add_argument("--engine", choices=("native", "tflm"), default="native", help="what runs models (default: %(default)s)")
     action.add_argument("--tflm-root", type=Path, metavar="DIR", help="TensorFlow Lite Micro as you built it, for --engine tflm")
+    action.add_argument(
+        "--model",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="FILE",
+        help="a .tflite that is to run: only operators of those that are named are linked (default: all that the engine has)",
+    )
     action.add_argument("--firmware", type=Path, metavar="DIR", help="the sources (default: those that edged came with)")
     action.add_argument("-o", "--output", type=Path, metavar="DIR", help="where to build (default: build/firmware/BOARD)")
     action.add_argument("--json", action="store_true", help="one JSON object")
@@ -113,6 +121,7 @@ def sizes(path: Path) -> dict[str, int]:
 
 def _definitions(arguments: argparse.Namespace) -> list[str]:
     named = {"EDGED_PYTHON": sys.executable, "EDGED_ENGINE": arguments.engine, "EDGED_TESTS": "OFF", "EDGED_KEY": ""}
+    named["EDGED_MODEL"] = ";".join(str(path.absolute()) for path in _models(arguments.model))
     if arguments.key is not None:
         named["EDGED_KEY"] = str(_public_key(arguments.key).absolute())
     if arguments.engine == "tflm":
@@ -123,6 +132,20 @@ def _definitions(arguments: argparse.Namespace) -> list[str]:
             )
         named["TFLM_ROOT"] = str(arguments.tflm_root.absolute())
     return [f"-D{name}={value}" for name, value in named.items()]
+
+
+def _models(paths: Sequence[Path]) -> Sequence[Path]:
+    """Raises ModelRejected, ToolFailed for what the build could not read."""
+    from edged.tooling.mcu_operators import operators
+
+    try:
+        operators(paths)
+    except OSError as error:
+        raise ToolFailed(f"{error.filename}: {error.strerror}", hint="--model names the .tflite files that are to run.") from error
+    for path in paths:
+        if ";" in str(path.absolute()):
+            raise ToolFailed(f"{path}: CMake takes a semicolon for the end of a name", hint="Give it another name.")
+    return paths
 
 
 def _public_key(path: Path) -> Path:

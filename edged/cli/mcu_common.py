@@ -95,14 +95,23 @@ def run_on_board(arguments: argparse.Namespace, work: Callable[[Board], Coroutin
 
 @contextmanager
 def progress_bar(what: str) -> Iterator[Callable[[Progress], None]]:
-    """A bar with rate and time left, on stderr while it lasts; call it with how far it is."""
+    """A bar of an upload, as ``bytes_bar``."""
+    with bytes_bar(what) as show:
+        yield lambda progress: show(progress.sent_bytes, progress.total_bytes)
+
+
+@contextmanager
+def bytes_bar(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar with rate and time left, on stderr while it lasts; call it with how many bytes are done, and how many there are."""
     from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
     from rich.progress import Progress as Bar
 
     columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-    with Bar(TextColumn("{task.description}"), *columns, console=err, transient=True, disable=not err.is_terminal) as bar:
+    with Bar(
+        TextColumn("{task.description}", markup=False), *columns, console=err, transient=True, disable=not err.is_terminal
+    ) as bar:
         task = bar.add_task(what, total=None)
-        yield lambda progress: bar.update(task, total=progress.total_bytes, completed=progress.sent_bytes)
+        yield lambda done, total: bar.update(task, total=total, completed=done)
 
 
 @contextmanager
@@ -166,6 +175,19 @@ def describe(image: Image) -> str:
     """An image in a line."""
     name = f" {image.model_name}" if image.model_name else ""
     return f"{image.kind}{name} {image.version} for {image.board}, counter {image.counter}"
+
+
+def golden_vectors(image: Image) -> int:
+    """How many answers the image of a model has a board compare; said on stderr if none. Raises ImageRefused where no model is."""
+    from edged.mcu.package import read
+
+    count = len(read(image.payload).vectors)
+    if not count:
+        err.print(
+            "[yellow]no golden vectors[/]: the self-test of a board that gets this image proves nothing but that the model loads. "
+            "`edged mcu sign` without --no-golden adds some, and `--input FILE` an answer to an input of your own."
+        )
+    return count
 
 
 def say(text: str) -> None:

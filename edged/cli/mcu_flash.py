@@ -1,7 +1,9 @@
 """``edged mcu flash | model``: bring a firmware or a model to a board, try it, and keep it.
 
 Everything that can be known is checked before the first byte goes out. An upload that was interrupted goes on where it was when the
-same command is given again; what runs is not touched before the new image is whole, signed rightly, and has passed its self-test.
+same command is given again, unless the board has started anew since: how far it was is in its RAM. What runs is not touched before
+the new image is whole, signed rightly, and has passed its self-test. Only an interruption asks for the same command again: what was
+refused would be refused again.
 """
 
 from __future__ import annotations
@@ -36,7 +38,8 @@ if TYPE_CHECKING:
     from edged.mcu.info import BoardInfo
     from edged.mcu.install import Brought
 
-AGAIN = "Give the same command again: it goes on where it was."
+AGAIN = "Give the same command again: it goes on where it was if the board kept its power, else it begins anew."
+AS_BEFORE = "What runs is what ran before."
 ON_TRIAL = "It is on trial, and goes back by itself. `edged mcu info` says what runs, `edged mcu confirm` keeps it."
 
 
@@ -169,7 +172,9 @@ class _Bringing:
         except (BoardSilent, PortLost) as error:
             raise type(error)(f"interrupted: {error.message}", hint=f"{error.hint} {self.left_behind()} {AGAIN}".strip()) from error
         except BoardRefused as error:
-            hint = error.hint or (ON_TRIAL if self._stage == "running" else f"What runs is what ran before. {AGAIN}")
+            left = ON_TRIAL if self._stage == "running" else AS_BEFORE
+            answered = error.code or not error.hint  # else it is of our own finding, and says itself what runs
+            hint = f"{error.hint} {left}".strip() if answered else error.hint
             raise BoardRefused(error.message, hint=hint, code=error.code, group=error.group) from error
 
     async def _bring(self, board: Board) -> tuple[Brought, BoardInfo]:

@@ -80,12 +80,16 @@ def _print(info: BoardInfo, slots: tuple[SlotImage, ...]) -> None:
 
 
 def state(slot: SlotImage) -> str:
-    """What is to become of it, in words."""
-    words = ["runs"] if slot.active else []
-    words += ["confirmed"] if slot.confirmed else ["on trial"] if slot.active else []
-    words += ["tried at the next reset"] if slot.pending else []
-    words += [] if slot.bootable else ["too old to run again"]
-    return ", ".join(words) or "kept"
+    """What it is to the board, in the words of its protocol. That a trial failed it does not tell apart from none that was."""
+    if slot.active:
+        words = ["active", "confirmed" if slot.confirmed else "on trial"]
+    elif slot.pending:
+        words = ["pending: on trial after the next reset"]
+    elif slot.confirmed:
+        words = ["confirmed: `edged mcu revert` goes back to it" if slot.bootable else "confirmed"]
+    else:
+        words = ["not confirmed: failed its trial, or was not tried yet"]
+    return ", ".join(words if slot.bootable else [*words, "too old to run again"])
 
 
 def _rows(info: BoardInfo) -> list[tuple[str, str]]:

@@ -8,16 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edged.cli.mcu_common import MAGIC, address, count, describe, is_tflite, read_bytes, say
+from edged.cli.mcu_common import MAGIC, address, count, describe, golden_vectors, is_tflite, read_bytes, say
 from edged.core.errors import ImageRefused
+from edged.mcu.admission import ANYWHERE
 
 if TYPE_CHECKING:
     from edged.cli.terminal import Verbs
     from edged.mcu.image import Placement
-
-ANYWHERE = {"host"}
-"""Boards whose firmware is not moved."""
-
 
 OF_MODELS = ("name", "no_golden", "noise", "input", "raw_pixels", "tolerance")
 
@@ -98,10 +95,11 @@ def run_sign(arguments: argparse.Namespace) -> int:
     except OSError as error:
         raise OutputUnwritable(f"{target}: {error.strerror}", hint="Name another with --output.") from error
     image = parse(data)
+    compared = golden_vectors(image) if image.kind == "model" else None
     if arguments.json:
         fields = {name: getattr(image, name) for name in ("kind", "board", "version", "counter", "model_name", "address")}
         hashes = {"hash": image.hash.hex(), "key_hash": image.key_hash.hex()}
-        print(json.dumps({"file": str(target), "bytes": len(data), **fields, **hashes}))
+        print(json.dumps({"file": str(target), "bytes": len(data), **fields, **hashes, "golden_vectors": compared}))
     else:
         say(f"{target}: {describe(image)}, {len(data):,} bytes, hash {image.hash.hex()[:12]}.")
     return 0
@@ -141,6 +139,8 @@ def _firmware(arguments: argparse.Namespace) -> bytes:
         placement, place = "anywhere", 0
     elif place is None:
         place = _linked_at(arguments.file, code)
+    else:
+        _check_named(arguments.file, code, place)
     label = FirmwareLabel(arguments.board, arguments.version, arguments.counter, placement, place)
     return sign_firmware(code, label, arguments.key)
 
@@ -166,6 +166,24 @@ def _linked_at(file: Path, code: bytes) -> int:
             f"{elf} is of another build than {file}", hint="Build anew, or name the address with --load-address.", fault="malformed"
         )
     return linked.address - HEADER_BYTES
+
+
+def _check_named(file: Path, code: bytes, place: int) -> None:
+    """Raises ImageRefused for an address that a person named, and the ELF file of this very build denies."""
+    from edged.mcu.elf import read_code
+    from edged.mcu.image import HEADER_BYTES
+
+    elf = file.with_suffix(".elf")
+    try:
+        linked = read_code(elf.read_bytes())
+    except (OSError, ValueError):
+        return
+    if code.startswith(linked.data) and linked.address - HEADER_BYTES != place:
+        raise ImageRefused(
+            f"--load-address: {elf} is linked for {linked.address - HEADER_BYTES:#x}, not for {place:#x}: a board would refuse it",
+            hint="Leave --load-address out.",
+            fault="malformed",
+        )
 
 
 def _model(arguments: argparse.Namespace) -> bytes:

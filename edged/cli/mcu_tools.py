@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edged.cli.mcu_common import MAGIC, address, port_of, say
+from edged.cli.mcu_common import MAGIC, address, bytes_bar, port_of, say
 from edged.cli.terminal import err
 from edged.core.errors import PortLost, ToolFailed
 
@@ -122,9 +122,8 @@ def _check_free(port: Path) -> None:
 
 
 async def _flash(flasher: Flasher, image: Path) -> str:
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from edged.mcu.tools.flasher import size_of
 
-    columns = (BarColumn(), TaskProgressColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(TextColumn("{task.description}"), *columns, console=err, transient=True, disable=not err.is_terminal) as bar:
-        task = bar.add_task(f"writing {image.name}", total=1.0)
-        return await flasher.flash(image, lambda share: bar.update(task, completed=share))
+    size_bytes = size_of(image)
+    with bytes_bar(f"writing {image.name}") as show:
+        return await flasher.flash(image, lambda share: show(round(share * size_bytes), size_bytes))

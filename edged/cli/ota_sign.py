@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from edged.cli import verify
+from edged.cli.mcu_common import golden_vectors
 from edged.cli.ota_common import add_channel, add_keys, add_rollout, change_of, channel_of, open_publisher, say
 
 if TYPE_CHECKING:
@@ -68,6 +69,8 @@ def register(actions: Verbs) -> None:
 def run_sign(arguments: argparse.Namespace) -> int:
     """Publish a bundle."""
     from edged.infer.encryption import read_key
+    from edged.mcu.bundle import FILE
+    from edged.mcu.image import parse
     from edged.ota.target import Constraints, Limits
     from edged.tooling.article import Wish, make_article, make_config_article
 
@@ -90,7 +93,10 @@ def run_sign(arguments: argparse.Namespace) -> int:
     if arguments.config:
         return say(channel, publisher.sign(channel, make_config_article(arguments.config, wish), change_of(arguments)))
     golden = None if arguments.no_golden else _golden(arguments, wish.key)
-    return say(channel, publisher.sign(channel, make_article(arguments.bundle, wish, golden), change_of(arguments)))
+    article = make_article(arguments.bundle, wish, golden)
+    if arguments.kind == "mcu-model":
+        golden_vectors(parse(article.files[FILE]))
+    return say(channel, publisher.sign(channel, article, change_of(arguments)))
 
 
 def _golden(arguments: argparse.Namespace, key: Key | None) -> MakeGolden:

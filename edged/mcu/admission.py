@@ -15,6 +15,9 @@ from edged.mcu.info import FIRMWARE, KINDS, MODEL, BoardInfo, ImageNumber
 KEY_BYTES = 8
 """So much of a key's hash a board tells."""
 
+ANYWHERE = frozenset({"host"})
+"""Boards that take no code from an image. Firmware for any other says where it is linked to run; that address no board tells."""
+
 
 def admit(image: Image, size_bytes: int, info: BoardInfo) -> ImageNumber:
     """The number of its kind; raises ImageRefused with every reason to send nothing."""
@@ -24,6 +27,13 @@ def admit(image: Image, size_bytes: int, info: BoardInfo) -> ImageNumber:
         raise ImageRefused(
             f"this {kind} is for a board {image.board!r}, and the one here is {info.board!r}",
             hint="Is it the right port? Else build or sign it for this board.",
+            fault="wrong board",
+        )
+    if number == FIRMWARE and (image.placement == "anywhere") != (image.board in ANYWHERE):
+        runs = "says no address" if image.placement == "anywhere" else f"is linked for {image.address:#x}"
+        raise ImageRefused(
+            f"this firmware {runs}, and a board {image.board!r} runs none such",
+            hint="Sign what was built for this board, with its name.",
             fault="wrong board",
         )
     if info.key and image.key_hash[: len(info.key)] != info.key:

@@ -26,6 +26,8 @@ _SHARED = {
     MGMT_ERR.ECORRUPT: "what it was given is damaged",
     MGMT_ERR.EBUSY: "it is busy",
     MGMT_ERR.EACCESSDENIED: "it may not do that",
+    MGMT_ERR.UNSUPPORTED_TOO_OLD: "it speaks a newer version of the protocol only",
+    MGMT_ERR.UNSUPPORTED_TOO_NEW: "it speaks an older version of the protocol only",
 }
 
 _IMAGE = {
@@ -38,6 +40,7 @@ _IMAGE = {
     IMG_MGMT_ERR.INVALID_IMAGE_HEADER: "the image is malformed",
     IMG_MGMT_ERR.INVALID_IMAGE_HEADER_MAGIC: "that is no image, or of a kind that it does not take",
     IMG_MGMT_ERR.INVALID_HASH: "the image arrived damaged",
+    IMG_MGMT_ERR.INVALID_FLASH_ADDRESS: "the image is linked for another address than this board runs it at",
     IMG_MGMT_ERR.CURRENT_VERSION_IS_NEWER: "that would be a downgrade",
     IMG_MGMT_ERR.INVALID_IMAGE_VECTOR_TABLE: "the image is made for another board",
     IMG_MGMT_ERR.INVALID_IMAGE_TOO_LARGE: "the image is larger than its slot",
@@ -45,6 +48,28 @@ _IMAGE = {
     IMG_MGMT_ERR.IMAGE_CONFIRMATION_DENIED: "what runs has not passed its self-test",
     IMG_MGMT_ERR.IMAGE_SETTING_TEST_TO_ACTIVE_DENIED: "that image runs already",
 }
+
+_IMAGE_HINTS = {
+    IMG_MGMT_ERR.INVALID_TLV: "Sign it with the key whose public half is in the board's loader, and change nothing after that.",
+    IMG_MGMT_ERR.INVALID_IMAGE_HEADER: "`edged mcu sign` makes an image that it takes.",
+    IMG_MGMT_ERR.INVALID_IMAGE_HEADER_MAGIC: "`edged mcu sign` makes an image that it takes.",
+    IMG_MGMT_ERR.INVALID_HASH: "Sign it anew, or try another cable.",
+    IMG_MGMT_ERR.INVALID_FLASH_ADDRESS: "Build it for this board, and sign it without --load-address beside its .elf.",
+    IMG_MGMT_ERR.CURRENT_VERSION_IS_NEWER: "Sign a newer one, with a --counter at least as high as the board's.",
+    IMG_MGMT_ERR.INVALID_IMAGE_VECTOR_TABLE: "Build or sign it for this board.",
+    IMG_MGMT_ERR.INVALID_IMAGE_TOO_LARGE: "Take a smaller one.",
+}
+"""For what no repetition changes."""
+
+FOR_GOOD = frozenset(
+    {
+        IMG_MGMT_ERR.INVALID_TLV,
+        IMG_MGMT_ERR.INVALID_FLASH_ADDRESS,
+        IMG_MGMT_ERR.CURRENT_VERSION_IS_NEWER,
+        IMG_MGMT_ERR.INVALID_IMAGE_VECTOR_TABLE,
+    }
+)
+"""What a board says of an image that arrived whole: the same bytes would be refused again."""
 
 _OURS = {
     1: "something is missing of what it was given",
@@ -69,12 +94,18 @@ _HINTS = {
 }
 
 
+def for_good(error: BoardRefused) -> bool:
+    """Whether the image itself was refused, which no repetition mends."""
+    return error.group == GroupId.IMAGE_MANAGEMENT and error.code in FOR_GOOD
+
+
 def refused(request: Any, group: int | None, code: int) -> BoardRefused:
     """The error for an answer; ``group`` is None where the code is one that all groups share."""
     what = type(request).__name__.removesuffix("Write").removesuffix("Read")
     if group == GroupId.IMAGE_MANAGEMENT:
-        why = _IMAGE.get(IMG_MGMT_ERR(code)) if code in list(IMG_MGMT_ERR) else None
-        return BoardRefused(f"the board refuses {what}: {why or f'code {code} of its image group'}", code=code, group=group)
+        named = IMG_MGMT_ERR(code) if code in list(IMG_MGMT_ERR) else IMG_MGMT_ERR.UNKNOWN
+        told = _IMAGE.get(named, f"code {code} of its image group")
+        return BoardRefused(f"the board refuses {what}: {told}", hint=_IMAGE_HINTS.get(named, ""), code=code, group=group)
     if group == messages.GROUP:
         return BoardRefused(f"the board refuses {what}: {_OURS.get(code, f'status {code}')}", code=code, group=group)
     known = MGMT_ERR(code) if code in list(MGMT_ERR) else None

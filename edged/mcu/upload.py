@@ -19,6 +19,7 @@ from smpclient.requests.image_management import ImageUploadWrite
 
 from edged.core.errors import BoardRefused
 from edged.mcu.info import ImageNumber, Parameters
+from edged.mcu.refusal import for_good
 from edged.mcu.transport import FRAMING_BYTES, Patience
 
 if TYPE_CHECKING:
@@ -70,7 +71,8 @@ async def upload(
 ) -> Progress:
     """Have the board hold ``data``, an image with this hash, in the free slot of its kind; how it went.
 
-    Raises BoardSilent, BoardRefused, PortLost; after any of these the same call goes on where it was.
+    Raises BoardRefused; BoardSilent or PortLost, after which the same call goes on where it was, unless the board has started again
+    since: how far it was is in its RAM.
     """
     load = _Load(image, data, image_hash)
     return await _Upload(board, load, report, await board.parameters()).run()
@@ -101,7 +103,9 @@ class _Upload:
         while reached < len(self._data):
             try:
                 reached = await self._continue(reached)
-            except BoardRefused:
+            except BoardRefused as error:
+                if for_good(error):
+                    raise
                 if await self._is_held():  # the answer to the last piece was lost, and the board done with it
                     return self._said(len(self._data))
                 if self._restarts >= RESTARTS:

@@ -76,7 +76,8 @@ def _picture(path: Path, tensor: TensorInfo) -> NDArray[np.generic]:
     if len(tensor.shape) != 4 or tensor.shape[3] not in {1, 3}:
         raise SourceUnusable(f"the model takes no picture: its input is {'x'.join(map(str, tensor.shape))}")
     _, height, width, channels = tensor.shape
-    image = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE if channels == 1 else cv2.IMREAD_COLOR)
+    data = np.frombuffer(path.read_bytes(), np.uint8)  # of a file that is not there OpenCV says what nobody asked for
+    image = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE if channels == 1 else cv2.IMREAD_COLOR) if data.size else None
     if image is None:
         raise SourceUnusable(f"{path} is no picture")
     image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)

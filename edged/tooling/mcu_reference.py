@@ -1,25 +1,28 @@
-"""What TensorFlow Lite Micro itself answers, on this machine: the judge of what a board does."""
+"""What TensorFlow Lite Micro itself answers, on this machine: the judge of what a board does.
+
+It runs in a process of its own (``mcu_judge``): a model that it dies of is refused, and ends nothing else.
+"""
 
 from __future__ import annotations
 
 import importlib.util
-import time
+import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
+import msgspec
 
-from edged.core.errors import ModelRejected
+from edged.core.errors import ModelRejected, ProcessNotStarted
+from edged.core.signals import signal_name
 from edged.infer.graph import Graph
 from edged.mcu.info import TensorInfo
-from edged.mcu.reading import DTYPES
+from edged.tooling.mcu_judge import Answer, Question
 
-_NUMBERS = {dtype.name: number for number, dtype in DTYPES.items()}
-
-ARENA_BYTES = 16 << 20
-"""More than any model of a microcontroller needs; only this machine's memory."""
+WITHOUT = "`edged mcu sign --no-golden` signs a model without its answers, `edged mcu bench` without --model measures without them."
+LAST_LINES = 2
+"""So much of what it printed before it died is repeated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,35 +40,7 @@ def available() -> bool:
 
 def input_tensors(model: Path) -> tuple[TensorInfo, ...]:
     """What goes into a .tflite file, in order; raises ModelRejected."""
-    interpreter = _interpreter(model)
-    return tuple(_tensor(interpreter.get_input_details(index)) for index in range(len(_graph(model).inputs())))
-
-
-def _tensor(details: dict[str, Any]) -> TensorInfo:
-    dtype = np.dtype(details["dtype"])
-    shape = tuple(int(length) for length in details["shape"])
-    quantised = details["quantization_parameters"]
-    scale = float(quantised["scales"][0]) if len(quantised["scales"]) else 0.0
-    zero = int(quantised["zero_points"][0]) if len(quantised["zero_points"]) else 0
-    return TensorInfo(_NUMBERS[dtype.name], shape, scale, zero, int(np.prod(shape)) * dtype.itemsize)
-
-
-def _graph(model: Path) -> Graph:
-    try:
-        return Graph.read(model.read_bytes(), str(model))
-    except OSError as error:
-        raise ModelRejected(f"{model}: {error.strerror}", fault="unreadable") from error
-
-
-def _interpreter(model: Path) -> Any:
-    """Of a file that was found to be a model: TensorFlow Lite Micro believes what it reads."""
-    _ = _graph(model).main
-    from tflite_micro.python.tflite_micro import runtime
-
-    try:
-        return runtime.Interpreter.from_bytes(model.read_bytes(), arena_size=ARENA_BYTES)
-    except (RuntimeError, ValueError) as error:
-        raise ModelRejected(f"{model}: TensorFlow Lite Micro does not take it: {error}") from error
+    return _ask(model, ()).inputs
 
 
 def run_reference(model: Path, inferences: Sequence[Sequence[bytes]]) -> Reference:
@@ -73,19 +48,39 @@ def run_reference(model: Path, inferences: Sequence[Sequence[bytes]]) -> Referen
 
     In their order, from a fresh start: a model may remember what it saw.
     """
-    interpreter = _interpreter(model)
-    count = len(_graph(model).outputs())
-    outputs = []
-    fastest_s = float("inf")
+    answer = _ask(model, (inferences,))
+    return Reference(answer.runs[0], answer.fastest_us)
+
+
+def run_afresh(model: Path, inferences: Sequence[Sequence[bytes]]) -> tuple[tuple[bytes, ...], ...]:
+    """The outputs of each inference, each of an interpreter that remembers none of the others; raises ModelRejected."""
+    return tuple(outputs for (outputs,) in _ask(model, tuple((inputs,) for inputs in inferences)).runs)
+
+
+def _ask(model: Path, runs: Sequence[Sequence[Sequence[bytes]]]) -> Answer:
     try:
-        for inputs in inferences:
-            for index, data in enumerate(inputs):
-                details = interpreter.get_input_details(index)
-                interpreter.set_input(np.frombuffer(data, details["dtype"]).reshape(details["shape"]), index)
-            start_s = time.perf_counter()
-            interpreter.invoke()
-            fastest_s = min(fastest_s, time.perf_counter() - start_s)
-            outputs.append(tuple(interpreter.get_output(index).tobytes() for index in range(count)))
-    except (RuntimeError, ValueError) as error:
-        raise ModelRejected(f"{model}: TensorFlow Lite Micro does not run it: {error}") from error
-    return Reference(tuple(outputs), fastest_s * 1e6)
+        data = model.read_bytes()
+    except OSError as error:
+        raise ModelRejected(f"{model}: {error.strerror}", fault="unreadable") from error
+    _ = Graph.read(data, str(model)).main  # refuses what is no model: TensorFlow Lite Micro believes what it reads
+    asked = tuple(tuple(tuple(inputs) for inputs in inferences) for inferences in runs)
+    question = msgspec.msgpack.encode(Question(data, str(model), asked))
+    command = [sys.executable, "-P", "-W", "ignore", "-m", "edged.tooling.mcu_judge"]
+    try:  # without a deadline: how many inferences there are, and of what, is up to a person, who has Ctrl-C
+        done = subprocess.run(command, input=question, capture_output=True, check=False)
+    except OSError as error:
+        raise ProcessNotStarted(f"{sys.executable} cannot be started: {error.strerror}") from error
+    if done.returncode:
+        raise ModelRejected(_death(model, done), hint=WITHOUT)
+    answer = msgspec.msgpack.decode(done.stdout, type=Answer)
+    if answer.refusal:
+        raise ModelRejected(f"{model}: TensorFlow Lite Micro does not run it: {answer.refusal}", hint=WITHOUT)
+    return answer
+
+
+def _death(model: Path, done: subprocess.CompletedProcess[bytes]) -> str:
+    """In words, with the last that it said."""
+    status = done.returncode
+    how = signal_name(-status) if status < 0 else f"exit status {status}"
+    said = " | ".join(filter(None, (line.strip() for line in done.stderr.decode(errors="replace").splitlines()[-LAST_LINES:])))
+    return f"{model}: TensorFlow Lite Micro ended by {how} rather than run it" + (f": {said}" if said else "")

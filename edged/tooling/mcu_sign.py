@@ -132,7 +132,8 @@ def sign_firmware(code: bytes, label: FirmwareLabel, key: Path) -> bytes:
 def sign_model(package: bytes, label: ModelLabel, key: Path) -> bytes:
     """The image of a model's package (``edged.mcu.package``); raises as ``sign_firmware``."""
     if not label.name or len(label.name) > MAX_NAME_CHARS or not label.name.isascii() or not label.name.isprintable():
-        raise ValueError(f"a model's name has 1 to {MAX_NAME_CHARS} printable ASCII characters, {label.name!r} has not")
+        limit = f"1 to {MAX_NAME_CHARS} printable ASCII characters"
+        raise ValueError(f"a model's name on a board has {limit}, {label.name!r} has not; --name gives it another")
     entries = {_BOARD_ENTRY: _word(label.board), _NAME_ENTRY: label.name}
     return _sign(package, key, version=label.version, counter=label.counter, entries=entries, options=[])
 

@@ -74,6 +74,29 @@ def test_from_sources_to_an_inference_and_back(run: Run, program: McuProgram, tm
     assert "person 2.0.0 (confirmed)" in run("info", *port)[1]
 
 
+def test_what_is_refused_for_good_is_not_told_to_be_repeated(run: Run, program: McuProgram, tmp_path: Path) -> None:
+    """A flipped bit of a signature is found by the board; firmware that is linked for an address is not even sent."""
+    from edged.mcu.image import parse
+    from edged.tooling.mcu_sign import FirmwareLabel, sign_firmware
+
+    key, port, image = development_key("host"), ("--port", program.path), tmp_path / "app.signed.bin"
+    data = bytearray(sign_firmware(bytes(20_000), FirmwareLabel("host", "1.0.0", 1), key))
+    data[-1] ^= 1
+    assert parse(bytes(data)).board == "host", "only the board can tell"
+    image.write_bytes(data)
+    status, _, complaint = run("flash", image, *port)
+    said = complaint.replace("\n", " ")
+    assert status == 1
+    assert "has no signature that it trusts" in said
+    assert "Sign it with the key" in said
+    assert "What runs is what ran before" in said
+    assert "again" not in said
+    image.write_bytes(sign_firmware(bytes(20_000), FirmwareLabel("host", "1.0.0", 1, "loaded", 0xA0000000), key))
+    status, _, complaint = run("flash", image, *port)
+    assert (status, "is linked for 0xa0000000" in complaint.replace("\n", " ")) == (1, True), complaint
+    assert "again" not in complaint
+
+
 def test_a_model_that_remembers_is_tested_and_compared_from_a_fresh_start(run: Run, program: McuProgram, tmp_path: Path) -> None:
     """SVDF: an answer depends on the inputs before it."""
     port, key = ("--port", program.path), development_key("host")

@@ -21,6 +21,7 @@ from edged.testing.candidates import write_candidate
 from edged.testing.mcu import FakeMcu
 from edged.testing.mcu_board import FakeBoard, Tensor
 from edged.testing.mcu_image import make_image
+from edged.testing.mcu_slots import Refused, Slots
 from edged.testing.network import Network
 from edged.testing.tflite import make_tflite
 
@@ -96,6 +97,7 @@ def test_what_cannot_be_signed(said: Say, key: Path, tmp_path: Path, monkeypatch
     assert "not linked" in said("sign", model, *common, "--load-address", "0x100")
     assert "--noise, --input: with --no-golden" in said("sign", model, *common, "--no-golden", "--noise", 1, "--input", model)
     assert "--name, --tolerance: this is a firmware" in said("sign", firmware, *common, "--name", "x", "--tolerance", 1)
+    assert "--name gives it another" in said("sign", model, *common, "--no-golden", "--name", "x" * 32)
     monkeypatch.chdir(tmp_path)
     assert "no model.toml" in said("sign", ".", *common)
 
@@ -119,7 +121,10 @@ def test_a_model_is_one_by_what_is_in_the_file(key: Path, tmp_path: Path, capsys
     words = ("mcu", "sign", model, "--key", key, "--version", "1.0.0", "--board", "host", "--no-golden", "--json")
     capsys.readouterr()
     assert main([*map(str, words)]) == 0
-    assert json.loads(capsys.readouterr().out)["kind"] == "model"
+    said = capsys.readouterr()
+    record = json.loads(said.out)
+    assert (record["kind"], record["golden_vectors"]) == ("model", 0)
+    assert "proves nothing but that the model loads" in said.err.replace("\n", " ")
 
 
 def test_what_is_no_image_is_named(said: Say, tmp_path: Path) -> None:
@@ -139,6 +144,29 @@ def test_a_model_that_no_slot_holds(said: Say, mcu: FakeMcu, tmp_path: Path) -> 
     assert mcu.board.model.upload is None
 
 
+@pytest.mark.parametrize(("code", "reason"), [(5, "no signature that it trusts"), (25, "linked for another address")])
+def test_an_image_that_is_refused_for_good_is_sent_once(
+    code: int, reason: str, said: Say, mcu: FakeMcu, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a board says of all of it with the last piece; the same bytes would be refused again."""
+    image = make_image(bytes(9000), mcu.board.key, board="host", version=(2, 0, 0))
+    write, begun = Slots.write, []
+
+    def judging(slots: Slots, offset: int, data: bytes, length: int | None, sha: bytes | None) -> int:
+        if offset == 0:
+            begun.append(length)
+        if offset + len(data) == len(image):
+            raise Refused(code)
+        return write(slots, offset, data, length, sha)
+
+    monkeypatch.setattr(Slots, "write", judging)
+    complaint = said("flash", written(tmp_path / "app.bin", image))
+    assert reason in complaint
+    assert complaint.rstrip().endswith("What runs is what ran before.")
+    assert "again" not in complaint
+    assert len(begun) == 1
+
+
 def test_inputs_that_the_model_does_not_take(said: Say, mcu: FakeMcu, tmp_path: Path) -> None:
     words = ("--value", 1) * 3
     assert "takes 4 numbers, and 3 came" in said("run", *words)
@@ -151,7 +179,15 @@ def test_inputs_that_the_model_does_not_take(said: Say, mcu: FakeMcu, tmp_path: 
     assert "takes no picture" in said("run", picture)
     mcu.board.inputs = (Tensor((1, 2, 2, 1)),)
     assert "p.bmp is no picture" in said("run", picture)
+    assert "e.bmp is no picture" in said("run", written(tmp_path / "e.bmp", b""))
     assert mcu.board.inferences == 0
+
+
+def test_a_picture_that_is_not_there_is_said_to_be_none(mcu: FakeMcu, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """And nothing else is: what OpenCV prints goes past Python's own streams."""
+    mcu.board.inputs = (Tensor((1, 2, 2, 1)),)
+    assert main(["mcu", "run", str(tmp_path / "absent.bmp"), "--port", str(mcu.path)]) == 1
+    assert capfd.readouterr().err.replace("\n", "").endswith("absent.bmp: No such file or directory")
 
 
 def test_labels_that_are_none(said: Say, tmp_path: Path) -> None:

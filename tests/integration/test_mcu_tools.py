@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import re
 import shutil
 import struct
 import sys
@@ -13,8 +15,12 @@ from pathlib import Path
 import pytest
 from boards import plugged_in, with_images
 from esp_rom import EspRom
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
 from stm32_rom import FLASH, Stm32Rom
 
+from edged.cli import mcu_common
 from edged.cli.main import main
 from edged.cli.mcu_tools import check_chip
 from edged.core.errors import ImageRefused, ToolFailed
@@ -146,7 +152,7 @@ def uf2(family: int | None, *, blocks: int = 4) -> bytes:
     for index in range(blocks):
         flags = 0x2000 if family is not None else 0
         head = struct.pack("<8I", 0x0A324655, 0x9E5D5157, flags, 0x1000_0000 + 256 * index, 256, index, blocks, family or 0)
-        data += (head + bytes([index]) * 256).ljust(508, b"\0") + struct.pack("<I", 0x0AB16F30)
+        data += (head + bytes([index & 0xFF]) * 256).ljust(508, b"\0") + struct.pack("<I", 0x0AB16F30)
     return data
 
 
@@ -181,6 +187,16 @@ def test_a_uf2_file_is_copied_to_the_drive_of_its_chip(drive: Path, picture: Cal
     assert shares[-1] == 1.0
 
 
+def test_a_tool_that_tells_how_far_it_is_has_a_rate(
+    drive: Path, picture: Callable[[bytes], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    screen = io.StringIO()
+    monkeypatch.setattr(mcu_common, "err", Console(file=screen, force_terminal=True, width=120))
+    image = picture(uf2(RP2040, blocks=400))
+    assert main(["mcu", "flash", str(image), "--drive", str(drive)]) == 0
+    assert re.search(r"204\.8/204\.8 .*[kKMG]B/s", screen.getvalue()), screen.getvalue()
+
+
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
@@ -191,12 +207,33 @@ def test_a_uf2_file_is_copied_to_the_drive_of_its_chip(drive: Path, picture: Cal
         (uf2(RP2040)[:-1], "no whole UF2"),
         (b"", "no whole UF2"),
         (uf2(RP2040)[:512] + bytes(512), "block 1 is damaged"),
+        (uf2(RP2040)[:1024], "2 of its 4 blocks are not there"),
+        (uf2(RP2040)[512:], "1 of its 4 blocks are not there"),
+        (uf2(RP2040) + uf2(RP2040)[512:1024], "block 1 comes twice"),
+        (uf2(RP2040)[:1536] + uf2(RP2040)[:512], "1 of its 4 blocks are not there"),
+        (uf2(RP2040) + uf2(RP2040, blocks=5)[-512:], "there are 4 or 5 of them"),
     ],
 )
 def test_a_uf2_file_that_does_not_fit(drive: Path, picture: Callable[[bytes], Path], data: bytes, reason: str) -> None:
     with pytest.raises(ImageRefused, match=reason):
         Uf2Drive(drive).check(picture(data))
     assert [it.name for it in drive.iterdir()] == ["INFO_UF2.TXT"]
+
+
+@given(order=st.permutations(range(4)), drawn=st.lists(st.integers(0, 3), max_size=5))
+def test_a_uf2_file_is_whole_only_with_each_block_once(
+    order: list[int], drawn: list[int], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Invariant: in any order, each block once is a file; anything else is refused, whatever is left out or comes twice."""
+    path, blocks = tmp_path_factory.getbasetemp() / "drawn.uf2", [uf2(RP2040)[512 * at :][:512] for at in range(4)]
+    path.write_bytes(b"".join(blocks[at] for at in order))
+    assert read_family(path) == RP2040
+    path.write_bytes(b"".join(blocks[at] for at in drawn))
+    if sorted(drawn) == [0, 1, 2, 3]:
+        assert read_family(path) == RP2040
+    else:
+        with pytest.raises(ImageRefused, match="no whole UF2 file"):
+            read_family(path)
 
 
 def test_a_tool_of_another_chip_is_not_tried() -> None:

@@ -15,6 +15,7 @@ from edged.cli.main import main
 from edged.cli.passphrases import VARIABLE
 from edged.infer.bundle import load_bundle
 from edged.infer.golden import Stored, parse_golden
+from edged.mcu.package import GoldenVector, build
 from edged.ota.package import unpack
 from edged.testing.mcu_image import Key, make_image
 from edged.testing.tflite import make_tflite
@@ -131,6 +132,17 @@ def test_an_image_of_a_microcontroller_says_its_version_itself(run: Run, home: P
     (target,) = listed(run, home)["stable"]["targets"]
     assert target["target"]["version"] == "2.1.0"
     assert run("rollout", home, "mcu-firmware/board", "--percent", "1")[0] == 0
+
+
+def test_an_image_without_golden_vectors_is_said_to_prove_little(run: Run, home: Path, tmp_path: Path) -> None:
+    vector = GoldenVector((bytes(2),), (bytes(2),))
+    for number, (vectors, warned) in enumerate((([], True), ([vector], False)), 1):
+        image = tmp_path / f"{number}.bin"
+        image.write_bytes(make_image(build(make_tflite(), vectors), Key(), board="host", model="person", version=(number, 0, 0)))
+        status, _, complaint = run("sign", home, image, "--kind", "mcu-model", "--id", "person")
+        assert status == 0, complaint
+        assert ("no golden vectors" in complaint) == ("proves nothing but that" in complaint) == warned
+        assert ("edged mcu sign" in complaint) == warned
 
 
 def test_what_no_board_would_take_is_not_signed(run: Run, home: Path, tmp_path: Path) -> None:

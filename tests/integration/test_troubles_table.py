@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import re
+import shlex
 from collections import Counter
 from pathlib import Path
 from typing import get_args
 
+import pytest
 from troubles import PRODUCED
 
+from edged.cli.main import parser
 from edged.core.errors import BrokerFault, CameraFault, DelegateFault, ModelFault, PortFault, SecretFault, StoreFault
+from edged.core.problem import PROBLEMS
 from edged.daemon.doctor.page import render
 from edged.daemon.doctor.table import SECTIONS, TABLE, code_of
 
@@ -55,3 +60,28 @@ def test_every_code_that_the_checks_name_is_in_the_table() -> None:
 def test_the_page_is_the_table() -> None:
     assert (DOCTOR / "TROUBLESHOOTING.md").read_text() == render(), "python -m edged.daemon.doctor.page writes it"
     assert "edged/daemon/doctor/TROUBLESHOOTING.md" in (ROOT / "README.md").read_text()
+
+
+def test_every_command_that_is_named_is_one_of_ours() -> None:
+    """A bare name is an action that there is; with anything behind it, it is a whole command line, and parses."""
+    texts = [text for row in TABLE.values() for text in (row.seen, row.meaning, row.fix)]
+    texts += [text for problem in PROBLEMS.values() for text in (problem.meaning, problem.fix)]
+    named = {found for text in texts for found in re.findall(r"`(?:sudo )?edged ([a-z][^`]*)`", text)}
+    assert len(named) > 12
+    for command in sorted(named):
+        words = shlex.split(command)
+        at: argparse.ArgumentParser | None = parser()
+        while words and at is not None and (below := actions(at)) is not None:
+            assert words[0] in below, f"edged {command}"
+            at = below[words.pop(0)]
+        if words:
+            try:
+                parser().parse_args(shlex.split(command))
+            except SystemExit:
+                pytest.fail(f"edged {command} is no command line")
+
+
+def actions(of: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser] | None:
+    """The verbs that a parser goes on with, or None if it has none."""
+    found = next((it for it in of._actions if isinstance(it, argparse._SubParsersAction)), None)
+    return None if found is None else dict(found.choices)

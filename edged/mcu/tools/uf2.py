@@ -73,28 +73,49 @@ class Uf2Drive:
 
 
 def read_family(image: Path) -> int:
-    """The family that all blocks of a UF2 file name; raises ImageRefused if it is not whole."""
+    """The family that all blocks of a UF2 file name; raises ImageRefused if it is not whole.
+
+    Whole: each of its blocks is there once, in any order, and all say the same count. The chip's loader starts the program when it
+    has so many; of a file that lacks one it would wait for ever, with part of it written.
+    """
     try:
         data = image.read_bytes()
     except OSError as error:
         raise ImageRefused(f"{image}: {error.strerror}", fault="unreadable") from error
-    families = set()
     if not data or len(data) % BLOCK_BYTES:
         raise ImageRefused(f"{image} is no whole UF2 file", fault="malformed")
+    families, counts, indices = set(), set(), []
     for number in range(len(data) // BLOCK_BYTES):
         block = data[number * BLOCK_BYTES :][:BLOCK_BYTES]
         *magic, flags, _, payload, index, count, family = _HEADER.unpack_from(block)
         whole = (*magic,) == _MAGIC and struct.unpack("<I", block[-4:])[0] == _LAST_MAGIC and payload <= 476
         if not whole or index >= count:
             raise ImageRefused(f"{image} is no UF2 file: block {number} is damaged", fault="malformed")
-        if flags & _NOT_MAIN_FLASH:
+        counts.add(count)
+        indices.append(index)
+        if flags & _NOT_MAIN_FLASH:  # a comment; it is numbered as the others are
             continue
         if not flags & _HAS_FAMILY:
             raise ImageRefused(f"{image} does not say which chip it is for", fault="wrong board")
         families.add(family)
     if len(families) != 1:
         raise ImageRefused(f"{image} is made for {len(families)} kinds of chips at once", fault="wrong board")
+    _check_whole(image, counts, indices)
     return int(families.pop())
+
+
+def _check_whole(image: Path, counts: set[int], indices: list[int]) -> None:
+    """Raises ImageRefused unless all blocks say the same count, and each is there once."""
+    most = max(counts)
+    if len(counts) > 1:
+        why = f"its blocks say that there are {' or '.join(f'{count:,}' for count in sorted(counts)[:2])} of them"
+    elif len(set(indices)) < most:
+        why = f"{most - len(set(indices)):,} of its {most:,} blocks are not there"
+    elif len(indices) > most:
+        why = f"its block {next(index for index in indices if indices.count(index) > 1)} comes twice"
+    else:
+        return
+    raise ImageRefused(f"{image} is no whole UF2 file: {why}", fault="malformed")
 
 
 def find_drives(mounts: Path = MOUNTS) -> list[Path]:

@@ -55,7 +55,8 @@ MCUS = (
         "mcu-no-answer", "mcu NAME", "fail",
         "`mcu NAME: lost: the board on ... does not answer at ... baud`.",
         "The port can be opened, and nothing behind it speaks with us: wrong baud, wires that are crossed, or no firmware.",
-        "Check baud, and RX and TX; press the board's reset button while `edged mcu monitor PORT` runs: it shows whatever comes.",
+        "Check baud, and RX and TX; press the board's reset button while `edged mcu monitor --port PORT` runs: it shows "
+        "whatever comes.",
     ),
     Trouble(
         "mcu-foreign", "mcu NAME", "fail",

@@ -69,7 +69,7 @@ STREAMS = (
         "stream-unusable", "camera NAME", "fail",
         "`camera NAME: lost: picture.crop leaves ... pixels`.",
         "The stream is there, and its picture does not fit what [cameras.NAME.picture] asks for.",
-        "Correct crop and masks; `edged camera snapshot NAME` shows the picture.",
+        "Correct crop and masks; `edged camera snapshot NAME --config FILE` shows the picture.",
     ),
     Trouble(
         "stream-crashes", "camera NAME", "fail",
