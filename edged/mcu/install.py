@@ -1,7 +1,7 @@
 """From a signed image to a board that runs it: checked before the first byte is sent, tried before it is kept.
 
 Each step may be interrupted and done again: a slot that holds the image already is not sent to again, an upload goes on
-where it was.
+where it was if the board has kept its power.
 """
 
 from __future__ import annotations

@@ -187,6 +187,15 @@ def test_a_uf2_file_is_copied_to_the_drive_of_its_chip(drive: Path, picture: Cal
     assert shares[-1] == 1.0
 
 
+def test_a_block_for_any_chip_may_come_first(drive: Path, picture: Callable[[bytes], Path]) -> None:
+    (drive / "INFO_UF2.TXT").write_text("UF2 Bootloader v1.0\nModel: Raspberry Pi RP2350\nBoard-ID: RP2350\n")
+    absolute = uf2(0xE48BFF57, blocks=2)[:512]
+    Uf2Drive(drive).check(picture(absolute + uf2(RP2350)))
+    for data in (uf2(RP2350) + absolute, absolute + absolute + uf2(RP2350), absolute):
+        with pytest.raises(ImageRefused):
+            Uf2Drive(drive).check(picture(data))
+
+
 def test_a_tool_that_tells_how_far_it_is_has_a_rate(
     drive: Path, picture: Callable[[bytes], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

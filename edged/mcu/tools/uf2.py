@@ -14,9 +14,12 @@ from edged.core.errors import ImageRefused, ToolFailed
 from edged.mcu.tools.flasher import Report, size_of
 
 BLOCK_BYTES = 512
+_ABSOLUTE = 0xE48BFF57
+"""For any chip: tools for the RP2350 put one such block before a program, for the sake of its loader (erratum RP2350-E10)."""
+
 FAMILIES = {
     0xE48BFF56: "RP2040",
-    0xE48BFF57: "RP2XXX absolute",
+    _ABSOLUTE: "RP2XXX absolute",
     0xE48BFF58: "RP2XXX data",
     0xE48BFF59: "RP2350",
     0xE48BFF5A: "RP2350",
@@ -76,7 +79,8 @@ def read_family(image: Path) -> int:
     """The family that all blocks of a UF2 file name; raises ImageRefused if it is not whole.
 
     Whole: each of its blocks is there once, in any order, and all say the same count. The chip's loader starts the program when it
-    has so many; of a file that lacks one it would wait for ever, with part of it written.
+    has so many; of a file that lacks one it would wait for ever, with part of it written. A first block of ``_ABSOLUTE`` has
+    numbers of its own, and is not looked at.
     """
     try:
         data = image.read_bytes()
@@ -85,7 +89,8 @@ def read_family(image: Path) -> int:
     if not data or len(data) % BLOCK_BYTES:
         raise ImageRefused(f"{image} is no whole UF2 file", fault="malformed")
     families, counts, indices = set(), set(), []
-    for number in range(len(data) // BLOCK_BYTES):
+    first = 1 if len(data) > BLOCK_BYTES and _HEADER.unpack_from(data)[-1] == _ABSOLUTE else 0
+    for number in range(first, len(data) // BLOCK_BYTES):
         block = data[number * BLOCK_BYTES :][:BLOCK_BYTES]
         *magic, flags, _, payload, index, count, family = _HEADER.unpack_from(block)
         whole = (*magic,) == _MAGIC and struct.unpack("<I", block[-4:])[0] == _LAST_MAGIC and payload <= 476
