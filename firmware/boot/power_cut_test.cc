@@ -192,7 +192,7 @@ class AnyLife {
         if (device_.running(kind) != kNoSlot) device_.ask(kind, device_.other_slot(kind));
         break;
       case 11:
-        if (device_.running(kind) != kNoSlot) device_.ask(kind, static_cast<uint8_t>(below(kSlots + 1)));
+        device_.ask(kind, static_cast<uint8_t>(below(kSlots + 1)));
         break;
       case 12:
       case 13:

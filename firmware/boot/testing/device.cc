@@ -3,6 +3,11 @@
 #include <algorithm>
 
 namespace edged::boot::testing {
+namespace {
+
+constexpr uint32_t kMajorOffset = 20;  // of the major version in an image
+
+}  // namespace
 
 Device::Device(const Steps& steps) : steps_(steps) {
   for (const Kind kind : kAllKinds) board_.place(kind, 0, device_image(kind, kOld));
@@ -20,9 +25,9 @@ bool Device::holds(Kind kind, uint8_t slot, const Blob& image) {
 Content Device::content(Kind kind) {
   Content found;
   for (uint8_t slot = 0; slot < kSlots; ++slot) {
-    for (uint8_t version = kOld; version <= kLatest; ++version) {
-      if (holds(kind, slot, device_image(kind, version))) found.slot[slot] = version;
-    }
+    const uint8_t version = board_.memory()[kMap.slot(kind, slot).address + kMajorOffset];
+    if (version < kOld || version > kLatest) continue;
+    if (holds(kind, slot, device_image(kind, version))) found.slot[slot] = version;
   }
   return found;
 }

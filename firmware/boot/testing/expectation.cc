@@ -131,13 +131,15 @@ void Expectation::upload_failed() {
 
 Answer Expectation::ask(const Content& found, uint8_t slot) {
   if (slot >= kSlots || slot == running_ || on_trial_) return Answer::kNo;
+  const bool nothing_runs = running_ == kNoSlot;
+  if (nothing_runs && keeps(found) && slot == kept_slot_) return Answer::kNo;  // it has decayed, and is whole again
   const uint8_t version = found.slot[slot];
   if (version == 0 || counter_of(version) < floor_) return Answer::kNo;
   accept_perhaps(slot);
   asked_ = version;
   asked_slot_ = slot;
   sure_ = tried_ = false;
-  return counter_of(version) >= floor_at_most_ ? Answer::kYes : Answer::kEither;
+  return counter_of(version) >= floor_at_most_ && !nothing_runs ? Answer::kYes : Answer::kEither;
 }
 
 void Expectation::accepted() {
