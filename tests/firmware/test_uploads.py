@@ -35,6 +35,9 @@ FAULTS: st.SearchStrategy[Fault] = st.sampled_from(["pass"] * 20 + ["drop", "fli
 AT_ONCE = Patience(answer_s=0.05, attempts=200)
 """For hundreds of transfers: each packet that is lost costs so much."""
 
+FAST_BAUD = 4_000_000
+"""An answer is waited for as long as the line takes for a message."""
+
 PROGRAM = os.urandom(40_000)
 SMALL_BYTES = 3_800
 SMALL_PACKETS = SMALL_BYTES * 4 // 3 // 124
@@ -129,7 +132,7 @@ def small(key: Key, version: str) -> bytes:
 async def bring_over(line: NoisyLine, data: bytes) -> bool:
     """Whether it arrived, over this line."""
     try:
-        async with Link(line.path) as link:
+        async with Link(line.path, FAST_BAUD) as link:
             await bring(Board(link, AT_ONCE), parse(data), data)
     except (PortLost, BoardSilent):
         return False
