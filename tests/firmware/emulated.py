@@ -26,6 +26,9 @@ T = TypeVar("T", bound=report.Report)
 PATIENT = Patience(answer_s=20.0, attempts=2)
 """What verifies every slot before it answers takes its time on an emulated core; a PTY loses nothing, so asking again is no use."""
 
+NOT_RUN = 0
+"""What Health says of a self-test that is not over."""
+
 PATIENCE_S = 120
 """How long a start with its self-test may take on a busy machine; no measure of speed."""
 
@@ -92,9 +95,14 @@ class Rig:
         raise AssertionError("a feed does not end")
 
     async def started(self, **fields: object) -> report.Health:
-        """Wait for an application that has tested itself; what it says of its health then."""
+        """Wait for an application that has tested itself; what it says of its health then.
+
+        Where the test takes long it says so in the midst of it, too: its result is not there yet.
+        """
         await self.said(report.Hello, mode=1)
-        return await self.said(report.Health, mode=1, **fields)
+        while (health := await self.said(report.Health, mode=1, **fields)).self_test == NOT_RUN:
+            pass
+        return health
 
     async def upload(self, number: ImageNumber, image: bytes) -> bytes:
         """Bring an image into its free slot; its hash."""

@@ -249,8 +249,11 @@ class Cut:
             await rig.board.confirm()
         health = await rig.restart()
         info = await rig.board.info()
-        if {FIRMWARE: info.hash, MODEL: info.model.hash}[kind] != new or health.self_test != 1:
-            outcome.problems.append(f"{self._point}: the update does not go through afterwards")
+        running = {FIRMWARE: info.hash, MODEL: info.model.hash}[kind]
+        if running != new:
+            outcome.problems.append(f"{self._point}: the update does not go through afterwards: {running.hex()} runs")
+        if health.self_test != 1:
+            outcome.problems.append(f"{self._point}: after the update its self-test says {health.self_test}")
         outcome.mended += 1
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -32,7 +32,16 @@ from edged.testing.noisy import Fault, NoisyLine, no_more
 
 QUICK = Patience(answer_s=0.3, attempts=40)
 FAULTS: st.SearchStrategy[Fault] = st.sampled_from(["pass"] * 20 + ["drop", "flip", "repeat", "truncate"])
+AT_ONCE = Patience(answer_s=0.05, attempts=200)
+"""For hundreds of transfers: each packet that is lost costs so much."""
+
+FAST_BAUD = 4_000_000
+"""An answer is waited for as long as the line takes for a message."""
+
 PROGRAM = os.urandom(40_000)
+SMALL_BYTES = 3_800
+SMALL_PACKETS = SMALL_BYTES * 4 // 3 // 124
+"""At least, in lines of base64."""
 
 
 @pytest.fixture(autouse=True)
@@ -40,6 +49,13 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """The board is a program."""
     monkeypatch.setattr(upload, "FIRST", QUICK)
     monkeypatch.setattr(upload, "PIECE", QUICK)
+
+
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch, impatient: None) -> None:
+    """It answers at once."""
+    monkeypatch.setattr(upload, "FIRST", AT_ONCE)
+    monkeypatch.setattr(upload, "PIECE", AT_ONCE)
 
 
 @pytest.fixture(scope="module")
@@ -107,22 +123,76 @@ def test_whatever_the_line_does(mcu: McuProgram, key: Key, faults: list[Fault]) 
     assert held["2.0.0"].hash == parse(data).hash if arrived else True
 
 
-def test_a_cable_that_is_pulled_at_packets_of_all_kinds(mcu: McuProgram, key: Key) -> None:
-    data = firmware(key, "2.0.0")
+def small(key: Key, version: str) -> bytes:
+    """An image of more than one message, and few packets: all of them can be spoilt."""
+    major, minor, revision = map(int, version.split("."))
+    return make_image(PROGRAM[:SMALL_BYTES], key, board="host", version=(major, minor, revision), counter=1)
 
-    async def transfer(cut_after: int | None) -> int:
+
+async def bring_over(line: NoisyLine, data: bytes) -> bool:
+    """Whether it arrived, over this line."""
+    try:
+        async with Link(line.path, FAST_BAUD) as link:
+            await bring(Board(link, AT_ONCE), parse(data), data)
+    except (PortLost, BoardSilent):
+        return False
+    return True
+
+
+async def see_that_nothing_else_is_held(port: Path, *images: bytes) -> None:
+    held = await slots(port)
+    assert [slot.version for slot in held if slot.active] == ["1.0.0"]
+    assert {slot.hash for slot in held if not slot.active} <= {parse(image).hash for image in images}
+
+
+@pytest.mark.usefixtures("at_once")
+def test_a_cable_that_is_pulled_after_each_packet(mcu: McuProgram, key: Key) -> None:
+    """Two images take turns, so that none is there when it is sent: what was cut goes on, and then the other one comes."""
+    images = small(key, "2.0.0"), small(key, "3.0.0")
+
+    async def pull_after(packet: int) -> bool:
+        data = images[packet % 2]
         async with NoisyLine(mcu.path, lambda: "pass") as line:
-            line.cut_after = cut_after
-            async with Link(line.path) as link:
-                await bring(Board(link, QUICK), parse(data), data)
-            return line.lines
+            line.cut_after = packet
+            if await bring_over(line, data):
+                return False  # it has no more
+        await see_that_nothing_else_is_held(mcu.path, *images)
+        async with NoisyLine(mcu.path, lambda: "pass") as line:
+            assert await bring_over(line, data), packet
+        await see_that_nothing_else_is_held(mcu.path, data)
+        return True
 
-    for cut in (1, 3, 5, 6, 7, 40, 41, 42, 100):
-        with pytest.raises((PortLost, BoardSilent)):
-            asyncio.run(transfer(cut))
-        assert [slot.version for slot in asyncio.run(slots(mcu.path))] == ["1.0.0"]
-    asyncio.run(transfer(None))
-    assert {slot.version for slot in asyncio.run(slots(mcu.path))} == {"1.0.0", "2.0.0"}
+    async def pull() -> int:
+        return await count(pull_after, 1)
+
+    assert asyncio.run(pull()) > SMALL_PACKETS
+
+
+@pytest.mark.usefixtures("at_once")
+@pytest.mark.parametrize("fault", ["drop", "flip", "repeat", "truncate"])
+def test_a_line_that_spoils_each_packet(mcu: McuProgram, key: Key, fault: Fault) -> None:
+    """The packet costs time, and the image arrives all the same."""
+    images = small(key, "2.0.0"), small(key, "3.0.0")
+
+    async def spoil(packet: int) -> bool:
+        data = images[packet % 2]
+        async with NoisyLine(mcu.path, no_more([*["pass"] * packet, fault])) as line:
+            assert await bring_over(line, data), packet
+            spoilt = line.lines > packet
+        await see_that_nothing_else_is_held(mcu.path, data)
+        return spoilt
+
+    async def spoil_each() -> int:
+        return await count(spoil, 0)
+
+    assert asyncio.run(spoil_each()) > SMALL_PACKETS
+
+
+async def count(does: Callable[[int], Awaitable[bool]], number: int) -> int:
+    """The first number from this one on for which it does not."""
+    while await does(number):
+        number += 1
+    return number
 
 
 def test_an_upload_goes_on_where_it_was(mcu: McuProgram, key: Key) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator
 
 import pytest
@@ -16,7 +17,7 @@ from edged.mcu import upload
 from edged.mcu.board import Board
 from edged.mcu.image import parse
 from edged.mcu.info import MODEL
-from edged.mcu.install import bring, restart, try_out
+from edged.mcu.install import Brought, bring, restart, try_out
 from edged.mcu.link import Link
 from edged.mcu.report import Hello
 from edged.mcu.transport import Patience
@@ -27,7 +28,16 @@ from edged.testing.mcu_image import Key, make_image, read_image
 from edged.testing.noisy import Fault, NoisyLine, no_more
 
 QUICK = Patience(answer_s=0.05, attempts=40)
+FAST_BAUD = 4_000_000
+"""An answer is waited for as long as the line takes for a message."""
+
 PAYLOAD = bytes(range(256)) * 40
+SMALL = PAYLOAD[:1500]
+"""What takes more than one message, and few packets: each of them can be spoilt."""
+
+SMALL_PACKETS = len(SMALL) * 4 // 3 // 124
+"""At least, in lines of base64."""
+
 FAULTS: st.SearchStrategy[Fault] = st.sampled_from(["pass"] * 12 + ["drop", "flip", "repeat", "truncate"])
 
 
@@ -44,9 +54,9 @@ async def mcu() -> AsyncIterator[FakeMcu]:
         yield mcu
 
 
-def new_model(on: FakeBoard, **changes: object) -> bytes:
+def new_model(on: FakeBoard, *, payload: bytes = PAYLOAD, **changes: object) -> bytes:
     wanted: dict[str, object] = {"board": on.board, "model": "person", "version": (2, 0, 0), "counter": 2, **changes}
-    return make_image(PAYLOAD, **{"key": on.key, **wanted})  # type: ignore[arg-type]
+    return make_image(payload, **{"key": on.key, **wanted})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("buffers", [1, 2])
@@ -87,27 +97,50 @@ def test_whatever_the_line_does_the_image_arrives_or_nothing_does(buffers: int, 
     asyncio.run(transfer())
 
 
-async def test_a_cable_pulled_after_any_packet_costs_no_more_than_that(mcu: FakeMcu) -> None:
-    data = new_model(mcu.board)
-    async with NoisyLine(mcu.path, lambda: "pass") as line, Link(line.path) as link:
-        await bring(Board(link, QUICK), parse(data), data)
-        lines = line.lines
-    for cut in range(1, lines, 5):
+async def bring_over(line: NoisyLine, data: bytes) -> Brought | None:
+    """What came of it over this line, or None if the cable was pulled."""
+    try:
+        async with Link(line.path, FAST_BAUD) as link:
+            return await bring(Board(link, QUICK), parse(data), data)
+    except (PortLost, BoardSilent):
+        return None
+
+
+async def test_a_cable_pulled_after_each_packet_costs_no_more_than_that(mcu: FakeMcu) -> None:
+    data = new_model(mcu.board, payload=SMALL)
+    for cut in itertools.count(1):
         mcu.board.model.erase()
         async with NoisyLine(mcu.path, lambda: "pass") as line:
             line.cut_after = cut
-            with pytest.raises((PortLost, BoardSilent)):
-                async with Link(line.path) as link:
-                    await bring(Board(link, QUICK), parse(data), data)
+            if await bring_over(line, data) is not None:
+                break  # it has no more
         under_way = mcu.board.model.upload
         there = 0 if under_way is None else len(under_way.data)
-        async with NoisyLine(mcu.path, lambda: "pass") as line, Link(line.path) as link:
-            brought = await bring(Board(link, QUICK), parse(data), data)
+        async with NoisyLine(mcu.path, lambda: "pass") as line:
+            brought = await bring_over(line, data)
+        assert brought is not None
         if brought.progress is not None:
             assert brought.progress.resumed_bytes >= there - 1024
         held = mcu.board.model.image(1)
         assert held is not None
-        assert held.payload == PAYLOAD
+        assert held.payload == SMALL
+    assert cut > SMALL_PACKETS
+
+
+@pytest.mark.parametrize("fault", ["drop", "flip", "repeat", "truncate"])
+async def test_a_line_that_spoils_each_packet_costs_no_more_than_time(mcu: FakeMcu, fault: Fault) -> None:
+    data = new_model(mcu.board, payload=SMALL)
+    for packet in itertools.count():
+        mcu.board.model.erase()
+        async with NoisyLine(mcu.path, no_more([*["pass"] * packet, fault])) as line:
+            assert await bring_over(line, data) is not None, packet
+            if line.lines <= packet:
+                break  # it has no more
+        held = mcu.board.model.image(1)
+        assert held is not None
+        assert held.payload == SMALL
+        assert mcu.board.model.running == mcu.board.model.confirmed == 0
+    assert packet > SMALL_PACKETS
 
 
 async def test_a_board_that_starts_again_in_the_middle(mcu: FakeMcu) -> None:

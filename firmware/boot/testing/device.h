@@ -7,27 +7,10 @@
 #include <string>
 
 #include "boot/testing/board.h"
+#include "boot/testing/device_images.h"
+#include "boot/testing/expectation.h"
 
 namespace edged::boot::testing {
-
-inline constexpr uint8_t kOld = 1, kNew = 2, kNext = 3;  // major versions; of firmware and model alike
-
-// The one key of these tests.
-[[nodiscard]] const Signer& device_signer();
-[[nodiscard]] const Blob& device_image(Kind kind, uint8_t version);
-
-// What a host knows of a device, and so what it may expect of it. The first thing that was otherwise is kept.
-struct Expectation {
-  uint8_t kept[kKinds] = {kOld, kOld};  // version that was confirmed last
-  uint8_t maybe[kKinds] = {0, 0};       // version whose confirmation was cut: it or `kept`
-  uint8_t asked[kKinds] = {0, 0};       // version whose trial was asked for
-  bool tried[kKinds] = {false, false};  // and was started
-  std::string broken;
-
-  void fail(const std::string& what) {
-    if (broken.empty()) broken = what;
-  }
-};
 
 // What a device does at each request; a test may replace them by wrong ones.
 struct Steps {
@@ -53,28 +36,41 @@ class Device {
   Board& board() { return board_; }
   bool dead() { return board_.flash().dead(); }
   // What did not hold; empty as long as all does.
-  const std::string& broken() const { return expected_.broken; }
+  const std::string& broken() const;
 
   void power_on();
   void start(hal::ResetReason reason);
   // Firmware and model of this version, on trial from the next start.
   void install(uint8_t version);
   void upload(Kind kind, uint8_t version);
-  void ask(uint8_t version);
-  void ask(Kind kind, uint8_t version);
+  void upload_wrong(Kind kind, const Blob& image);
+  // A trial of what lies beside what runs, or in any slot.
+  void ask();
+  void ask(Kind kind, uint8_t slot);
   void confirm();
+  // Both kinds are of this version, or an upgrade did not go through.
+  void must_run(uint8_t version);
 
-  bool on_trial(Kind kind) { return board_.slots().on_trial(kind); }
-  // Of the image beside what runs; 0 if there is none.
-  uint8_t other_version(Kind kind);
+  // What no loader is asked about: a bit of a slot is another one, or another image is there.
+  void decay(Kind kind, uint8_t slot, uint32_t bit);
+  void plant(Kind kind, uint8_t slot, const Blob& image) { board_.place(kind, slot, image); }
+
+  bool on_trial(Kind kind) const { return expected(kind).on_trial(); }
+  uint8_t running(Kind kind) const { return expected(kind).running(); }
+  // The slot beside what runs; the first one if nothing does.
+  uint8_t other_slot(Kind kind) const;
 
  private:
-  uint8_t other_slot(Kind kind) { return static_cast<uint8_t>(1 - board_.slots().running().of(kind)); }
-  void judge(Kind kind);
+  Expectation& expected(Kind kind) { return expected_[static_cast<uint32_t>(kind)]; }
+  const Expectation& expected(Kind kind) const { return expected_[static_cast<uint32_t>(kind)]; }
+  [[nodiscard]] bool holds(Kind kind, uint8_t slot, const Blob& image);
+  [[nodiscard]] Content content(Kind kind);
+  void send(Kind kind, uint8_t version, const Blob& image);
+  void judge_copy_of_model();
 
   Board board_{device_signer()};
   Steps steps_;
-  Expectation expected_;
+  Expectation expected_[kKinds];
 };
 
 }  // namespace edged::boot::testing

@@ -70,8 +70,10 @@ Status SimulatedFlash::program_page(uint32_t address, Bytes from) {
     if ((from[i] & ~page[i]) != 0) return violation();
   }
   const bool lost = loses_power();
+  // A chip may do all bytes at a time, or one after the other.
+  const size_t done = !lost ? from.size() : cut_ == Cut::kTorn && random() % 2 == 0 ? random() % from.size() : 0;
   for (size_t i = 0; i < from.size(); ++i) {
-    const auto spared = static_cast<uint8_t>(!lost ? 0 : cut_ == Cut::kBefore ? 0xFF : random());
+    const auto spared = static_cast<uint8_t>(i < done ? 0 : cut_ == Cut::kBefore ? 0xFF : random());
     page[i] = static_cast<uint8_t>(page[i] & (from[i] | spared));
   }
   if (lost) die();

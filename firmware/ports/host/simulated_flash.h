@@ -24,7 +24,7 @@ class SimulatedFlash final : public hal::Flash {
   // What an operation leaves behind when the power goes in the midst of it.
   enum class Cut : uint8_t {
     kBefore,  // nothing; as after all of the one before it
-    kTorn,    // of a program some bits; of an erase anything
+    kTorn,    // of a program some bits, at times the first bytes whole; of an erase anything
   };
 
   // The power goes at operation `number`, counted from 0 since the device was made, and nothing works until restore().

@@ -22,9 +22,11 @@ from faults import calls, killed_install, killed_store, kills, powercut, transfe
 from faults.tally import Tally
 
 if TYPE_CHECKING:
+    import boot_mutants
     import killed_board
 
-    Outcome = kills.Outcome | calls.Outcome | transfer.Outcome | powercut.Outcome | powercut.Mutants | killed_board.Outcome
+    McuOutcome = killed_board.Outcome | boot_mutants.Outcome
+    Outcome = McuOutcome | kills.Outcome | calls.Outcome | transfer.Outcome | powercut.Outcome | powercut.Mutants
 
 
 def main() -> int:
@@ -49,6 +51,9 @@ def main() -> int:
     six = names.add_parser("mcu", help="power cuts to an emulated microcontroller that is updated (needs EDGED_TEST_DATA)")
     six.add_argument("--count", type=int, default=200, help="power cuts (default %(default)s)")
     six.add_argument("--seed", type=int, help="decides what is cut when; one is drawn and printed if none is given")
+    six.add_argument(
+        "--mutants", action="store_true", help="make the loader wrong in one way after the other; each must be noticed"
+    )
     for parser in (one, two, three, four, five, six):
         parser.add_argument("--json", action="store_true", help="one JSON object, nothing else, on stdout")
     arguments = top.parse_args()
@@ -104,9 +109,14 @@ def run_powercut(arguments: argparse.Namespace, directory: Path, progress: Progr
         return (powercut.run_mutants if arguments.mutants else powercut.run)(directory, arguments.every, seed, tell)
 
 
-def run_mcu(arguments: argparse.Namespace, directory: Path, progress: Progress) -> killed_board.Outcome:
-    import killed_board  # lies with the tests of firmware, which no other fault needs
+def run_mcu(arguments: argparse.Namespace, directory: Path, progress: Progress) -> McuOutcome:
+    import boot_mutants  # lie with the tests of firmware, which no other fault needs
+    import killed_board
 
+    if arguments.mutants:
+        mutants = boot_mutants.MUTANTS
+        task = progress.add_task("loaders that are wrong", total=len(mutants))
+        return boot_mutants.run(mutants, directory, lambda done: progress.update(task, completed=done))
     seed = secrets.randbelow(1 << 32) if arguments.seed is None else arguments.seed
     task = progress.add_task(f"power cuts, seed {seed}", total=arguments.count)
     data = Path(os.environ.get("EDGED_TEST_DATA", ""))
@@ -139,7 +149,7 @@ def show(name: str, outcome: Outcome) -> None:
     for problem in outcome.problems:
         console.print(f"[red]broken promise:[/] {problem}")
     if not outcome.problems:
-        mutants = isinstance(outcome, powercut.Mutants)
+        mutants = hasattr(outcome, "noticed")
         console.print("[green]every mutant was noticed" if mutants else "[green]every promise was kept")
 
 
