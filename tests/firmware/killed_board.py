@@ -85,6 +85,7 @@ class Scene:
         fresh = stock.flash(directory / "fresh", *first)
         async with Rig(EMCRAFT, stock.loader, flash=fresh) as rig:
             await rig.started(self_test=1)
+            assert rig.qemu.settle()
         uploaded: dict[ImageNumber, Path] = {}
         pending: dict[ImageNumber, Path] = {}
         for kind, image in images.items():
@@ -92,10 +93,12 @@ class Scene:
             async with Rig(EMCRAFT, stock.loader, flash=uploaded[kind]) as rig:
                 await rig.started()
                 new = await rig.upload(kind, image)
+                assert rig.qemu.settle()
             pending[kind] = Path(shutil.copy(uploaded[kind], directory / f"pending-{kind}"))
             async with Rig(EMCRAFT, stock.loader, flash=pending[kind]) as rig:
                 await rig.started()
                 await rig.board.test(new)
+                assert rig.qemu.settle()
         old: dict[ImageNumber, bytes] = {FIRMWARE: parse(first[0]).hash, MODEL: parse(first[1]).hash}
         return cls(stock, old, {kind: parse(image).hash for kind, image in images.items()}, images, fresh, uploaded, pending)
 
@@ -162,7 +165,7 @@ class Cut:
         await rig.started()
         self._cut_after(rig, self._point.when * ORDER_S)
         await rig.board.confirm()
-        self._confirmed = True
+        self._confirmed = rig.qemu.settle()
         await self._silence(rig)
 
     async def _revert(self, rig: Rig) -> None:
@@ -179,7 +182,7 @@ class Cut:
         try:
             await rig.started()
             await rig.board.confirm()
-            self._confirmed = True
+            self._confirmed = rig.qemu.settle()
             await rig.restart()
             await asyncio.wait([watching], timeout=SEEN_S)
             rig.qemu.cut_power()

@@ -90,6 +90,18 @@ class Qemu:
         """Presses the board's reset button."""
         self._ask("system_reset")
 
+    def settle(self) -> bool:
+        """Holds the machine until what it wrote to its flash is in the file; whether it still had power.
+
+        QEMU tells a machine that a page is programmed, and has a thread write the file: on a busy host the board may have said
+        that it did something before. Of real flash nothing is done that a power cut undoes.
+        """
+        if self._process is None:
+            return False
+        self._ask("stop")
+        self._ask("cont")
+        return True
+
     def cut_power(self) -> None:
         """SIGKILL, at once; what is in the flash file stays. Idempotent."""
         if self._process is None:
