@@ -9,11 +9,11 @@ import pytest
 from building import built
 
 ROOT = Path(__file__).resolve().parents[2]
-SECONDS = 20
+SECONDS = 8
 """Of running, shared by the targets."""
 
 INPUTS = 5_000
-"""At least, of each target: a fiftieth of what one core does in its share of the time, for a busy machine."""
+"""At least, of each target: a twentieth of what one core does in its share of the time, for a busy machine."""
 
 EDGES = 1_500
 """Of the reader of models and the engine, which good models alone reach: with fewer, it would only see what refuses."""
