@@ -1,12 +1,13 @@
-"""What runs behind ports that nobody has open: each is asked once, briefly, all at the same time.
+"""What runs behind ports that nobody has open: all are asked at the same time, until they answer or for some seconds.
 
-Opening a port raises DTR, on which some boards start again: whoever does not want that does not ask.
+Opening a port raises DTR, on which some boards start again, and are mute for that time: whoever does not want that does not ask.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,11 +17,11 @@ from edged.mcu.info import BoardInfo, SlotImage
 from edged.mcu.link import Link
 from edged.mcu.transport import Patience
 
-BRIEFLY = Patience(answer_s=0.4, attempts=2)
-"""A board that runs answers within milliseconds; the second time is for a line that had noise on it when it was opened."""
+BRIEFLY = Patience(answer_s=0.4, attempts=1)
+"""A board that runs answers within milliseconds; one that does not is asked again."""
 
 WITHIN_S = 4.0
-"""For everything on one port, whatever comes on it."""
+"""For everything on one port, whatever comes on it: longer than a start with its verification takes on most boards."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,19 +44,32 @@ async def ask_all(ports: Sequence[Path], baud: int) -> dict[Path, Heard]:
 async def _ask(port: Path, baud: int) -> Heard:
     try:
         async with asyncio.timeout(WITHIN_S), Link(port, baud) as link:
-            return await _hear(Board(link, BRIEFLY))
+            board = Board(link, BRIEFLY)
+            while (heard := await _hear(board)) is None:
+                pass
+            return heard
     except PortLost as error:
         return Heard(lost=error.message)
-    except (BoardSilent, TimeoutError):
+    except TimeoutError:
         return Heard()
 
 
-async def _hear(board: Board) -> Heard:
+async def _hear(board: Board) -> Heard | None:
+    """None if it is silent."""
+    silent = False
     try:
         return Heard(info=await board.info())
-    except (BoardRefused, BoardSilent):  # a server may be mute on a group that it has not
-        pass
-    try:
-        return Heard(slots=await board.images(BRIEFLY))
     except BoardRefused:
-        return Heard(slots=())
+        pass
+    except BoardSilent:  # it starts just now; or it is mute on a group that it has not
+        silent = True
+    try:
+        slots = await board.images(BRIEFLY)
+    except BoardRefused:
+        slots = ()
+    except BoardSilent:
+        return None if silent else Heard(slots=())
+    if silent:  # and was there for the second question
+        with suppress(BoardRefused, BoardSilent):
+            return Heard(info=await board.info())
+    return Heard(slots=slots)

@@ -191,8 +191,13 @@ def test_a_block_for_any_chip_may_come_first(drive: Path, picture: Callable[[byt
     (drive / "INFO_UF2.TXT").write_text("UF2 Bootloader v1.0\nModel: Raspberry Pi RP2350\nBoard-ID: RP2350\n")
     absolute = uf2(0xE48BFF57, blocks=2)[:512]
     Uf2Drive(drive).check(picture(absolute + uf2(RP2350)))
-    for data in (uf2(RP2350) + absolute, absolute + absolute + uf2(RP2350), absolute):
-        with pytest.raises(ImageRefused):
+    for data, reason in (
+        (uf2(RP2350) + absolute, "2 kinds of chips"),
+        (absolute + absolute + uf2(RP2350), "2 kinds of chips"),
+        (absolute, "1 of its 2 blocks are not there"),
+        (uf2(0xE48BFF57), "made for RP2XXX absolute"),
+    ):
+        with pytest.raises(ImageRefused, match=reason):
             Uf2Drive(drive).check(picture(data))
 
 

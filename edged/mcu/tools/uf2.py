@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import struct
+from collections import Counter
 from pathlib import Path
 
 from edged.core.errors import ImageRefused, ToolFailed
@@ -89,8 +90,7 @@ def read_family(image: Path) -> int:
     if not data or len(data) % BLOCK_BYTES:
         raise ImageRefused(f"{image} is no whole UF2 file", fault="malformed")
     families, counts, indices = set(), set(), []
-    first = 1 if len(data) > BLOCK_BYTES and _HEADER.unpack_from(data)[-1] == _ABSOLUTE else 0
-    for number in range(first, len(data) // BLOCK_BYTES):
+    for number in range(_before_program(data), len(data) // BLOCK_BYTES):
         block = data[number * BLOCK_BYTES :][:BLOCK_BYTES]
         *magic, flags, _, payload, index, count, family = _HEADER.unpack_from(block)
         whole = (*magic,) == _MAGIC and struct.unpack("<I", block[-4:])[0] == _LAST_MAGIC and payload <= 476
@@ -109,6 +109,14 @@ def read_family(image: Path) -> int:
     return int(families.pop())
 
 
+def _before_program(data: bytes) -> int:
+    """How many blocks of ``_ABSOLUTE`` there are before a program: one, or none."""
+    if len(data) < 2 * BLOCK_BYTES:
+        return 0
+    first, second = (_HEADER.unpack_from(data, at)[-1] for at in (0, BLOCK_BYTES))
+    return int(first == _ABSOLUTE != second)
+
+
 def _check_whole(image: Path, counts: set[int], indices: list[int]) -> None:
     """Raises ImageRefused unless all blocks say the same count, and each is there once."""
     most = max(counts)
@@ -117,7 +125,7 @@ def _check_whole(image: Path, counts: set[int], indices: list[int]) -> None:
     elif len(set(indices)) < most:
         why = f"{most - len(set(indices)):,} of its {most:,} blocks are not there"
     elif len(indices) > most:
-        why = f"its block {next(index for index in indices if indices.count(index) > 1)} comes twice"
+        why = f"its block {Counter(indices).most_common(1)[0][0]} comes twice"
     else:
         return
     raise ImageRefused(f"{image} is no whole UF2 file: {why}", fault="malformed")
