@@ -19,6 +19,7 @@ ALL_BUT_PAIRS = "*.InAnyLife:*.WithADecay*"
     [
         ("host", "boot_test", "*"),
         ("host-asan", "boot_test", "*"),
+        ("host", "boot_flipped_bits_test", "*"),
         ("host", "boot_power_cut_test", "*"),
         ("host-asan", "boot_power_cut_test", ALL_BUT_PAIRS),
         ("host", "ports_test", "*"),
