@@ -20,11 +20,23 @@ HEADER = """\
 // Written by edged.tooling.mcu_resolver: the operators of {source}.
 #pragma once
 
+#include <cstdint>
+
 #include "tensorflow/lite/micro/micro_mutable_op_resolver.h"
 
 namespace edged::ml::tflm {{
 
+// BuiltinOperator of TFLite's schema, in ascending order; {custom} stands for custom operators. Not inline: it differs from
+// build to build, and a process that loads two engines would have one list for both.
+constexpr int32_t kCodes[] = {{{codes}}};
+
 using Resolver = tflite::MicroMutableOpResolver<{count}>;
+
+// Not inlined: the entry of an operator lies on the stack while it is added, and those of all have kilobytes.
+template <typename Add>
+[[gnu::noinline]] bool added(Resolver& resolver, Add add) {{
+  return add(resolver) == kTfLiteOk;
+}}
 
 // False if TFLM would not take one.
 inline bool add_operators(Resolver& resolver) {{
@@ -54,9 +66,12 @@ def methods(kinds: Iterable[OperatorKind], what: str) -> tuple[str, ...]:
 
 
 def header(names: Sequence[str], source: str) -> str:
-    """The text of the header that registers ``names``; ``source`` says whose they are."""
-    calls = " &&\n         ".join(f"resolver.Add{name}() == kTfLiteOk" for name in names)
-    return HEADER.format(source=source, count=len(names), calls=calls)
+    """The text of the header that lists and registers ``names``, of :func:`methods`; ``source`` says whose they are."""
+    numbers = {name: number for number, name in BUILTIN.items()}
+    codes = sorted({numbers.get(name, CUSTOM_BUILTIN) for name in names})
+    calls = " &&\n         ".join(f"added(resolver, [](Resolver& all) {{ return all.Add{name}(); }})" for name in names)
+    listed = ", ".join(map(str, codes))
+    return HEADER.format(source=source, custom=CUSTOM_BUILTIN, codes=listed, count=len(names), calls=calls)
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstring>
 #include <optional>
+#include <string>
 
 #include "app/testing/fake_engine.h"
 #include "app/testing/fake_hal.h"
@@ -194,6 +195,22 @@ TEST_F(AppTest, TheOperatorThatLacksIsToldAndThoseThatAreThere) {
   EXPECT_EQ(std::string_view(reinterpret_cast<const char*>(custom.data()), custom.size()), "twist");
   const Blob list = {0x9F, 0x09, 0x18, 114, 0xFF};  // of the engine of this test
   EXPECT_NE(std::search(given[0].begin(), given[0].end(), list.begin(), list.end()), given[0].end());
+}
+
+TEST_F(AppTest, OfANameThatIsNoTextAndHasNoEndItsBeginningIsTold) {
+  try_model(package({2, 1, 4}));
+  ask_edged(Command::kInfo);
+  EXPECT_EQ(run(1000), End::kTime);
+  const std::vector<Blob> given = answers();
+  ASSERT_EQ(given.size(), 1u);
+  const Result<Bytes> custom = protocol::CborReader(Bytes(given[0].data(), given[0].size())).bytes_of("op_custom");
+  ASSERT_TRUE(custom.ok());
+  const Blob beginning(kMaxCustomName, 0xFE);
+  EXPECT_EQ(Blob(custom.value().begin(), custom.value().end()), beginning);
+  const std::vector<Blob> logs = testing::reports(serial_.sent, ReportType::kLog);
+  ASSERT_EQ(logs.size(), 1u);
+  EXPECT_EQ(std::string(logs[0].begin() + 1, logs[0].end()),
+            "operator 3, code 32, " + std::string(beginning.begin(), beginning.end()) + ": operator is not supported");
 }
 
 TEST_F(AppTest, AVectorFindsAModelThatRemembersNothing) {

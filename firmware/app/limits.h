@@ -6,8 +6,8 @@
 
 namespace edged::app {
 
-// The slowest step: a golden vector on a slow core (person_detect takes 97 million instructions on a Cortex-M3), or a
-// sector's erase of 4 seconds.
+// Longer than the slowest step: a golden vector, which takes ml::kMaxInvokeMs at most (person_detect has 28.5 million
+// instructions on a Cortex-M3), or a sector's erase of 4 seconds.
 inline constexpr uint32_t kWatchdogMs = 10000;
 inline constexpr uint32_t kHealthPeriodMs = 5000;
 // A start that got so far is no crash in a row.

@@ -14,7 +14,7 @@ class RefusalText {
   [[nodiscard]] std::string_view text() const { return {text_, size_}; }
 
  private:
-  // The longest diagnosis has half of that; what does not fit is cut off.
+  // The longest line of the native engine has 114, with a custom operator's name. What does not fit is cut off.
   static constexpr size_t kMaxText = 160;
   void put(std::string_view text);
   void number(int32_t value);  // >= 0

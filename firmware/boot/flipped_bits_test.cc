@@ -57,7 +57,9 @@ TEST_P(FlippedBits, OneIsNotTakenOnTheWayToTheBoard) {
     ASSERT_NE(board.slots().mark_for_test(GetParam(), 1), Status::kOk) << "bit " << bit;
     expect_old(board, bit);
   }
-  EXPECT_EQ(board_.upload(GetParam(), new_), Status::kOk) << "else this shows nothing";
+  Board board(board_);
+  ASSERT_EQ(board.start(ResetReason::kPowerOn).slot, 0);
+  EXPECT_EQ(board.upload(GetParam(), new_), Status::kOk) << "else this shows nothing";
 }
 
 TEST_P(FlippedBits, OneThatFlippedInFlashIsNotTried) {
@@ -83,6 +85,8 @@ TEST_P(FlippedBits, OneThatFlippedAfterItWasConfirmedDoesNotStart) {
     flip(board.memory()[kMap.slot(GetParam(), 1).address + bit / 8], bit);
     expect_old(board, bit);
   }
+  ASSERT_EQ(board_.start(ResetReason::kRequested).recovery, Recovery::kNone);
+  EXPECT_EQ(board_.handoff().of(GetParam()).version.major, kNew) << "else this shows nothing";
 }
 
 INSTANTIATE_TEST_SUITE_P(OfEachKind, FlippedBits, ::testing::ValuesIn(kAllKinds),

@@ -12,7 +12,6 @@
 
 #include <functional>
 #include <iterator>
-#include <optional>
 #include <random>
 #include <string>
 #include <vector>
@@ -329,8 +328,7 @@ TEST(PowerCut, AtEveryOperationAndAgainAtEveryOneAfterThat) {
               static_cast<unsigned long>(count.cuts), static_cast<unsigned long>(count.pairs));
 }
 
-// The same test finds each of these, which do the same things in another order.
-
+// Boards whose parts are wrong: tests/firmware/boot_mutants.py. This one does the right things in another order.
 TEST(PowerCut, FindsAnUploadThatIsActiveBeforeItWasVerified) {
   Steps wrong;
   wrong.upload = [](Board& board, Kind kind, const Blob& whole) {
@@ -339,32 +337,6 @@ TEST(PowerCut, FindsAnUploadThatIsActiveBeforeItWasVerified) {
     state.of(kind).active = slot;
     if (const Status status = board.slots().record(state); !ok(status)) return status;
     return board.upload(kind, whole);
-  };
-  EXPECT_NE(cut_everywhere(wrong, operations_of_first_life(), false).broken, "");
-}
-
-TEST(PowerCut, FindsATrialThatIsNotedAfterItStarted) {
-  Steps wrong;
-  wrong.start = [](Board& board, ResetReason reason) {
-    Board jumped(board);
-    const Decision decision = jumped.start(reason);
-    static_cast<void>(board.start(reason));
-    board.handoff() = jumped.handoff();
-    return std::optional<Decision>(decision);
-  };
-  EXPECT_NE(cut_everywhere(wrong, operations_of_first_life(), false).broken, "");
-}
-
-TEST(PowerCut, FindsAJournalThatIsErasedBeforeItsStateIsElsewhere) {
-  Steps wrong;
-  wrong.mark = [](Board& board, Kind kind, uint8_t slot) {
-    State state = board.slots().state();
-    state.of(kind).trial = slot;
-    state.of(kind).stage = Stage::kPending;
-    for (const Region& sector : testing::kMap.journal) {
-      if (const Status status = board.flash().erase(sector.address); !ok(status)) return status;
-    }
-    return board.slots().record(state);
   };
   EXPECT_NE(cut_everywhere(wrong, operations_of_first_life(), false).broken, "");
 }

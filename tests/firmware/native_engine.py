@@ -96,6 +96,13 @@ class NativeEngine:
         return np.frombuffer(values, _TYPES[tensor.type]).reshape(tuple(tensor.dims[: tensor.rank]))
 
 
+def has_operator(library: Path, code: int) -> bool:
+    """What the engine says of a BuiltinOperator of TFLite's schema."""
+    has = ctypes.CDLL(str(library)).edged_ml_has_operator
+    has.restype = ctypes.c_bool
+    return bool(has(ctypes.c_int32(code)))
+
+
 def reference(model: bytes, arena_bytes: int = 1 << 20) -> Any:
     """TensorFlow Lite Micro itself, on this machine."""
     from tflite_micro.python.tflite_micro import runtime

@@ -12,11 +12,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 from building import built
-from native_engine import NativeEngine, Refused, by_reference, reference
+from flatbuffers import Builder
+from native_engine import NativeEngine, Refused, by_reference, has_operator, reference
+
+from edged.core.operators import CUSTOM_BUILTIN
 
 MODELS = ["person_detect", "hello_world_int8", "micro_speech_quantized", "blazeface_128x128_quant"]
 PRESETS = {"native": "host", "tflm": "host-tflm"}
+MOST_OF_A_BYTE = 127
+"""What the first field for an operator's code holds, where the second has the rest."""
 
 
 @pytest.fixture(scope="session", params=PRESETS)
@@ -58,6 +64,37 @@ def test_a_model_for_the_edge_tpu_is_refused_by_its_operator(library: Path, mode
     with pytest.raises(Refused, match="operator is not supported") as refused:
         NativeEngine(library, model("mobilenet_v1_0.25_128_quant_edgetpu"), 8 << 20)
     assert (refused.value.op_index, refused.value.op_code) == (0, 32)
+
+
+def with_operator(model: bytes, code: int, custom: str | None = None) -> bytes:
+    """The model, whose first operator is another one, and has no operands."""
+    tree = schema.ModelT.InitFromPackedBuf(model, 0)
+    first = tree.operatorCodes[tree.subgraphs[0].operators[0].opcodeIndex]
+    first.builtinCode, first.deprecatedBuiltinCode, first.customCode = code, min(code, MOST_OF_A_BYTE), custom
+    tree.subgraphs[0].operators[0].inputs = None
+    builder = Builder(4096)
+    builder.Finish(tree.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
+def test_the_operators_that_it_says_it_has_are_those_that_it_does_not_refuse(library: Path, model: Callable[[str], bytes]) -> None:
+    """Without operands each is refused, but one that is there not for being none."""
+    lacks, hello = set(), model("hello_world_int8")
+    for code in (code for code in range(256) if code != CUSTOM_BUILTIN):
+        with pytest.raises(Refused) as refused:
+            NativeEngine(library, with_operator(hello, code))
+        assert refused.value.op_code == code
+        if refused.value.what == "operator is not supported":
+            lacks.add(code)
+    assert {code for code in range(-1, 300) if not has_operator(library, code)} - {CUSTOM_BUILTIN} == {-1, *lacks, *range(256, 300)}
+    assert 0 not in lacks and 112 in lacks
+
+
+def test_a_builtin_operator_has_no_name_of_a_custom_one(library: Path, model: Callable[[str], bytes]) -> None:
+    for code, name in ((112, ""), (CUSTOM_BUILTIN, "twist")):
+        with pytest.raises(Refused, match="operator is not supported") as refused:
+            NativeEngine(library, with_operator(model("hello_world_int8"), code, "twist"))
+        assert (refused.value.op_code, refused.value.custom) == (code, name)
 
 
 def test_every_beginning_of_a_model_is_refused(library: Path, model: Callable[[str], bytes]) -> None:

@@ -14,13 +14,13 @@ import hypothesis
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
-from building import FIRMWARE, built
+from building import FIRMWARE, built, need_tools
 from flatbuffers import Builder
 from generated_models import KINDS, one_operator
 from hypothesis import given, settings
 from micro_reference import Reference
 from model_sketch import Case
-from native_engine import NativeEngine, Refused
+from native_engine import NativeEngine, Refused, has_operator
 
 EXAMPLES = 5
 """Models of each operator: enough to see that it is linked and that its tensors arrive; what it computes is TFLM's own."""
@@ -187,8 +187,8 @@ def test_what_tflm_would_not_look_at_is_refused_before_it_sees_it(
     assert refused.value.status == status
 
 
-def configure(directory: Path, *settings: str) -> subprocess.CompletedProcess[str]:
-    command = ["cmake", "--preset", "host-tflm", "-B", str(directory), f"-DEDGED_PYTHON={sys.executable}", *settings]
+def configure(directory: Path, *settings: str, preset: str = "host-tflm") -> subprocess.CompletedProcess[str]:
+    command = ["cmake", "--preset", preset, "-B", str(directory), f"-DEDGED_PYTHON={sys.executable}", *settings]
     return subprocess.run(command, cwd=FIRMWARE, capture_output=True, text=True, check=False)
 
 
@@ -200,10 +200,23 @@ def test_a_build_for_one_model_has_its_operators_alone(library: Path, test_data:
     small = tmp_path / "libedged_ml_host.so"
     linked = [b"Register_FULLY_CONNECTED" in it.read_bytes() for it in (library, small)]
     assert linked == [True, False]
+    assert [code for code in range(256) if has_operator(small, code)] == [1, 3, 4, 22, 25]
     NativeEngine(small, person.read_bytes())
     with pytest.raises(Refused, match="operator is not supported") as refused:
         NativeEngine(small, hello.read_bytes())
     assert (refused.value.op_index, refused.value.op_code) == (0, 9)
+
+
+@pytest.mark.usefixtures("library")
+def test_a_board_compiles_with_all_of_them(tmp_path: Path) -> None:
+    """Within the guard below the stack, which frames on a host are not held to. Nothing is linked: the library is not there."""
+    need_tools("mps2-an385")
+    library = tmp_path / "libtensorflow-microlite.a"
+    done = configure(tmp_path / "board", "-DEDGED_ENGINE=tflm", f"-DTFLM_LIBRARY={library}", preset="mps2-an385")
+    assert done.returncode == 0, done.stderr
+    command = ["cmake", "--build", tmp_path / "board", "--target", "edged_ml", "-j", "2"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-6000:]
 
 
 def test_a_build_without_tflm_says_what_to_do(tmp_path: Path) -> None:

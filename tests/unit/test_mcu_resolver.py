@@ -20,7 +20,12 @@ KINDS = [OperatorKind(number, "") for number in BUILTIN] + [OperatorKind(CUSTOM_
 
 
 def registered(text: str) -> list[str]:
-    return re.findall(r"resolver\.Add(\w+)\(\) == kTfLiteOk", text)
+    return re.findall(r"added\(resolver, \[\]\(Resolver& all\) \{ return all\.Add(\w+)\(\); \}\)", text)
+
+
+def listed(text: str) -> list[int]:
+    (codes,) = re.findall(r"int32_t kCodes\[\] = \{([\d, ]+)\};", text)
+    return [int(code) for code in codes.split(", ")]
 
 
 @given(st.lists(st.sampled_from(KINDS), min_size=1))
@@ -29,6 +34,12 @@ def test_every_operator_is_registered_once_and_there_is_room_for_it(kinds: list[
     names = registered(text)
     assert len(names) == len(set(names)) == len(set(kinds))
     assert f"MicroMutableOpResolver<{len(names)}>" in text
+
+
+@given(st.lists(st.sampled_from(KINDS), min_size=1))
+def test_the_list_of_codes_is_what_was_asked_for(kinds: list[OperatorKind]) -> None:
+    """In ascending order, for it is searched; the custom one's code only if there is one."""
+    assert listed(header(methods(kinds, "m"), "m")) == sorted({kind.builtin for kind in kinds})
 
 
 @given(st.integers(0, 300), st.text(max_size=20))
@@ -48,6 +59,7 @@ def test_a_models_own_operators_are_found(test_data: Path, tmp_path: Path) -> No
     target = tmp_path / "generated" / "resolver.h"
     assert main([str(target), str(test_data / "models/person_detect.tflite")]) == 0
     assert registered(target.read_text()) == ["AveragePool2D", "Conv2D", "DepthwiseConv2D", "Reshape", "Softmax"]
+    assert listed(target.read_text()) == [1, 3, 4, 22, 25]
     models = [str(test_data / "models" / f"{name}.tflite") for name in ("person_detect", "hello_world_int8")]
     assert main([str(target), *models]) == 0
     assert "FullyConnected" in registered(target.read_text())
@@ -57,6 +69,7 @@ def test_a_models_own_operators_are_found(test_data: Path, tmp_path: Path) -> No
 def test_without_a_model_all_of_them_are_there(tmp_path: Path) -> None:
     assert main([str(tmp_path / "resolver.h")]) == 0
     assert sorted(registered((tmp_path / "resolver.h").read_text())) == sorted({*BUILTIN.values(), *CUSTOM.values()})
+    assert listed((tmp_path / "resolver.h").read_text()) == sorted({*BUILTIN, CUSTOM_BUILTIN})
 
 
 @pytest.mark.parametrize("model", [make_tflite(custom_operator="Unheard\x1bof"), b"no model", None])

@@ -11,6 +11,11 @@ namespace {
 constexpr uint32_t kOutputBytes = 4;
 constexpr uint8_t kCustom[] = {'t', 'w', 'i', 's', 't'};
 
+struct NoText {
+  uint8_t bytes[5000];
+  NoText() { std::memset(bytes, 0xFE, sizeof bytes); }  // stands nowhere in UTF-8
+};
+
 // At the start of the arena; inputs and the output come behind.
 struct Loaded {
   FakeModel model;
@@ -41,7 +46,9 @@ Status Engine::load(Bytes model, MutableBytes arena) {
   diagnosis_ = Diagnosis{};
   if (model.size() == sizeof made) std::memcpy(&made, model.data(), sizeof made);
   if (model.size() != sizeof made || made.refused != 0) {
-    diagnosis_ = {Status::kUnsupported, "operator is not supported", 3, 32, 0, Bytes(kCustom, sizeof kCustom)};
+    static const NoText no_text;
+    const Bytes name = made.refused == 2 ? Bytes(no_text.bytes) : Bytes(kCustom);
+    diagnosis_ = {Status::kUnsupported, "operator is not supported", 3, 32, 0, name};
     return diagnosis_.status;
   }
   state_ = arena.data();

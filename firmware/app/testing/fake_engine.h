@@ -11,7 +11,7 @@ namespace edged::app::testing {
 // As the bytes of a package's model. One output of four bytes: each is the sum of all first bytes of first inputs since
 // the model knows of.
 struct FakeModel {
-  uint8_t refused = 0;  // 1: the engine does not take it
+  uint8_t refused = 0;  // 1: the engine does not take its operator "twist"; 2: nor one of 5,000 bytes that are no text
   uint8_t inputs = 1;
   uint16_t input_bytes = 4;
 };

@@ -43,12 +43,12 @@ void Device::power_on() {
 }
 
 void Device::start(hal::ResetReason reason) {
-  const std::optional<Decision> decision = steps_.start(board_, reason);
-  if (!decision) {
+  const Decision decision = board_.start(reason);
+  if (dead()) {  // before the jump
     for (const Kind kind : kAllKinds) expected(kind).start_cut(content(kind));
     return;
   }
-  if (decision->recovery == Recovery::kNone) {
+  if (decision.recovery == Recovery::kNone) {
     for (const Kind kind : kAllKinds) expected(kind).started(content(kind), board_.handoff().of(kind));
     return judge_copy_of_model();
   }
@@ -104,7 +104,7 @@ void Device::ask() {
 void Device::ask(Kind kind, uint8_t slot) {
   Expectation& expectation = expected(kind);
   const Answer answer = expectation.ask(content(kind), slot);
-  const Status status = steps_.mark(board_, kind, slot);
+  const Status status = board_.slots().mark_for_test(kind, slot);
   if (dead()) return;
   expectation.answered("a trial", answer, ok(status));
   if (ok(status)) expectation.accepted();

@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <functional>
-#include <optional>
 #include <string>
 
 #include "boot/testing/board.h"
@@ -12,18 +11,10 @@
 
 namespace edged::boot::testing {
 
-// What a device does at each request; a test may replace them by wrong ones.
+// What a device does at a request; a test may replace it by what is wrong.
 struct Steps {
-  // Nothing if the power went before the jump.
-  std::function<std::optional<Decision>(Board&, hal::ResetReason)> start = [](Board& board, hal::ResetReason reason) {
-    const Decision decision = board.start(reason);
-    return board.flash().dead() ? std::nullopt : std::optional<Decision>(decision);
-  };
   std::function<Status(Board&, Kind, const Blob&)> upload = [](Board& board, Kind kind, const Blob& whole) {
     return board.upload(kind, whole);
-  };
-  std::function<Status(Board&, Kind, uint8_t)> mark = [](Board& board, Kind kind, uint8_t slot) {
-    return board.slots().mark_for_test(kind, slot);
   };
 };
 

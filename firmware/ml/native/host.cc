@@ -21,5 +21,6 @@ uint32_t edged_ml_outputs(const Engine* engine) { return engine->outputs(); }
 uint32_t edged_ml_arena_used(const Engine* engine) { return engine->arena_used(); }
 void edged_ml_input(const Engine* engine, uint32_t index, edged::ml::Tensor* into) { *into = engine->input(index); }
 void edged_ml_output(const Engine* engine, uint32_t index, edged::ml::Tensor* into) { *into = engine->output(index); }
+bool edged_ml_has_operator(int32_t code) { return Engine::has_operator(code); }
 void edged_ml_diagnosis(const Engine* engine, edged::ml::Diagnosis* into) { *into = engine->diagnosis(); }
 }

@@ -182,6 +182,7 @@ Operation Model::operation(uint32_t index) const {
 }
 
 Bytes Model::custom_name(uint32_t index) const {
+  if (static_cast<int32_t>(operation(index).code) != kCustomCode) return {};
   const Table code = codes_[operations_[index].scalar<uint32_t>(field::operation::kOpcodeIndex, 0)];
   const Vector<uint8_t> name = code.vector<uint8_t>(field::operator_code::kCustomName);
   return {name.data(), name.size()};

@@ -87,7 +87,7 @@ class Model {
   [[nodiscard]] uint32_t tensors() const { return tensors_.size(); }
   [[nodiscard]] uint32_t operations() const { return operations_.size(); }
   [[nodiscard]] Operation operation(uint32_t index) const;  // index < operations()
-  [[nodiscard]] Bytes custom_name(uint32_t index) const;    // of a custom operator, as it lies in the file; or nothing
+  [[nodiscard]] Bytes custom_name(uint32_t index) const;    // as it lies in the file; nothing of a builtin operator
   [[nodiscard]] const Vector<int32_t>& inputs() const { return inputs_; }
   [[nodiscard]] const Vector<int32_t>& outputs() const { return outputs_; }
   // Options are read after open(): whether one of them was broken.

@@ -152,7 +152,8 @@ class Checker {
     const tflite::BuiltinOperator builtin = tflite::GetBuiltinCode(&code);
     diagnosis_.op_code = static_cast<int32_t>(builtin);
     if (!supported(code, builtin)) {
-      if (const flatbuffers::String* name = code.custom_code(); name != nullptr) {
+      const flatbuffers::String* name = code.custom_code();
+      if (builtin == tflite::BuiltinOperator_CUSTOM && name != nullptr) {
         diagnosis_.custom = {name->Data(), name->size()};
       }
       return refuse(Status::kUnsupported, "operator is not supported");

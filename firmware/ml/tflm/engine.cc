@@ -1,8 +1,9 @@
 #include "ml/engine.h"
 
-#include <bitset>
+#include <algorithm>
 #include <cstring>
 #include <initializer_list>
+#include <iterator>
 #include <new>
 
 #include "ml/tflm/check.h"
@@ -99,21 +100,6 @@ bool are_usable(tflite::MicroInterpreter& interpreter, MutableBytes arena) {
   return true;
 }
 
-// The operators that are linked, found out once: a table of all of them is compared with itself while it is made. Of
-// custom ones the table knows names alone, so that there may be any.
-struct Known {
-  std::bitset<kMaxOperatorCode + 1> codes;
-
-  Known() {
-    tflm::Resolver resolver;
-    if (!tflm::add_operators(resolver)) return;
-    for (size_t code = 0; code < codes.size(); ++code) {
-      codes[code] = resolver.FindOp(static_cast<tflite::BuiltinOperator>(code)) != nullptr;
-    }
-    codes[static_cast<size_t>(kCustomCode)] = true;
-  }
-};
-
 // Makes the interpreter in `state`, with `rest` for its memory.
 Status prepare(State& state, const tflm::Checked& checked, MutableBytes rest, Diagnosis& diagnosis) {
   if (rest.size() < tflite::MicroAllocator::GetDefaultTailUsage(false) + kArenaAlignment) {
@@ -181,8 +167,7 @@ uint32_t Engine::arena_used() const {
 }
 const char* Engine::name() { return "tflm"; }
 bool Engine::has_operator(int32_t code) {
-  static const Known known;
-  return code >= 0 && code <= kMaxOperatorCode && known.codes[static_cast<size_t>(code)];
+  return std::binary_search(std::begin(tflm::kCodes), std::end(tflm::kCodes), code);
 }
 
 }  // namespace edged::ml
