@@ -8,17 +8,17 @@ it when it is back; one on trial that hears nothing more goes back by itself, so
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edged.core.errors import BoardRefused, EdgedError, ImageRefused, UpdateFailed, UpdateRefused
 from edged.daemon.given_up import GivenUp
-from edged.daemon.mcu_images import CODES, FIRMWARE, paths_of, read, translated
-from edged.daemon.mcu_trial import BoardTrial, until_tested
+from edged.daemon.mcu_images import CODES, paths_of, read, translated
+from edged.daemon.mcu_mending import leave, mend
+from edged.daemon.mcu_trial import BoardTrial
 from edged.daemon.mcu_trials import AWAY, Trials
 from edged.daemon.mcu_tries import TOLD_AFTER, Tries
 from edged.daemon.mcus import Mcus
@@ -28,8 +28,7 @@ from edged.ota.target import SignedTarget
 
 if TYPE_CHECKING:
     from edged.daemon.mcu_keeper import Keeper
-    from edged.mcu.board import Board
-    from edged.mcu.info import ImageNumber
+    from edged.mcu.bundle import Package
 
 log = logging.getLogger(__name__)
 
@@ -143,28 +142,38 @@ class McuBench:
     async def go_back(self, path: str, bundle: Path | None) -> str:
         """A trial is over, and each board starts anew and so runs what it ran before; or what was confirmed is given up.
 
-        A board that is there and does not leave that is told of, here and in health; one that is away goes back when it is there.
+        A board that is there, runs that and does not leave it is told of, here and in health; one that is away goes back when it is
+        there. Of one that ran something else, and does not get what it is to run instead, health alone tells.
         """
         if path in self._trials:
             await self._call_off(path)
             await self._close_badly(path)
             return ""
         stay: list[str] = []
-        given_up = self._duties.wanted.get(path)
+        wanted = self._duties.wanted.get(path)
         self._duties.want(path, bundle)
-        if given_up is not None:
-            try:
-                self._duties.give_up(path, (await read(given_up, path)).hash)
-                await self._keep()
-            except EdgedError as error:
-                log.error("%s: boards that run it cannot be told: %s", path, error)
-                stay += [f"boards that run it cannot be told: {error.message}"] if bundle is None else []
+        given_up, unread = await self._give_up(path, wanted) if wanted else (None, "")
+        if unread and bundle is None:
+            stay.append(unread)
         for keeper in self._following(path):
             if not keeper.present or self._duties.in_hand(keeper.name):
                 self._look(keeper, path)
             elif not self._duties.has_failed(keeper.name, path):
-                stay += await self._tend(keeper, path)
+                ran = given_up is not None and BoardTrial(keeper, given_up, self._back_s).runs
+                troubles = await self._tend(keeper, path)
+                stay += troubles if ran or unread else ()
         return "; ".join(stay)
+
+    async def _give_up(self, path: str, bundle: Path) -> tuple[Package | None, str]:
+        """No board is to run what is in there any more; what that is, or, where it cannot be read, that nobody knows, in words."""
+        try:
+            package = await read(bundle, path)
+        except EdgedError as error:
+            log.error("%s: boards that run it cannot be told: %s", path, error)
+            return None, f"boards that run it cannot be told: {error.message}"
+        self._duties.give_up(path, package.hash)
+        await self._keep()
+        return package, ""
 
     async def abandon(self, path: str) -> None:
         """Those that kept what some did not are not to."""
@@ -202,9 +211,9 @@ class McuBench:
         try:
             with self._duties.claim([keeper.name]):
                 if wanted is not None:
-                    await self._mend(keeper, path, wanted)
+                    await mend(keeper, path, wanted, self._duties, self._back_s)
                 else:
-                    await self._leave(keeper, path)
+                    await leave(keeper, path, self._duties.given_up.get(path, ()))
         except AWAY as error:
             log.debug("mcu %s: %s: %s", keeper.name, path, error)
             if keeper.present:
@@ -230,42 +239,6 @@ class McuBench:
             log.warning("mcu %s: %s: it does not run what it is to yet: %s", keeper.name, path, error)
             self._mcus.note_mended(keeper, path, f"{path}: {error.message}")
         asyncio.get_running_loop().call_later(tries.pause_s, self._look, keeper, path)
-
-    async def _mend(self, keeper: Keeper, path: str, wanted: Path) -> None:
-        package = await read(wanted, path)
-        trial = BoardTrial(keeper, package, self._back_s)
-        if trial.runs and await trial.is_confirmed():
-            return
-        log.info("mcu %s: is to run %s %s", keeper.name, path, package.version)
-        await trial.bring()
-        try:
-            await trial.begin()
-            await trial.confirm()
-        except EdgedError as error:
-            with contextlib.suppress(*AWAY, BoardRefused):  # which then goes back by itself
-                await trial.call_off()
-            if isinstance(error, AWAY) and self._duties.went_away(keeper.name, wanted):
-                raise UpdateRefused("crashed", f"{error.message}, and so it was before", hint=error.hint) from error
-            raise
-        self._duties.stayed(keeper.name, wanted)
-        log.info("mcu %s: runs %s %s", keeper.name, path, package.version)
-
-    async def _leave(self, keeper: Keeper, path: str) -> None:
-        """What a board had before anything was installed: only its other slot knows."""
-        given_up = self._duties.given_up.get(path, ())
-        number: ImageNumber = 0 if path.startswith(FIRMWARE) else 1
-        if not given_up:
-            return
-        async with keeper.board() as board:
-            if not await _runs_any(board, number, given_up):
-                return
-            log.info("mcu %s: goes back from %s", keeper.name, path)
-            await board.revert(number)
-            started = await keeper.restart(board)
-            await until_tested(keeper)
-            if await _runs_any(started, number, given_up):
-                raise BoardRefused(f"microcontroller {keeper.name} does not go back to what it ran before")
-            await started.confirm()
 
     async def _call_off(self, path: str) -> None:
         await self._trials[path].call_off()
@@ -310,7 +283,3 @@ class McuBench:
             names = ", ".join(keeper.name for keeper in following) or "no microcontroller"
             raise UpdateFailed("mcu_away", f"{path}: {names} away", hint="It is tried again when one is plugged in.")
         return present
-
-
-async def _runs_any(board: Board, number: int, hashes: Collection[bytes]) -> bool:
-    return any(slot.image == number and slot.active and slot.hash in hashes for slot in await board.images())

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from edged.core.errors import (
+    BoardRefused,
     BoardSilent,
     EdgedError,
     ImageRefused,
@@ -91,4 +92,9 @@ def translated(error: EdgedError) -> UpdateRefused | UpdateFailed:
             return UpdateFailed("interrupted", error.message, hint=error.hint)
         case ImageRefused():
             return UpdateRefused(CODES.get(error.fault, "model_refused"), error.message, hint=error.hint)
+        case BoardRefused():
+            from edged.mcu.refusal import fault_of  # loads the protocol: only where there is a board
+
+            if fault := fault_of(error):
+                return UpdateRefused(CODES[fault], error.message, hint=error.hint)
     return UpdateFailed("interrupted", error.message, hint=error.hint)

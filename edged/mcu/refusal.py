@@ -11,7 +11,7 @@ from smp.error import MGMT_ERR
 from smp.header import GroupId
 from smp.image_management import IMG_MGMT_ERR
 
-from edged.core.errors import BoardRefused
+from edged.core.errors import BoardRefused, ImageFault
 from edged.mcu import messages
 
 _SHARED = {
@@ -61,14 +61,12 @@ _IMAGE_HINTS = {
 }
 """For what no repetition changes."""
 
-FOR_GOOD = frozenset(
-    {
-        IMG_MGMT_ERR.INVALID_TLV,
-        IMG_MGMT_ERR.INVALID_FLASH_ADDRESS,
-        IMG_MGMT_ERR.CURRENT_VERSION_IS_NEWER,
-        IMG_MGMT_ERR.INVALID_IMAGE_VECTOR_TABLE,
-    }
-)
+FOR_GOOD: dict[int, ImageFault] = {
+    IMG_MGMT_ERR.INVALID_TLV: "wrong key",
+    IMG_MGMT_ERR.INVALID_FLASH_ADDRESS: "wrong board",
+    IMG_MGMT_ERR.CURRENT_VERSION_IS_NEWER: "downgrade",
+    IMG_MGMT_ERR.INVALID_IMAGE_VECTOR_TABLE: "wrong board",
+}
 """What a board says of an image that arrived whole: the same bytes would be refused again."""
 
 _OURS = {
@@ -94,9 +92,9 @@ _HINTS = {
 }
 
 
-def for_good(error: BoardRefused) -> bool:
-    """Whether the image itself was refused, which no repetition mends."""
-    return error.group == GroupId.IMAGE_MANAGEMENT and error.code in FOR_GOOD
+def fault_of(error: BoardRefused) -> ImageFault | None:
+    """What is wrong with the image itself, where that was refused, which no repetition mends."""
+    return FOR_GOOD.get(error.code) if error.group == GroupId.IMAGE_MANAGEMENT else None
 
 
 def refused(request: Any, group: int | None, code: int) -> BoardRefused:

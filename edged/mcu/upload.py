@@ -19,7 +19,7 @@ from smpclient.requests.image_management import ImageUploadWrite
 
 from edged.core.errors import BoardRefused
 from edged.mcu.info import ImageNumber, Parameters
-from edged.mcu.refusal import for_good
+from edged.mcu.refusal import fault_of
 from edged.mcu.transport import FRAMING_BYTES, Patience
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ class _Upload:
             try:
                 reached = await self._continue(reached)
             except BoardRefused as error:
-                if for_good(error):
+                if fault_of(error):
                     raise
                 if await self._is_held():  # the answer to the last piece was lost, and the board done with it
                     return self._said(len(self._data))

@@ -44,11 +44,6 @@ class Pauses:
             return (pause.until_ns - now_ns) / 1e9
         return None
 
-    def is_of(self, signed: SignedTarget) -> bool:
-        """Whether this is what failed last."""
-        pause = self._pauses.get(signed.path)
-        return pause is not None and pause.signed == signed
-
     def hurry(self, path: str) -> bool:
         """What it waits for is there; whether that ends its pause."""
         pause = self._pauses.get(path)

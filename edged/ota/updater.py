@@ -14,15 +14,16 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from edged.core.errors import BrokerRefused, BrokerUnreachable, UpdateCode, UpdateFailed, UpdateRefused
+from edged.core.errors import BrokerRefused, BrokerUnreachable, UpdateFailed, UpdateRefused
 from edged.core.tasks import first_of, run_together
 from edged.ota import rollout
 from edged.ota.attempt import Attempt, Kit, Progress, failed, undisturbed
 from edged.ota.channel import Channel, Verify, Watch
+from edged.ota.leaving import Leaving
 from edged.ota.local import Local, as_signed, chosen
 from edged.ota.pauses import Pauses
 from edged.ota.requests import Request, Requests
-from edged.ota.slots import Follow, GoBack, MarkBad, Renew, Revoke, advance, offer
+from edged.ota.slots import Follow, MarkBad, Renew, offer
 from edged.ota.status import State
 from edged.ota.target import SignedTarget
 
@@ -60,7 +61,10 @@ class Updater:
         self._job: tuple[Attempt, asyncio.Task[None]] | None = None
         self._brought = False  # by a person, who wants it whatever else is signed, but for what is newer
         self._requests = Requests()
+        self._leaving = Leaving(kit)
         self._pauses = Pauses(random)
+        self._unleft = Pauses(random)  # of what is revoked and cannot be left now: whatever comes instead keeps its own
+        self._failed: dict[str, str] = {}  # by path, the blob that failed last, which parts of the device may have kept
 
     async def run(self) -> None:
         """Follow, for ever."""
@@ -79,7 +83,7 @@ class Updater:
 
     async def go_back(self, path: str) -> None:
         """Let what served before serve again, because a person says so. Raises UpdateRefused where there is nothing."""
-        await self._ask(partial(self._go_back, path))
+        await self._ask(partial(self._leaving.go_back, path))
 
     def hurry(self, path: str) -> None:
         """Whom an update of this is for is back: one that was not begun for want of them does not wait any longer."""
@@ -162,15 +166,15 @@ class Updater:
             await self._kit.bench.abandon(path)
             return None
         try:
-            await self._heed_revoked(signed)
-        except UpdateFailed as error:  # what serves cannot be left now
-            return self._fail(as_signed(path, self._kit.inventory.slot(path).current), error)
+            await self._leaving.heed(signed)
+        except UpdateFailed as error:  # nor is anything else tried: what is revoked would serve again where that fails
+            return self._fail(as_signed(path, self._kit.inventory.slot(path).current), error, self._unleft)
         await self._kit.note(path, Follow(trusted.numbering, signed.target.sequence))
         if not await self._is_wanted(signed):
             await self._kit.bench.abandon(path)
             return None
         if (wait_s := self._hindered(signed)) is not None:
-            if not self._pauses.is_of(signed):  # what failed before it is not signed any more
+            if self._failed.get(path) != signed.sha256:  # what failed before it is not signed any more
                 await self._kit.bench.abandon(path)
             return wait_s or None
         return await self._attempt(signed)
@@ -188,34 +192,10 @@ class Updater:
         except UpdateRefused as error:
             await self._reject(signed, error)
         except UpdateFailed as error:
+            self._failed[signed.path] = signed.sha256
             # What goes away because of a trial would come back at once, for the next.
-            return self._fail(signed, error, may_hurry=error.code == "mcu_away" and not attempt.serving)
+            return self._fail(signed, error, self._pauses, may_hurry=error.code == "mcu_away" and not attempt.serving)
         return None
-
-    async def _heed_revoked(self, signed: SignedTarget) -> None:
-        slot = self._kit.inventory.slot(signed.path)
-        event = Revoke(frozenset(signed.target.revoked))
-        after = advance(slot, event)
-        if after == slot:
-            return
-        if after.serves != slot.serves:
-            await self._leave(signed.path, event, "revoked", "its publisher revoked it")
-        else:
-            await self._kit.note(signed.path, event)
-            await self._kit.tidy()
-
-    async def _leave(self, path: str, event: GoBack | Revoke, code: UpdateCode, detail: str) -> str:
-        """What is confirmed is given up; where it did not go, in words, which its status says then."""
-        slot = self._kit.inventory.slot(path)
-        stays = await self._kit.bench.go_back(path, self._kit.bundle(advance(slot, event).serves))
-        await self._kit.note(path, event)
-        given_up = as_signed(path, slot.current)
-        if stays:
-            self._kit.say(given_up, "failed", "not_gone_back", f"{detail}; {stays}")
-        else:
-            self._kit.say(given_up, "reverted", code, detail)
-        await self._kit.tidy()
-        return stays
 
     async def _is_wanted(self, signed: SignedTarget) -> bool:
         slot = self._kit.inventory.slot(signed.path)
@@ -275,8 +255,8 @@ class Updater:
         self._kit.say(signed, "rejected", error.code, error.message)
         await self._kit.tidy()
 
-    def _fail(self, signed: SignedTarget, error: UpdateFailed, *, may_hurry: bool = False) -> float:
-        delay_s = self._pauses.begin(signed, self._kit.clock().monotonic_ns, may_hurry=may_hurry)
+    def _fail(self, signed: SignedTarget, error: UpdateFailed, pauses: Pauses, *, may_hurry: bool = False) -> float:
+        delay_s = pauses.begin(signed, self._kit.clock().monotonic_ns, may_hurry=may_hurry)
         log.warning("%s %s: failed: %s; again in %.0f s", signed.path, signed.target.version, error, delay_s)
         self._kit.say(signed, "failed", error.code, error.message)
         return delay_s
@@ -299,10 +279,3 @@ class Updater:
         slot = self._kit.inventory.slot(local.path)
         if why := slot.why_bad(local.sha256, signed.target.sequence):
             raise UpdateRefused(why, f"{local.path}: it was tried, and is reverted")  # type: ignore[arg-type]
-
-    async def _go_back(self, path: str) -> None:
-        slot = self._kit.inventory.slot(path)
-        if slot.current is None:
-            raise UpdateRefused("unknown_id", f"{path}: it is at the bundle of the configuration")
-        if stays := await self._leave(path, GoBack("by_operator"), "by_operator", "an operator went back"):
-            raise UpdateFailed("not_gone_back", stays)

@@ -13,6 +13,8 @@ from edged.daemon import mcu_keeper
 from edged.daemon.given_up import GivenUp
 from edged.mcu.bundle import read_package
 from edged.mcu.image import parse
+from edged.testing.mcu import FakeMcu
+from edged.testing.mcu_image import Key
 
 
 @pytest.fixture
@@ -94,6 +96,36 @@ async def test_one_that_does_not_come_back_is_told_of(scene: Scene, monkeypatch:
     stays = await scene.bench.go_back(PATH, None)
     assert stays == "yard: microcontroller yard did not come back within 1 s"
     assert scene.models[0] == "1.0.0 confirmed"
+
+
+async def test_one_that_never_ran_it_is_told_of_by_health_alone(tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "image.bin").write_bytes(model(3))
+    async with set_up(tmp_path) as scene:
+        keep_to_itself(scene.boards[1])
+        scene.bench.settle({PATH: scene.bundle})
+        await until(lambda: scene.models == ["2.0.0 confirmed", "1.0.0 confirmed"] and scene.troubles == ["yard"])
+        assert await scene.bench.go_back(PATH, other) == ""
+        await until(lambda: scene.models == ["3.0.0 confirmed", "1.0.0 confirmed"])
+        assert scene.troubles == ["yard"]
+
+
+async def test_one_that_runs_it_and_does_not_take_what_comes_instead_is_told_of(tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "image.bin").write_bytes(model(3))
+    async with set_up(tmp_path, runs=2) as scene:
+        scene.mcus.duties.want(PATH, scene.bundle)
+        keep_to_itself(scene.boards[1])
+        assert "yard: this model is signed by key" in await scene.bench.go_back(PATH, other)
+        assert scene.models == ["3.0.0 confirmed", "2.0.0 confirmed"]
+        assert scene.troubles == ["yard"]
+
+
+def keep_to_itself(mcu: FakeMcu) -> None:
+    """Have it trust another key than that of the images, but for those that it has."""
+    mcu.board.key = Key()
 
 
 async def test_what_cannot_be_read_any_more_is_not_left(scene: Scene) -> None:

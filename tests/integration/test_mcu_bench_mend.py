@@ -7,12 +7,18 @@ from pathlib import Path
 
 import pytest
 from broker import until
-from mcu_scene import PATH, WATCHDOG, Scene, set_up
+from mcu_scene import KEY, PATH, SIGNED, WATCHDOG, Scene, set_up, verdict_on
 
 from edged.core.errors import BoardSilent, UpdateFailed
 from edged.core.mcu import POWER_ON
 from edged.daemon.mcu_trial import BoardTrial
 from edged.daemon.mcu_tries import TOLD_AFTER
+from edged.mcu.package import build
+from edged.testing.mcu_image import make_image
+from edged.testing.tflite import make_tflite
+
+SOFTMAX = 25
+"""TFLite's number for it."""
 
 
 @pytest.fixture
@@ -77,3 +83,20 @@ async def test_what_is_put_onto_a_board_keeps_an_update_off_it(scene: Scene) -> 
     assert scene.mcus.keepers["porch"].on_trial, "it is in the hand that had it before"
     scene.boards[0].board.self_test = "passed"
     await until(lambda: scene.models == ["2.0.0 confirmed"] * 2)
+
+
+async def test_a_board_that_comes_after_the_probe_is_sent_no_operator_that_it_does_not_have(scene: Scene) -> None:
+    addition = make_image(build(make_tflite()), KEY, board="host", version=(2, 0, 0), model="person")
+    (scene.bundle / "image.bin").write_bytes(addition)
+    late = scene.boards[1]
+    late.vanish()
+    await until(lambda: not scene.mcus.keepers["yard"].present)
+    await scene.bench.probe(SIGNED, scene.bundle)
+    await scene.bench.swap(PATH, scene.bundle)
+    assert (await verdict_on(scene.bench)).code == "ok"
+    await scene.bench.confirm(PATH)
+    late.board.operators = (SOFTMAX,)
+    late.plug_in()
+    await until(lambda: scene.troubles == ["yard"])
+    assert scene.models == ["2.0.0 confirmed", "1.0.0 confirmed"]
+    assert (late.board.model.upload, late.board.model.image(1), late.board.resets) == (None, None, 0)

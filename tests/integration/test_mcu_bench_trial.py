@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from broker import until
 from mcu_scene import BACK_S, PATH, SIGNED, WATCHDOG, Scene, set_up, verdict_on
+from smp.image_management import IMG_MGMT_ERR
 
 from edged.core.errors import UpdateFailed, UpdateRefused
 from edged.core.mcu import POWER_ON
@@ -19,6 +20,7 @@ from edged.daemon.mcu_trial import SILENT_S, BoardTrial
 from edged.daemon.mcu_trials import CONFIRM_WITHIN_S, Trials
 from edged.mcu.bundle import read_package
 from edged.mcu.duties import MAX_AWAY
+from edged.testing.mcu_slots import Refused, Slots
 
 
 @pytest.fixture
@@ -41,6 +43,45 @@ async def test_a_model_that_the_board_refuses_is_no_golden_vector_that_differs(s
     with pytest.raises(UpdateRefused, match="operator 12, SOFTMAX: operator is not supported") as caught:
         await scene.bench.swap(PATH, scene.bundle)
     assert caught.value.code == "model_refused"
+
+
+@pytest.mark.parametrize(
+    ("refusal", "code"),
+    [
+        (IMG_MGMT_ERR.INVALID_TLV, "bad_signature"),
+        (IMG_MGMT_ERR.INVALID_FLASH_ADDRESS, "not_for_device"),
+        (IMG_MGMT_ERR.CURRENT_VERSION_IS_NEWER, "rolled_back"),
+        (IMG_MGMT_ERR.INVALID_IMAGE_VECTOR_TABLE, "not_for_device"),
+    ],
+)
+async def test_an_image_that_a_board_refuses_is_not_sent_again(
+    scene: Scene, refusal: int, code: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it says once it has all of it."""
+    write, begun = Slots.write, []
+
+    def judging(slots: Slots, offset: int, data: bytes, length: int | None, sha: bytes | None) -> int:
+        if offset == 0:
+            begun.append(length)
+        if offset + len(data) == (scene.bundle / "image.bin").stat().st_size:
+            raise Refused(refusal)
+        return write(slots, offset, data, length, sha)
+
+    monkeypatch.setattr(Slots, "write", judging)
+    with pytest.raises(UpdateRefused) as caught:
+        await scene.bench.swap(PATH, scene.bundle)
+    assert (caught.value.code, len(begun)) == (code, 1)
+    assert scene.models == ["1.0.0 confirmed"] * 2
+
+
+async def test_a_refusal_that_may_pass_is_none_of_the_image(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    def busy(*what: object) -> int:
+        raise Refused(IMG_MGMT_ERR.NO_FREE_SLOT)
+
+    monkeypatch.setattr(Slots, "write", busy)
+    with pytest.raises(UpdateFailed) as caught:
+        await scene.bench.swap(PATH, scene.bundle)
+    assert caught.value.code == "interrupted"
 
 
 async def test_a_model_that_is_refused_in_the_midst_of_its_trial(scene: Scene) -> None:

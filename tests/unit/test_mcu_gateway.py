@@ -143,6 +143,15 @@ def test_a_period_of_the_sensor_holds_until_the_next_start() -> None:
     assert found.state.sample_ms is None
 
 
+def test_what_a_self_test_found_was_of_the_start_before() -> None:
+    found = gateway()
+    found.heard(replace(HEALTH, self_test=2), SECOND_NS)
+    found.state = replace(found.state, diagnosis="the arena is too small")
+    found.heard(replace(HELLO, boots=6), SECOND_NS)
+    assert (found.state.self_test, found.state.diagnosis) == ("not run", "")
+    assert codes(found) == []
+
+
 def codes(found: Gateway, now_ns: int = SECOND_NS) -> list[str]:
     return [code for code, _ in found.problems(now_ns)]
 
