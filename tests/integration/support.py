@@ -160,10 +160,10 @@ class Subscriber:
                 found.setdefault(event["id"], event)
         return list(found.values())
 
-    def wait_until(self, condition: Callable[[], bool], what: str) -> None:
+    def wait_until(self, condition: Callable[[], bool], what: str, within_s: float = PATIENCE_S) -> None:
         """Wait for messages until ``condition``."""
         with self._changed:
-            assert self._changed.wait_for(condition, PATIENCE_S), f"{what}; {len(self.messages)} messages came"
+            assert self._changed.wait_for(condition, within_s), f"{what}; {len(self.messages)} messages came"
 
     def close(self) -> None:
         """Hang up."""

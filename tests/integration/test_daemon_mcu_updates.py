@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 from attached import KEY, PERSON, Heard, attached, one, write_config
-from support import running, subscribed, wait_until
+from support import PATIENCE_S, running, subscribed, wait_until
 from updating import Publisher, Watcher
 
+from edged.mcu.install import BACK_S
 from edged.ota.package import pack
 from edged.ota.target import Kind
 from edged.ota.upload import Blob
@@ -160,9 +161,10 @@ def test_pulled_out_in_the_middle_it_is_tried_again(tmp_path: Path, broker: Mosq
         with running(config_for(tmp_path, broker, images, port, window_s=10)):
             heard.wait_for(state="online")
             pushed = images.push()
-            heard.wait_for(model_version="2.0.0", model_state="trial")  # before that a port may go, and is waited for
+            heard.wait_for(model_version="2.0.0", model_state="trial")
             board.do(board.mcu.vanish)
-            heard.wait_for(state="lost")
+            # A board that was told to start anew may go for so long; that it has, the daemon may not have asked it yet.
+            subscriber.wait_until(lambda: heard.state()["state"] == "lost", "nobody says that it is lost", BACK_S + PATIENCE_S)
             board.do(board.board.reset)  # without power it forgets the trial
             board.do(board.mcu.plug_in)
             subscriber.wait_until(lambda: f"{pushed} failed mcu_away" in watcher.states(), "nobody missed the board")
@@ -216,7 +218,8 @@ def test_a_board_that_does_not_leave_what_is_revoked_is_told_of(tmp_path: Path, 
             assert status["detail"] == "its publisher revoked it; porch: the board has nothing to go back to"
             heard.wait_for_problem("mcu_update_failed")
             assert board.model() == "2.0.0 confirmed"
-            assert watcher.states()[-2:] == [f"{pushed} confirmed ok", f"{pushed} failed not_gone_back"]
+            ends = [f"{pushed} confirmed ok", f"{pushed} failed not_gone_back"]
+            subscriber.wait_until(lambda: watcher.states()[-2:] == ends, "another event")
 
 
 def test_another_board_at_the_port_gets_what_is_confirmed(tmp_path: Path, broker: Mosquitto, images: Images) -> None:
