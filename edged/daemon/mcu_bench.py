@@ -62,6 +62,7 @@ class McuBench:
         self._again_s = again_s
         self._tries: dict[tuple[str, str], Tries] = {}
         self._wake = asyncio.Event()
+        self._tending = asyncio.Lock()  # whoever goes back does so alone, and sees what comes of it on each board
         mcus.came = self._on_known
 
     def settle(self, wanted: Mapping[str, Path | None]) -> None:
@@ -149,6 +150,11 @@ class McuBench:
             await self._call_off(path)
             await self._close_badly(path)
             return ""
+        async with self._tending:
+            return "; ".join(await self._give_up_all(path, bundle))
+
+    async def _give_up_all(self, path: str, bundle: Path | None) -> list[str]:
+        """Where it stays."""
         stay: list[str] = []
         wanted = self._duties.wanted.get(path)
         self._duties.want(path, bundle)
@@ -162,7 +168,7 @@ class McuBench:
                 ran = given_up is not None and BoardTrial(keeper, given_up, self._back_s).runs
                 troubles = await self._tend(keeper, path)
                 stay += troubles if ran or unread else ()
-        return "; ".join(stay)
+        return stay
 
     async def _give_up(self, path: str, bundle: Path) -> tuple[Package | None, str]:
         """No board is to run what is in there any more; what that is, or, where it cannot be read, that nobody knows, in words."""
@@ -198,12 +204,20 @@ class McuBench:
         """Put what is confirmed onto boards that run something else, and see that none runs what was given up, for ever."""
         while True:
             self._wake.clear()
-            while task := self._duties.next():
-                name, path = task
-                keeper = self._mcus.keepers.get(name)
-                if keeper and keeper.present and path in paths_of(keeper.settings):
-                    await self._tend(keeper, path)
+            while await self._tend_next():
+                pass
             await self._wake.wait()
+
+    async def _tend_next(self) -> bool:
+        """False if nothing is due."""
+        async with self._tending:
+            if (task := self._duties.next()) is None:
+                return False
+            name, path = task
+            keeper = self._mcus.keepers.get(name)
+            if keeper and keeper.present and path in paths_of(keeper.settings):
+                await self._tend(keeper, path)
+            return True
 
     async def _tend(self, keeper: Keeper, path: str) -> tuple[str, ...]:
         """Have a board that nobody has in hand run what it is to; what keeps it from that, of which health tells as well."""
