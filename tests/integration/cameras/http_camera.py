@@ -140,7 +140,7 @@ class HttpCamera:
                 if microphone:
                     microphone.send(barcode.now())
                 at = barcode.now()
-                picture = av.VideoFrame.from_ndarray(drawn(self.size), format="bgr24")
+                picture = av.VideoFrame.from_ndarray(drawn(self.size, at), format="bgr24")
                 picture.pts, picture.time_base = at, video.codec_context.time_base
                 out.mux(video.encode(picture))
 
@@ -187,10 +187,10 @@ def part(picture: bytes) -> bytes:
     return head.encode() + picture + b"\r\n"
 
 
-def drawn(size: tuple[int, int]) -> NDArray[np.uint8]:
-    """A picture that carries the clock, uint8 (height, width, 3)."""
+def drawn(size: tuple[int, int], at: int | None = None) -> NDArray[np.uint8]:
+    """A picture that carries the clock, or that it was ``at``, uint8 (height, width, 3)."""
     width, height = size
-    row = np.frombuffer(barcode.row(barcode.now(), width), np.uint8)
+    row = np.frombuffer(barcode.row(barcode.now() if at is None else at, width), np.uint8)
     return np.ascontiguousarray(np.broadcast_to(row[None, :, None], (height, width, 3)))
 
 
