@@ -151,10 +151,10 @@ class McuBench:
             await self._close_badly(path)
             return ""
         async with self._tending:
-            return "; ".join(await self._give_up_all(path, bundle))
+            return "; ".join(await self._leave_everywhere(path, bundle))
 
-    async def _give_up_all(self, path: str, bundle: Path | None) -> list[str]:
-        """Where it stays."""
+    async def _leave_everywhere(self, path: str, bundle: Path | None) -> list[str]:
+        """Who does not, and why."""
         stay: list[str] = []
         wanted = self._duties.wanted.get(path)
         self._duties.want(path, bundle)

@@ -66,36 +66,26 @@ const Life& first_life() {
   return life;
 }
 
-// Starts until a trial that was under way has ended, and then an upgrade.
-const Life& next_life() {
-  static const Life life = {
-      [](Device& device) { device.start(ResetReason::kPowerOn); },
-      restart,
-      restart,
-      [](Device& device) { device.install(kNext); },
-      restart,
-      [](Device& device) { device.confirm(); },
-      restart,
-      [](Device& device) { device.must_run(kNext); },
-  };
+// Starts until a trial that was under way has ended, and then so many upgrades to the next version.
+Life life_with(size_t starts, size_t upgrades) {
+  Life life = {[](Device& device) { device.start(ResetReason::kPowerOn); }};
+  life.insert(life.end(), starts, restart);
+  for (size_t i = 0; i < upgrades; ++i) {
+    life.insert(life.end(), {[](Device& device) { device.install(kNext); }, restart,
+                             [](Device& device) { device.confirm(); }, restart});
+  }
+  life.emplace_back([](Device& device) { device.must_run(kNext); });
   return life;
 }
 
-// Likewise, where slots may have decayed: a loader that stays takes one image of each kind, and no trial.
+const Life& next_life() {
+  static const Life life = life_with(2, 1);
+  return life;
+}
+
+// Where slots may have decayed: a loader that stays takes one image of each kind, and no trial.
 const Life& mending_life() {
-  static const Life life = {
-      [](Device& device) { device.start(ResetReason::kPowerOn); },
-      restart,
-      [](Device& device) { device.install(kNext); },
-      restart,
-      [](Device& device) { device.confirm(); },
-      restart,
-      [](Device& device) { device.install(kNext); },
-      restart,
-      [](Device& device) { device.confirm(); },
-      restart,
-      [](Device& device) { device.must_run(kNext); },
-  };
+  static const Life life = life_with(1, 2);
   return life;
 }
 

@@ -116,7 +116,7 @@ async def test_one_that_runs_it_and_does_not_take_what_comes_instead_is_told_of(
     other.mkdir()
     (other / "image.bin").write_bytes(model(3))
     async with set_up(tmp_path, runs=2) as scene:
-        scene.mcus.duties.want(PATH, scene.bundle)
+        scene.bench.settle({PATH: scene.bundle})  # and so both are looked at just now
         keep_to_itself(scene.boards[1])
         assert "yard: this model is signed by key" in await scene.bench.go_back(PATH, other)
         assert scene.models == ["3.0.0 confirmed", "2.0.0 confirmed"]
